@@ -4,7 +4,7 @@ import org.exomem.backend.command.ExomemCommand;
 import org.exomem.conform.command.ConformCommand;
 import org.exomem.demo.DemoCommand;
 
-/** What the launcher starts: all commands of the back-end, and the demo. */
+/** The entry point of the launcher: all commands of the back-end, and the demo. */
 public final class Main {
     private Main() {}
 

@@ -6,7 +6,7 @@ import java.nio.file.Path;
 import java.util.Map;
 import org.exomem.backend.command.ExomemCommand;
 
-/** Writes the manual pages of all commands, for packages: {@code ManPages DIR DATE}. */
+/** Writes the manual pages of all commands, for the packages: {@code ManPages DIR DATE}. */
 public final class ManPages {
     private ManPages() {}
 

@@ -1,4 +1,4 @@
-/** The {@code exomem} command, put together from the back-end's commands and the demo. */
+/** The {@code exomem} command: the back-end's commands and the demo. */
 @NullMarked
 package org.exomem.app;
 

@@ -12,11 +12,11 @@ import org.exomem.backend.vm.ServedVm;
 import org.exomem.backend.vm.VmEvent;
 import org.exomem.backend.vm.VmmProcesses;
 
-/** A VM with a balloon and nothing else, whose state is not kept. */
+/** A VM with only a balloon, whose state is not kept. */
 public final class BalloonOnly {
     private BalloonOnly() {}
 
-    /** Starts the VM on a socket of its name in the folder. */
+    /** Starts the VM. Its socket is in the folder and has the VM's name. */
     public static ServedVm start(String name, Path folder, Consumer<VmEvent> events)
             throws IOException, ConfigException {
         VmConfig config = new VmConfig(

@@ -6,7 +6,7 @@ import org.exomem.mem.MemListener;
 import org.exomem.vhostuser.backend.EndpointListener;
 import org.exomem.vhostuser.backend.FaultKind;
 
-/** Is told of everything, and does nothing about it. */
+/** A listener that ignores all notifications. */
 public class Deaf implements EndpointListener, MemListener, BalloonListener {
     @Override
     public void connected() {}

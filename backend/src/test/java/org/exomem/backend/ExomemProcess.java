@@ -11,7 +11,7 @@ import java.util.List;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpClient;
 
-/** {@code exomem} as a process of its own. */
+/** {@code exomem} as a separate process. */
 public final class ExomemProcess {
     private ExomemProcess() {}
 
@@ -31,7 +31,7 @@ public final class ExomemProcess {
         return new ProcessBuilder(command);
     }
 
-    /** Returns when one that serves answers on its control socket. */
+    /** Waits until a process that serves answers on its control socket. */
     public static void awaitControl(Process process, Path control) {
         await().atMost(Duration.ofSeconds(40)).until(() -> {
             assertThat(process.isAlive()).as("still running").isTrue();

@@ -13,7 +13,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 
-/** The QMP socket of a VMM that does what it is told, and remembers it. */
+/** The QMP socket of a VMM that accepts all commands, and records them. */
 public final class FakeVmm implements AutoCloseable {
     final List<String> commands = new CopyOnWriteArrayList<>();
     private final ServerSocketChannel listening;

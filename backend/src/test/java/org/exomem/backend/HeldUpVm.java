@@ -11,7 +11,7 @@ import org.exomem.backend.config.ConfigException;
 import org.exomem.backend.vm.ServedVm;
 import org.exomem.backend.vm.VmShutdown;
 
-/** A VM whose event loop hangs, as it does in a system call on a file system that does not answer, until it is closed. */
+/** A VM whose event loop hangs until this is closed, as in a system call on a file system that does not answer. */
 public final class HeldUpVm implements AutoCloseable {
     private final ServedVm vm;
     private final CountDownLatch release;
@@ -23,7 +23,7 @@ public final class HeldUpVm implements AutoCloseable {
         this.frontEnd = frontEnd;
     }
 
-    /** Starts the VM on a socket of its name in the folder; returns when its loop hangs. */
+    /** Starts the VM. Its socket is in the folder and has the VM's name. Returns when the loop hangs. */
     public static HeldUpVm start(String name, Path folder) throws IOException, ConfigException, InterruptedException {
         CountDownLatch held = new CountDownLatch(1);
         CountDownLatch release = new CountDownLatch(1);
@@ -49,7 +49,7 @@ public final class HeldUpVm implements AutoCloseable {
         return vm;
     }
 
-    /** Lets the loop go on. */
+    /** Lets the loop continue. */
     public void release() {
         release.countDown();
     }

@@ -24,13 +24,13 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** {@code exomem serve} as a process: how it starts, refuses to, and ends. */
+/** {@code exomem serve} as a process: how it starts, refuses to start, and ends. */
 @Timeout(value = 180, unit = TimeUnit.SECONDS)
 class ServeProcessTest {
     @TempDir
     Path folder;
 
-    /** For what a machine under load may be late with. */
+    /** A limit that also suffices on a busy machine. */
     private static final Duration LIMIT = Duration.ofMinutes(1);
 
     private final List<Process> started = new ArrayList<>();

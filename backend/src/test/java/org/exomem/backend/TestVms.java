@@ -91,28 +91,28 @@ public final class TestVms implements AutoCloseable {
         return attach(vm, ram, BalloonFeatures.LINUX);
     }
 
-    /** Attaches the balloon of a guest with that memory, whose driver knows these features. */
+    /** Attaches the balloon of a guest with that memory. Its driver supports these features. */
     public BalloonDriver attach(String vm, GuestRam ram, long features) throws IOException {
         BalloonDriver driver = BalloonDriver.start(device(folder.resolve(vm), features, ram));
         guests.add(0, driver);
         return driver;
     }
 
-    /** A guest's memory, of {@link #MEMORY} bytes and so many from 4 GiB on. */
+    /** A guest's memory of {@link #MEMORY} bytes at 0, and {@code above} bytes at 4 GiB. */
     public GuestRam ram(long above) throws IOException {
         GuestRam ram = GuestRam.withPciHole(MEMORY, above);
         guests.add(0, ram);
         return ram;
     }
 
-    /** Attaches a memory device, by its place in the list, of a guest with that memory. */
+    /** Attaches a memory device, by its index in the list, of a guest with that memory. */
     public MemDriver attachMemory(int index, GuestRam ram) throws IOException {
         MemDriver driver = memory(folder.resolve("mem" + index), ram);
         guests.add(0, driver);
         return driver;
     }
 
-    /** Attaches a memory device, by its socket, of a guest with that memory; the caller closes it. */
+    /** Attaches a memory device, by its socket, of a guest with that memory. The caller closes it. */
     public static MemDriver memory(Path socket, GuestRam ram) throws IOException {
         return MemDriver.start(device(socket, MEMORY_FEATURES, ram));
     }

@@ -19,10 +19,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A guest that uses memory which it gave up, and what is done about it. */
+/** A guest that uses memory which it has given up, and the reactions to that. */
 @Timeout(value = 180, unit = TimeUnit.SECONDS)
 class ViolationTest {
-    /** For what a machine under load may be late with. */
+    /** A limit that also suffices on a busy machine. */
     private static final Duration LIMIT = Duration.ofMinutes(1);
 
     private static final long MIB = 1 << 20;

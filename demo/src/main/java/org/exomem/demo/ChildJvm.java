@@ -9,7 +9,7 @@ import java.util.concurrent.TimeUnit;
 
 /** Another JVM like this one: same Java, same options, same class path. */
 final class ChildJvm {
-    /** Agents and a training run are this JVM's own affair. */
+    /** Options that are for this JVM only: agents and a training run. */
     private static final List<String> OWN = List.of("-javaagent", "-XX:AOT", "-XX:DumpLoadedClassList");
 
     private ChildJvm() {}
@@ -22,7 +22,7 @@ final class ChildJvm {
                 words.add(option);
             }
         }
-        // Given twice, or not at all at the training run, it would make the AOT cache useless.
+        // If it is given twice, or not at all in the training run, the AOT cache is useless.
         if (words.stream().noneMatch(word -> word.startsWith("--enable-native-access"))) {
             words.add("--enable-native-access=ALL-UNNAMED");
         }
@@ -33,7 +33,7 @@ final class ChildJvm {
         return new ProcessBuilder(words);
     }
 
-    /** Waits until a process has ended that was asked to, for two seconds; then kills it. */
+    /** Waits two seconds for the end of a process that was asked to end; then kills it. */
     static void awaitEnd(Process process) {
         try {
             if (!process.waitFor(2, TimeUnit.SECONDS)) {

@@ -5,9 +5,9 @@ import java.util.List;
 import org.exomem.backend.command.ExomemCommand;
 import org.exomem.cli.options.Streams;
 
-/** Runs everyday commands in this process, to train a cache with. */
+/** Runs everyday commands in this process, to train a cache. */
 final class CommandSeries {
-    /** Not all there are: each class in the cache makes every start a little longer. */
+    /** Not all commands, because each class in the cache makes every start a little longer. */
     private static final List<String> COMMANDS = List.of(
             "vms",
             "vms --memory",
@@ -24,7 +24,7 @@ final class CommandSeries {
 
     private CommandSeries() {}
 
-    /** @param control the socket that they speak to */
+    /** @param control the socket that the commands connect to */
     static void run(String control, Streams streams) {
         for (String command : COMMANDS) {
             List<String> words = new ArrayList<>(List.of(command.split(" ", -1)));

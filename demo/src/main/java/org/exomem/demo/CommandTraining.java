@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Makes the AOT cache of commands: has a JVM, with the options of this one, run everyday commands, which ask a process that
+ * Creates the AOT cache of commands: a JVM with the options of this one runs everyday commands against a process that
  * serves.
  */
 final class CommandTraining {
@@ -18,9 +18,9 @@ final class CommandTraining {
     private CommandTraining() {}
 
     /**
-     * Makes the cache.
+     * Creates the cache.
      *
-     * @throws IOException if a process did not start or end as it should
+     * @throws IOException if a process did not start or end properly
      */
     static void run(Path cache) throws IOException {
         Started started = new Started();

@@ -15,16 +15,16 @@ import org.exomem.backend.qmp.QmpClient;
 import org.exomem.backend.qmp.QmpException;
 
 /**
- * The whole life of a guest with a balloon and a memory device, step by step, each with what was measured. Three
- * processes: this one is the operator, who speaks to the control socket of the one that serves; the guest, without a VMM
- * around it, is the third. At the end another guest, with an embedded VMM, migrates to a second process that serves, and
- * back, becomes a template from which clones run, and migrates once more, before its memory.
+ * The whole life of a guest with a balloon and a memory device, step by step, with measurements. There are three
+ * processes: this one is the operator, which uses the control socket of the second one, the back-end. The third is the
+ * guest, without a VMM. At the end another guest, with an embedded VMM, migrates to a second back-end, and back. It
+ * becomes a template from which clones run, and migrates once more, before its memory (post-copy).
  */
 public final class Demo {
     private static final long MIB = 1 << 20;
     private static final long MEMORY = 512 * MIB;
     private static final long SMALL = 128 * MIB;
-    /** Of the memory device. */
+    /** Bytes of the memory device. */
     private static final long GROWN = 384 * MIB;
 
     private static final long SHRUNK = 64 * MIB;
@@ -43,8 +43,8 @@ public final class Demo {
     /**
      * Runs the demo.
      *
-     * @param inThisProcess serves from this process, to train the AOT cache with
-     * @throws IOException if a step did not do what it should, or measured too little
+     * @param inThisProcess runs the back-end in this process, to train the AOT cache
+     * @throws IOException if a step failed, or measured too little
      */
     public static void run(PrintWriter out, boolean inThisProcess) throws IOException {
         long begin = System.nanoTime();
@@ -190,8 +190,8 @@ public final class Demo {
     }
 
     /**
-     * What a guest plugs at once are few requests, which a process that has just started would interpret. The AOT cache
-     * keeps what the JVM compiled in its training, and has it compiled early.
+     * The guest's plug requests are few, and a process that has just started would interpret the code. The AOT cache
+     * keeps what the JVM compiled in its training, and makes the JVM compile it early.
      */
     private void practise() throws IOException {
         say("practise", guest.step("practise").text());

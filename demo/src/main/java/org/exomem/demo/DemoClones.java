@@ -16,13 +16,13 @@ import org.exomem.images.manifest.ImageFolder;
 import org.exomem.images.manifest.Manifest;
 
 /**
- * Guests that run on from a template, each with a VMM of its own, which has mapped the template's memory privately. {@code exomem clone}
- * does the same with QEMU.
+ * Guests that run from a template, each with a VMM of its own that has mapped the template's memory privately. {@code
+ * exomem clone} does the same with QEMU.
  */
 final class DemoClones {
     private static final int COUNT = 3;
     private static final long MIB = 1 << 20;
-    /** More than the template's guest uses and goes on writing. */
+    /** More than the template's guest uses and keeps writing. */
     private static final long WRITTEN = 64 * MIB;
 
     private final ImageFolder image;
@@ -32,7 +32,7 @@ final class DemoClones {
     /**
      * Starts VMMs that wait, as {@code exomem clone --prepare} does.
      *
-     * @param folder where their QMP sockets are made
+     * @param folder for their QMP sockets
      * @param template the folder of the template
      */
     DemoClones(Started started, Path folder, Path template) throws IOException {
@@ -52,7 +52,7 @@ final class DemoClones {
         }
     }
 
-    /** What the template takes, for people. */
+    /** The size of the template, as text for people. */
     String template() {
         Manifest.Ram ram = image.manifest().ram().getFirst();
         return ByteSize.format(ram.dataBytes()) + " of its "
@@ -60,7 +60,7 @@ final class DemoClones {
                 + " are in the template, as its bitmap said what is free, with digests of all";
     }
 
-    /** Runs the clones, one after the other. Says how long that took, for people. */
+    /** Runs the clones, one after the other. Returns how long that took, as text for people. */
     String run() throws IOException {
         for (DemoVmm vmm : vmms) {
             long begin = System.nanoTime();
@@ -79,7 +79,7 @@ final class DemoClones {
                 millis.stream().mapToDouble(time -> time).max().orElse(0));
     }
 
-    /** One of them writes, and all find what they must in their memory. For people. */
+    /** One clone writes, and all verify their memory. Returns text for people. */
     String write() throws IOException {
         vmms.getFirst().execute("x-load", Json.object().put("fill", WRITTEN));
         long same = 0;
@@ -91,9 +91,9 @@ final class DemoClones {
     }
 
     /**
-     * What each of them has for itself, for people.
+     * The private memory of each clone, as text for people.
      *
-     * @throws DemoFailure if that is not less than the template has
+     * @throws DemoFailure if that is not less than the template's memory
      */
     String memory() throws IOException {
         List<String> own = new ArrayList<>();

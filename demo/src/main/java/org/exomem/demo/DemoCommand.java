@@ -27,7 +27,7 @@ public final class DemoCommand implements Command {
                         + " At the end a guest with a small VMM of its own migrates to a second process that serves,"
                         + " without asking for its free pages, and back, with a bitmap of them; then it becomes a template, from"
                         + " which clones run. It takes some seconds.");
-        // The launcher and the package train their AOT caches with these.
+        // The launcher and the package use these to train their AOT caches.
         usage.hiddenFlag("--in-this-process", () -> inThisProcess = true);
         usage.hiddenFlag("--train", () -> trainWhole = true);
         usage.hiddenOption("--train-commands", value -> commandCache = value);

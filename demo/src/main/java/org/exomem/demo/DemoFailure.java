@@ -2,7 +2,7 @@ package org.exomem.demo;
 
 import java.io.IOException;
 
-/** A step of the demo did not do what it should. */
+/** A step of the demo failed. */
 public final class DemoFailure extends IOException {
     private static final long serialVersionUID = 1L;
 

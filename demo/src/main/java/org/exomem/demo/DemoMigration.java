@@ -14,8 +14,8 @@ import org.exomem.backend.qmp.QmpClient;
 import org.exomem.conformance.guest.GuestRam;
 
 /**
- * A guest with an embedded VMM that moves to another host and back. A host is an exomem that serves the VM, and the VMMs
- * that run it or wait for it; the second one is started here.
+ * A guest with an embedded VMM that moves to another host and back. A host is an exomem that serves the VM, and the
+ * VMMs that run it or wait for it. This class starts the second host.
  */
 final class DemoMigration implements AutoCloseable {
     /** The first host. */
@@ -27,9 +27,9 @@ final class DemoMigration implements AutoCloseable {
     private static final long MEMORY = 512 * MIB;
     private static final long FILLED = 300 * MIB;
     private static final long FREED = 280 * MIB;
-    /** That it fills again before it leaves without its memory. */
+    /** Bytes that the guest fills again before it leaves without its memory. */
     private static final long MORE = 100 * MIB;
-    /** Bytes a second that it can be sent then, as on a network. */
+    /** Bytes a second for the transfer then, as on a network. */
     private static final long NETWORK = 100 * MIB;
     /** Pages a second that the guest writes all the time. */
     private static final long WRITES = 1000;
@@ -45,7 +45,7 @@ final class DemoMigration implements AutoCloseable {
     private final DemoVmm third;
     private final DemoVmm fourth;
     private final QmpClient there;
-    /** That has the guest now, once it does not move any more. */
+    /** The VMM that has the guest after the last migration. */
     private DemoVmm last;
 
     /** Starts the second host, and all VMMs. */
@@ -53,11 +53,11 @@ final class DemoMigration implements AutoCloseable {
         this.folder = folder;
         this.here = here;
         Path memory = hasRoom(SHARED_MEMORY) ? started.folder(SHARED_MEMORY) : folder;
-        // All at once: together they start faster.
+        // All are started at once, which is faster.
         first = DemoVmm.start(started, folder, memory, "first", MEMORY, "balloon=" + socket(folder, HERE));
         second = DemoVmm.start(started, folder, memory, "second", MEMORY, "incoming=on");
         third = DemoVmm.start(started, folder, memory, "third", MEMORY, "incoming=on");
-        // It hands over what it takes to have its guest wait for memory.
+        // It hands over the descriptors with which its guest waits for memory.
         fourth = DemoVmm.start(started, folder, memory, "fourth", MEMORY, "incoming=on", "handover=on");
         last = third;
         Path control = folder.resolve(THERE + ".sock");
@@ -71,14 +71,14 @@ final class DemoMigration implements AutoCloseable {
         there = QmpClient.connect(control);
     }
 
-    /** There are never more than two guests with memory, one of which has no more than it uses. */
+    /** There are never more than two guests with memory, and one of them has no more than it uses. */
     private static boolean hasRoom(Path where) throws IOException {
         return Files.isWritable(where) && Files.getFileStore(where).getUsableSpace() > 2 * MEMORY;
     }
 
     /**
-     * The option that has an exomem serve the VM. Without reports, which return free pages to the host sooner or later: the
-     * first migration would find more or less of them.
+     * The option that makes an exomem serve the VM. It excludes reports, which return free pages to the host at any
+     * time: the first migration would find more or fewer of them.
      */
     static String balloon(Path folder, String host) {
         return "vm=" + VM + ",free-page-reporting=off,socket=" + DemoServer.word(socket(folder, host));
@@ -88,7 +88,7 @@ final class DemoMigration implements AutoCloseable {
         return folder.resolve(host + ".balloon");
     }
 
-    /** The guest's workload fills memory, and ends; something small goes on. Says it for people. */
+    /** The guest's workload fills memory and ends; a small one continues. Returns text for people. */
     String work() throws IOException {
         first.execute(
                 "x-load", Json.object().put("fill", FILLED).put("free", FREED).put("writes", WRITES));
@@ -99,15 +99,15 @@ final class DemoMigration implements AutoCloseable {
                 + ByteSize.format(FREED) + ", and goes on writing the rest";
     }
 
-    /** Moves the guest to the second host, and does not ask it for its free pages. */
+    /** Moves the guest to the second host, without a request for its free pages. */
     Moved there() throws IOException {
         Moved moved = move(here, first, there, second, false);
-        // Its memory is as large as what comes next.
+        // Its memory is as large as that of the next VMM.
         first.close();
         return moved;
     }
 
-    /** Moves the guest to the first host again, and asks it for a bitmap of its free pages. */
+    /** Moves the guest back to the first host, with a request for a bitmap of its free pages. */
     Moved back() throws IOException {
         Moved moved = move(there, second, here, third, true);
         second.close();
@@ -115,17 +115,17 @@ final class DemoMigration implements AutoCloseable {
     }
 
     /**
-     * Moves the guest to the second host once more, where it begins before any of its memory is there.
+     * Moves the guest to the second host once more, where it runs before any of its memory has arrived (post-copy).
      *
-     * @return what happened, for people, in lines
-     * @throws DemoFailure if it did not arrive as it was
+     * @return what happened, in lines for people
+     * @throws DemoFailure if the guest's memory arrived with wrong content
      */
     List<String> postCopy() throws IOException {
         third.execute("x-load", Json.object().put("fill", MORE));
         Path stream = folder.resolve("owed.stream");
         there.execute("migrate-incoming", uri(stream, fourth));
         long end = System.nanoTime() + LIMIT_NANOS;
-        // Between two processes of one host all would be there before the guest has touched anything.
+        // Between two processes of one host, all pages would arrive before the guest has touched any.
         here.execute(
                 "migrate",
                 uri(stream, third)
@@ -159,7 +159,7 @@ final class DemoMigration implements AutoCloseable {
     }
 
     /**
-     * Makes a template of the guest, which runs on.
+     * Makes a template of the guest, which continues to run.
      *
      * @return the folder of the template
      */
@@ -176,7 +176,7 @@ final class DemoMigration implements AutoCloseable {
         return template;
     }
 
-    /** Has the guest compare its memory with what it wrote. */
+    /** Makes the guest compare its memory with what it wrote. */
     void verify() throws IOException {
         last.verify();
     }
@@ -205,7 +205,7 @@ final class DemoMigration implements AutoCloseable {
         return state;
     }
 
-    /** Waits until the migration is completed, or tells of an error. */
+    /** Waits until the migration is completed, or reports an error. */
     private static JsonNode ended(QmpClient host, long end) throws IOException {
         while (true) {
             JsonNode state = host.execute("query-migrate", vm());

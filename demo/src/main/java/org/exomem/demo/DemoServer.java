@@ -15,7 +15,7 @@ import org.exomem.backend.config.ServeConfig;
 import org.exomem.backend.process.BackendProcess;
 import org.exomem.backend.qmp.QmpClient;
 
-/** What the demo's guest attaches to. */
+/** The back-end of the demo's guest. */
 sealed interface DemoServer extends AutoCloseable {
     /** The name of the only VM. */
     String VM = "demo";
@@ -23,19 +23,19 @@ sealed interface DemoServer extends AutoCloseable {
     /** The name of its memory device. */
     String MEMORY_DEVICE = "m0";
 
-    /** The file of that name in the demo's folder has what the process that serves wrote. */
+    /** The name of the file in the demo's folder with the output of the back-end. */
     String LOG = "log";
 
     /**
-     * What is served.
+     * The devices that the back-end serves.
      *
      * @param balloons values of {@code --balloon}
      * @param memories values of {@code --mem}
-     * @param state value of {@code --state}: without it no guest begins before its memory is there
+     * @param state value of {@code --state}: without it no guest runs before its memory has arrived
      */
     record Devices(List<String> balloons, List<String> memories, Optional<Path> state) {}
 
-    /** The devices of the demo's guest, and the balloon of the one that migrates at the end. */
+    /** The devices of the demo's guest, and the balloon of the guest that migrates at the end. */
     static Devices devices(Path balloon, Path memory, Path folder) {
         return new Devices(
                 List.of("vm=" + VM + ",socket=" + word(balloon), DemoMigration.balloon(folder, DemoMigration.HERE)),
@@ -44,9 +44,9 @@ sealed interface DemoServer extends AutoCloseable {
     }
 
     /**
-     * Starts one; returns when its control socket answers.
+     * Starts a back-end. Returns when its control socket answers.
      *
-     * @param inThisProcess for the training run of the AOT cache, which sees one process only
+     * @param inThisProcess for the training run of the AOT cache, which records one process only
      */
     static DemoServer start(Started started, boolean inThisProcess, Path control, Path folder, Devices devices)
             throws IOException {
@@ -64,7 +64,7 @@ sealed interface DemoServer extends AutoCloseable {
         return "vm=" + VM + ",id=" + MEMORY_DEVICE + ",addr=4G,size=512M,block=2M,node=1,socket=" + word(socket);
     }
 
-    /** What the process that serves wrote, as the end of a message; empty if it wrote nothing. */
+    /** The output of the back-end, as the end of a message; empty if there is none. */
     static String log(Path folder) {
         try {
             Path log = folder.resolve(LOG);
@@ -77,7 +77,7 @@ sealed interface DemoServer extends AutoCloseable {
         }
     }
 
-    /** True if a process answers on its control socket. */
+    /** True if a process answers on the control socket. */
     static boolean answers(Path control) {
         if (!Files.exists(control)) {
             return false;
@@ -90,14 +90,14 @@ sealed interface DemoServer extends AutoCloseable {
         }
     }
 
-    /** How it went so far, for people. */
+    /** The result so far, as text for people. */
     String describe() throws IOException;
 
-    /** Ends it, if it has not ended by itself, and checks that it ended well. */
+    /** Ends the back-end, if it has not ended by itself, and checks that it ended without an error. */
     @Override
     void close() throws IOException;
 
-    /** A process of its own, as in real life. */
+    /** A separate process, as in real use. */
     final class Child implements DemoServer {
         private static final long START_LIMIT_NANOS = 60_000_000_000L;
 
@@ -172,7 +172,7 @@ sealed interface DemoServer extends AutoCloseable {
         }
     }
 
-    /** In this very process. */
+    /** In this process. */
     final class Here implements DemoServer {
         private final BackendProcess process = new BackendProcess();
 

@@ -28,10 +28,10 @@ final class DemoVmm implements AutoCloseable {
     }
 
     /**
-     * Starts one; does not wait for it.
+     * Starts a VMM; does not wait for it.
      *
-     * @param folder where its QMP socket is made
-     * @param memory where the file of the guest's memory is made
+     * @param folder for its QMP socket
+     * @param memory folder for the file of the guest's memory
      * @param more words of {@link EmbeddedVmm}
      */
     static DemoVmm start(Started started, Path folder, Path memory, String name, long size, String... more)
@@ -48,10 +48,10 @@ final class DemoVmm implements AutoCloseable {
     }
 
     /**
-     * Starts one whose guest has the memory of a template; does not wait for it.
+     * Starts a VMM whose guest has the memory of a template; does not wait for it.
      *
-     * @param folder where its QMP socket is made
-     * @param template the file of the memory, which stays as it is
+     * @param folder for its QMP socket
+     * @param template the file of the memory, which is not changed
      */
     static DemoVmm startClone(Started started, Path folder, Path template, String name, long size) throws IOException {
         Path qmp = folder.resolve(name + ".qmp");
@@ -59,7 +59,7 @@ final class DemoVmm implements AutoCloseable {
                         EmbeddedVmm.class, "ram=" + template, "size=" + size, "qmp=" + qmp, "incoming=on", "clone=on")
                 .redirectOutput(ProcessBuilder.Redirect.DISCARD)
                 .redirectError(ProcessBuilder.Redirect.INHERIT);
-        // What is deleted at the end is not the template.
+        // The end of the demo must not delete the template.
         return started.add(() -> new DemoVmm(vmm.start(), folder.resolve(name + ".ram"), qmp));
     }
 
@@ -71,7 +71,7 @@ final class DemoVmm implements AutoCloseable {
         return Math.toIntExact(process.pid());
     }
 
-    /** Waits until it can be driven. */
+    /** Waits until the VMM accepts QMP connections, and connects. */
     QmpClient connect() throws IOException {
         long begin = System.nanoTime();
         while (true) {
@@ -79,7 +79,7 @@ final class DemoVmm implements AutoCloseable {
                 try {
                     return QmpClient.connect(qmp);
                 } catch (IOException e) {
-                    // It does not listen yet.
+                    // The VMM does not listen yet.
                 }
             }
             try {
@@ -100,9 +100,9 @@ final class DemoVmm implements AutoCloseable {
     }
 
     /**
-     * Has the guest read all memory that it uses, and compare it with what it wrote.
+     * Makes the guest read all memory that it uses, and compare it with what it wrote.
      *
-     * @return bytes that are the same
+     * @return the number of bytes that are equal
      * @throws DemoFailure if not all are
      */
     long verify() throws IOException {
@@ -110,7 +110,7 @@ final class DemoVmm implements AutoCloseable {
         try {
             verified = execute("x-verify", Json.object());
         } catch (IOException e) {
-            // The VMM ends when its guest's memory is wrong, and may not come to answer.
+            // The VMM ends when its guest's memory is wrong, possibly before it answers.
             throw new DemoFailure("the guest's memory could not be verified: " + e.getMessage(), e);
         }
         long pages = verified.path("checked").asLong();
@@ -127,7 +127,7 @@ final class DemoVmm implements AutoCloseable {
         return ram;
     }
 
-    /** Ends it, and gives its memory back. */
+    /** Ends the VMM, and deletes the file of its guest's memory. */
     @Override
     public void close() throws IOException {
         process.destroy();

@@ -9,7 +9,7 @@ import java.util.HashMap;
 import java.util.Map;
 import org.exomem.demo.guest.DemoGuest;
 
-/** The guest of the demo, in a process of its own, which does what it is told. */
+/** The guest of the demo, in a process of its own, which executes commands. */
 final class GuestProcess implements AutoCloseable {
     private final Process process;
     private final PrintStream commands;
@@ -44,12 +44,12 @@ final class GuestProcess implements AutoCloseable {
                         .start());
     }
 
-    /** Tells the guest to do a step; does not wait for it. */
+    /** Sends a command to the guest; does not wait for the answer. */
     void tell(String command) {
         commands.println(command);
     }
 
-    /** Waits until the guest has done the step that it was told. */
+    /** Waits for the guest's answer to the command. */
     Answer answer(String command) throws IOException {
         String line = answers.readLine();
         if (line == null) {

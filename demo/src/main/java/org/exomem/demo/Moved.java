@@ -9,10 +9,10 @@ import org.exomem.backend.config.ByteSize;
 import org.exomem.backend.control.FateLabels;
 
 /**
- * A migration that is over.
+ * A finished migration.
  *
- * @param state of its source, as {@code query-migrate} told it
- * @param verified bytes that the guest uses, and found at the destination as it wrote them
+ * @param state of its source, the answer to {@code query-migrate}
+ * @param verified bytes that the guest uses, and found unchanged at the destination
  */
 record Moved(JsonNode state, long verified) {
     private static final String ROW = "%-40s %9s %9s";
@@ -34,7 +34,7 @@ record Moved(JsonNode state, long verified) {
         return "the guest reads its " + ByteSize.format(verified) + " there as it wrote them";
     }
 
-    /** Two migrations beside each other, for people: what became of the guest's pages. */
+    /** A comparison of two migrations for people: what became of the guest's pages. */
     static List<String> table(String nameOfOne, Moved one, String nameOfOther, Moved other) {
         List<String> lines = new ArrayList<>();
         lines.add(row("pages", nameOfOne, nameOfOther));

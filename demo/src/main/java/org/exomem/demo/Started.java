@@ -9,8 +9,8 @@ import org.exomem.conformance.guest.MemoryFolder;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The processes that the demo started, and its folders: who fails, or is interrupted, should not be left with guests, nor
- * with their memory. The last goes first.
+ * The processes that the demo has started, and its folders. If the demo fails or is interrupted, guests and their
+ * memory must not remain. The last started is closed first.
  */
 final class Started implements AutoCloseable {
     private final Deque<AutoCloseable> all = new ArrayDeque<>();
@@ -27,7 +27,7 @@ final class Started implements AutoCloseable {
         Runtime.getRuntime().addShutdownHook(atInterrupt);
     }
 
-    /** Starts something that is closed at the end. What starts meanwhile is seen by an interrupt: it waits. */
+    /** Starts something that is closed at the end. An interrupt during the start waits, so that it closes this too. */
     synchronized <T extends AutoCloseable> T add(Starter<T> starter) throws IOException {
         if (ended) {
             throw new DemoFailure("it was interrupted");
@@ -37,12 +37,12 @@ final class Started implements AutoCloseable {
         return started;
     }
 
-    /** Makes a folder that is deleted at the end, with all that is in it. */
+    /** Creates a folder that is deleted at the end, with all its content. */
     Path folder(Path where) throws IOException {
         return add(() -> MemoryFolder.make(where)).path();
     }
 
-    /** The demo ends because somebody wants it to. */
+    /** True if the demo ends because of an interrupt. */
     boolean isInterrupted() {
         return interrupted;
     }
@@ -60,16 +60,16 @@ final class Started implements AutoCloseable {
     }
 
     /**
-     * Ends everything.
+     * Closes everything.
      *
-     * @throws IOException if something did not end as it should; all else has ended
+     * @throws IOException if something did not close properly; everything else is closed
      */
     @Override
     public void close() throws IOException {
         try {
             Runtime.getRuntime().removeShutdownHook(atInterrupt);
         } catch (IllegalStateException e) {
-            // The JVM ends: so does everything, there.
+            // The JVM ends: the shutdown hook closes everything.
             return;
         }
         IOException failure = endAll();

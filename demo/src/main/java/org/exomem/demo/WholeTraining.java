@@ -9,8 +9,9 @@ import org.exomem.cli.options.ExitCode;
 import org.exomem.cli.options.Streams;
 
 /**
- * What the one AOT cache of a package is trained with: this process serves by a file, as the package's service does, and runs everyday
- * commands that ask it. One after the other, as far as that goes, so that each run uses the same classes.
+ * The training of a package's single AOT cache. This process serves with a configuration file, as the package's service
+ * does, and runs everyday commands against itself. As far as possible they run one after the other, so that each
+ * training run uses the same classes.
  */
 final class WholeTraining {
     private static final long MEMORY = 64 << 20;
@@ -19,7 +20,7 @@ final class WholeTraining {
 
     private WholeTraining() {}
 
-    /** @throws IOException if something did not start or end as it should */
+    /** @throws IOException if something did not start or end properly */
     static void run(Streams streams) throws IOException {
         Started started = new Started();
         try (started) {

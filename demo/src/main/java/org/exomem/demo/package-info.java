@@ -1,4 +1,4 @@
-/** The whole life of a guest without a VMM, to be watched. */
+/** The whole life of a guest without a VMM, as a demonstration. */
 @NullMarked
 package org.exomem.demo;
 

@@ -1,6 +1,6 @@
 package org.exomem.migration;
 
-/** Numbers that look random and are the same for the same seed; cheaper than the JDK's. */
+/** Pseudo-random numbers, the same for the same seed; faster than the JDK's. */
 public final class Chance {
     private long state;
 
@@ -20,7 +20,7 @@ public final class Chance {
         return (int) ((next() >>> 33) * bound >>> 31);
     }
 
-    /** True once in so many times. */
+    /** True once in {@code times} calls on average. */
     public boolean oneIn(int times) {
         return below(times) == 0;
     }

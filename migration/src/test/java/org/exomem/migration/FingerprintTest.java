@@ -33,7 +33,7 @@ class FingerprintTest {
         return List.of(unsigned(words[0]), unsigned(words[1]));
     }
 
-    /** The formula as it is written, in numbers that don't wrap. */
+    /** The documented formula, in numbers that don't wrap. */
     private static List<BigInteger> byTheFormula(byte[] seed, MemorySegment page) throws GeneralSecurityException {
         Cipher cipher = Cipher.getInstance("AES/CTR/NoPadding");
         cipher.init(Cipher.ENCRYPT_MODE, new SecretKeySpec(seed, "AES"), new IvParameterSpec(new byte[16]));

@@ -14,9 +14,12 @@ import java.util.Optional;
 import java.util.function.Predicate;
 import java.util.stream.Stream;
 
-/** All requirements, in the order of their documents: first those of others, then exomem's own chapters. Immutable. */
+/**
+ * All requirements, in the order of their documents: first the documents of others, then exomem's own chapters.
+ * Immutable.
+ */
 public final class Catalogue {
-    /** The files in YAML, in the order in which they are shown. */
+    /** The YAML files, in the order in which they are shown. */
     private static final List<String> FILES = List.of("virtio.yaml", "vhost-user.yaml", "robust.yaml");
 
     private final List<Document> documents;
@@ -37,15 +40,15 @@ public final class Catalogue {
     }
 
     /**
-     * The catalogue of this version of exomem.
+     * Loads the catalogue of this version of exomem.
      *
-     * @throws CatalogueException if one of its files is not as it should be
+     * @throws CatalogueException if one of its files is invalid
      */
     public static Catalogue load() {
         List<Document> documents = new ArrayList<>();
         for (String file : FILES) {
             try (InputStream in = Catalogue.class.getResourceAsStream(file)) {
-                // A document whose requirements are not written down yet has no file.
+                // A document without written requirements has no file yet.
                 if (in != null) {
                     documents.add(DocumentReader.read(file, new InputStreamReader(in, StandardCharsets.UTF_8)));
                 }
@@ -61,7 +64,7 @@ public final class Catalogue {
     }
 
     /**
-     * A catalogue of these documents.
+     * Creates a catalogue of these documents.
      *
      * @throws CatalogueException if two requirements have the same id
      */
@@ -78,9 +81,9 @@ public final class Catalogue {
     }
 
     /**
-     * The document that a requirement is from.
+     * The document that has a requirement.
      *
-     * @throws IllegalArgumentException if it is not of this catalogue
+     * @throws IllegalArgumentException if the requirement is not in this catalogue
      */
     public Document documentOf(Requirement requirement) {
         Document document = documentsById.get(requirement.id());
@@ -90,15 +93,15 @@ public final class Catalogue {
         return document;
     }
 
-    /** The requirement with that id, in small or capital letters. */
+    /** The requirement with that id. Upper and lower case are equal. */
     public Optional<Requirement> byId(String id) {
         return requirements(requirement -> requirement.id().equalsIgnoreCase(id)).stream()
                 .findFirst();
     }
 
     /**
-     * Those whose id begins with these words, such as {@code ring.split} or {@code FPB-DESC}, and behind them those that name
-     * a rule whose id does so.
+     * The requirements whose id begins with these words, such as {@code ring.split} or {@code FPB-DESC}, followed by
+     * those that name a rule whose id begins so.
      */
     public List<Requirement> inGroup(String group) {
         String words = group.toLowerCase(Locale.ROOT) + ".";
@@ -114,7 +117,10 @@ public final class Catalogue {
                 .toList();
     }
 
-    /** Those that name a rule of a chapter of {@code spec/}, such as BAL-HINT-4: as an alias first, then to see. */
+    /**
+     * The requirements that name a rule of a chapter of {@code spec/}, such as BAL-HINT-4: first those with an alias,
+     * then those with a reference ("see").
+     */
     public List<Requirement> byRule(String rule) {
         String wanted = rule.toUpperCase(Locale.ROOT);
         return Stream.concat(
@@ -123,7 +129,7 @@ public final class Catalogue {
                 .toList();
     }
 
-    /** Those of the section with that number, and of sections within it. */
+    /** The requirements of the section with that number, and of its subsections. */
     public List<Requirement> inSection(String number) {
         return requirements(requirement -> requirement
                 .sectionNumber()
@@ -131,7 +137,10 @@ public final class Catalogue {
                 .isPresent());
     }
 
-    /** Those in which all of these words occur, in small or capital letters: in id, strength, party, section, statement, note. */
+    /**
+     * The requirements that contain all of these words in their id, strength, party, section, statement or note. Upper
+     * and lower case are equal.
+     */
     public List<Requirement> withWords(List<String> words) {
         List<String> wanted =
                 words.stream().map(word -> word.toLowerCase(Locale.ROOT)).toList();
@@ -142,8 +151,8 @@ public final class Catalogue {
     }
 
     /**
-     * What somebody may mean who types that text: the requirement with that id, or else those of a group, those that name a
-     * rule, those of a section, or those in which all of its words occur, whichever is found first.
+     * The requirements that a user may mean with a text. Tries in this order, and returns the first result: the
+     * requirement with that id; a group; those that name a rule; those of a section; those that contain all words.
      */
     public List<Requirement> search(String text) {
         String wanted = text.strip();

@@ -1,8 +1,8 @@
 package org.exomem.reference;
 
 /**
- * A file of the catalogue is not as {@code spec/catalogue/README.md} describes it. The message names the file and, where
- * there is one, the entry. Unchecked, as the files are a part of the program.
+ * A file of the catalogue does not have the form that {@code spec/catalogue/README.md} describes. The message names the
+ * file and, if there is one, the entry. Unchecked, because the files are part of the program.
  */
 public final class CatalogueException extends RuntimeException {
     private static final long serialVersionUID = 1L;

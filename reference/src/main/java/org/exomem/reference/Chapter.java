@@ -17,11 +17,11 @@ import java.util.Optional;
 import java.util.regex.Pattern;
 
 /**
- * A chapter of {@code spec/}: prose, and in it rules with ids. The rules are read from the text that people read, so that
- * there is no second copy of them. {@code spec/README.md} describes the form. Immutable.
+ * A chapter of {@code spec/}: prose that contains rules with ids. The rules are read from the text that people read, so
+ * that there is no second copy of them. {@code spec/README.md} describes the form. Immutable.
  *
  * @param file the name of the file, such as {@code state.md}
- * @param rules all that the chapter defines, in its order; one that is defined twice is here twice
+ * @param rules all rules that the chapter defines, in its order; a rule that is defined twice is here twice
  * @param notObservable why no test can observe a rule, by the rule's id: the table "Not observable"
  */
 public record Chapter(String file, String title, List<Rule> rules, Map<String, String> notObservable) {
@@ -53,14 +53,17 @@ public record Chapter(String file, String title, List<Rule> rules, Map<String, S
      * A rule.
      *
      * @param id such as {@code FPB-DESC-3}
-     * @param binds whom
-     * @param section the heading under which it stands
+     * @param binds the party that the rule binds
+     * @param section the heading above the rule
      * @param statement its text, without links and emphasis
-     * @param origin the section of the document that the chapter is about, "our own" or "practice", as the chapter has it;
-     *     empty where the table has no such column
+     * @param origin the section of the document that the chapter is about, "our own" or "practice", as in the chapter;
+     * empty if the table has no such column
      */
     public record Rule(String id, Party binds, String section, String statement, Optional<String> origin) {
-        /** Whether it may only say again what another document says: it names a section of it, and nothing of exomem's own. */
+        /**
+         * Whether the rule may merely repeat another document: it names a section of that document, and nothing of
+         * exomem's own.
+         */
         boolean restates() {
             return origin.filter(text -> !text.toLowerCase(Locale.ROOT).contains("our own")
                             && !text.toLowerCase(Locale.ROOT).contains("practice"))
@@ -69,9 +72,9 @@ public record Chapter(String file, String title, List<Rule> rules, Map<String, S
     }
 
     /**
-     * All chapters of this version of exomem.
+     * Loads all chapters of this version of exomem.
      *
-     * @throws CatalogueException if one is not as it should be
+     * @throws CatalogueException if one is invalid
      */
     public static List<Chapter> load() {
         List<Chapter> chapters = new ArrayList<>();
@@ -87,10 +90,10 @@ public record Chapter(String file, String title, List<Rule> rules, Map<String, S
     }
 
     /**
-     * Reads a chapter.
+     * Parses a chapter.
      *
      * @param file its name, also for messages
-     * @throws CatalogueException if a rule is not written as it should be; the message names file and line
+     * @throws CatalogueException if a rule is not well-formed; the message names file and line
      */
     public static Chapter parse(String file, List<String> lines) {
         return new ChapterReader(file).read(lines);

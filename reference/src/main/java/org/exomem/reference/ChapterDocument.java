@@ -9,7 +9,9 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 
-/** A chapter of {@code spec/} as a document of the catalogue: each rule that says something of its own is a requirement. */
+/**
+ * A chapter of {@code spec/} as a document of the catalogue: each rule with a statement of its own is a requirement.
+ */
 final class ChapterDocument {
     private static final String METHOD =
             "A statement is a rule, by its id: a row of a table, a paragraph, a list item or a"
@@ -18,7 +20,7 @@ final class ChapterDocument {
     private static final String LEFT_OUT =
             "They say again what another document says; its entries in the catalogue name them.";
 
-    /** Of which device rules are, by how their ids begin; the others are of any. */
+    /** The device that a rule is about, by the beginning of its id. All other rules are about any device. */
     private static final Map<String, Devices> DEVICES = Map.of(
             "FPB", Devices.BALLOON,
             "BAL", Devices.BALLOON,
@@ -29,7 +31,7 @@ final class ChapterDocument {
     private ChapterDocument() {}
 
     /**
-     * Makes the document.
+     * Creates the document.
      *
      * @param others the catalogues of other documents, whose entries name rules
      * @throws CatalogueException if a rule has no word of RFC 2119, or several of different strength

@@ -10,17 +10,17 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
-/** Reads the rules of a chapter, line by line. For one chapter each. */
+/** Reads the rules of one chapter, line by line. */
 final class ChapterReader {
     private static final String NOT_OBSERVABLE = "Not observable";
     private static final String FENCE = "```";
 
-    /** Whom rules bind that do not say it. */
+    /** The sentence that names the party that rules bind by default. */
     private static final Pattern DEFAULT = Pattern.compile("Where nothing else is said, a rule binds .*");
 
     private static final Pattern BOLD = Pattern.compile("\\*\\*([^*]+)\\*\\*");
 
-    /** A rule that is a paragraph, a list item or a cell, maybe with whom it binds. */
+    /** A rule that is a paragraph, a list item or a cell, with an optional party. */
     private static final Pattern ITEM = Pattern.compile(
             "(?:- )?\\*\\*(?<id>" + Chapter.ID + ")\\*\\* *(?:\\*(?<binds>[A-Za-z -]+):\\* *)?(?<text>.*)");
 
@@ -33,7 +33,7 @@ final class ChapterReader {
     private static final String ID_COLUMN = "id";
     private static final String BINDS_COLUMN = "binds";
     private static final String RULE_COLUMN = "rule";
-    /** Columns that say where a rule is from. */
+    /** Columns that give the origin of a rule. */
     private static final List<String> ORIGIN_COLUMNS = List.of("section", "from");
 
     private final String file;
@@ -44,9 +44,9 @@ final class ChapterReader {
     private @Nullable Party everybody;
     private int line;
 
-    /** The headings of the table that goes on; empty outside of tables. */
+    /** The headings of the present table; empty outside of tables. */
     private List<String> columns = List.of();
-    /** The paragraph or list item that goes on, if it is a rule. */
+    /** The present paragraph or list item, if it is a rule. */
     private @Nullable Item item;
 
     private record Item(String id, Party binds, StringBuilder text) {}
@@ -127,7 +127,10 @@ final class ChapterReader {
         }
     }
 
-    /** A row of a table of rules. Where no column has the whole rule, the headings of those that have it belong to it. */
+    /**
+     * A row of a table of rules. If no single column contains the whole rule, the headings of its columns are part of
+     * the text.
+     */
     private Chapter.Rule rule(List<String> cells) {
         String id = cells.getFirst();
         String binds = null;
@@ -152,7 +155,7 @@ final class ChapterReader {
                 Optional.ofNullable(origin).map(ChapterReader::plain));
     }
 
-    /** A cell of another table, which may be a rule by itself. */
+    /** A cell of another table; it may be a rule by itself. */
     private void cell(String text) {
         Matcher start = ITEM.matcher(text);
         if (start.matches()) {
@@ -199,13 +202,13 @@ final class ChapterReader {
         String inner = row.strip();
         inner = inner.substring(1, inner.endsWith("|") && inner.length() > 1 ? inner.length() - 1 : inner.length());
         if (DELIMITERS.matcher(inner).matches()) {
-            // The line below the headings, or a row without content.
+            // The separator below the headings, or an empty row.
             return List.of(CELL_END.split(inner, -1));
         }
         return Stream.of(CELL_END.split(inner, -1)).map(String::strip).toList();
     }
 
-    /** Without links and emphasis; code keeps its marks. */
+    /** The text without links and emphasis. Code keeps its backticks. */
     private static String plain(String markdown) {
         String text = LINK.matcher(markdown).replaceAll("$1");
         return EMPHASIS.matcher(text).replaceAll("$1").strip();

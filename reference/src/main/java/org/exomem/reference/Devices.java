@@ -2,7 +2,7 @@ package org.exomem.reference;
 
 /** The devices that a requirement is about. The text is that of the catalogue. */
 public enum Devices {
-    /** Every device, whatever its type. */
+    /** Every device of any type. */
     ANY("any"),
     BALLOON("balloon"),
     MEM("mem");

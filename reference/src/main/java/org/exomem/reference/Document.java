@@ -13,7 +13,7 @@ public record Document(String file, Source source, List<SectionCount> counts, Li
         requirements = List.copyOf(requirements);
     }
 
-    /** Whether it is a chapter of exomem, and not the document of somebody else. */
+    /** Whether this is a chapter of exomem, and not a document of others. */
     public boolean isChapter() {
         return file.endsWith(".md");
     }

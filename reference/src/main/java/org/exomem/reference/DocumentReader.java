@@ -15,9 +15,10 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Reads a file of the catalogue. Strict: what {@code spec/catalogue/README.md} does not describe is an error.
+ * Reads a file of the catalogue. Strict: everything that {@code spec/catalogue/README.md} does not describe is an
+ * error.
  *
- * <p>Works on the parser's tokens, since an object mapper takes longer to get ready than all files take to be read.
+ * <p>Works on the parser's tokens, because an object mapper takes longer to initialise than all files take to be read.
  */
 final class DocumentReader {
     private static final YAMLFactory YAML = YAMLFactory.builder()
@@ -129,7 +130,7 @@ final class DocumentReader {
         }
     }
 
-    /** Mappings as maps, sequences as lists, and texts, numbers and truth values. */
+    /** Reads mappings as maps, sequences as lists, and scalars as texts, numbers and booleans. */
     private static Object value(String file, YAMLParser parser, @Nullable JsonToken token) throws IOException {
         if (token == null) {
             throw new CatalogueException(file + ": is empty");

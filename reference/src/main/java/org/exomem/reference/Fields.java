@@ -9,7 +9,7 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
-/** The fields of a YAML mapping, each of which is taken once. What was not taken in the end is unknown. */
+/** The fields of a YAML mapping. Each is taken once. A field that was not taken at the end is unknown. */
 final class Fields {
     private final String place;
     private final Map<String, Object> left;
@@ -19,7 +19,7 @@ final class Fields {
         this.left = left;
     }
 
-    /** @param place where the mapping stands, for messages */
+    /** @param place the mapping's place in the file, for messages */
     static Fields of(String place, @Nullable Object node) {
         if (!(node instanceof Map<?, ?> map)) {
             throw new CatalogueException(place + ": must be fields with values");
@@ -29,7 +29,7 @@ final class Fields {
         return new Fields(place, fields);
     }
 
-    /** The same fields, for messages of another place. */
+    /** Returns the same fields, for messages about another place. */
     Fields at(String otherPlace) {
         return new Fields(otherPlace, left);
     }
@@ -38,7 +38,7 @@ final class Fields {
         return new CatalogueException(place + ": " + message);
     }
 
-    /** A text; not empty. */
+    /** Takes a text, which must not be empty. */
     String text(String name) {
         return optionalText(name).orElseThrow(() -> complaint(name + " is missing"));
     }
@@ -54,7 +54,7 @@ final class Fields {
         return Optional.of(text.strip());
     }
 
-    /** One of the values of an enum, by its text. */
+    /** Takes one of the values of an enum, by its text. */
     <E extends Enum<E>> E choice(String name, Class<E> type) {
         String text = text(name);
         return Stream.of(type.getEnumConstants())
@@ -73,7 +73,7 @@ final class Fields {
         return flag;
     }
 
-    /** A number that is not negative. */
+    /** Takes a number that is not negative. */
     int number(String name) {
         if (!(left.remove(name) instanceof Integer number) || number < 0) {
             throw complaint(name + " must be a number from 0");
@@ -81,7 +81,7 @@ final class Fields {
         return number;
     }
 
-    /** The same, or 0 if the field is not there. */
+    /** Takes a number that is not negative; 0 if the field is missing. */
     int optionalNumber(String name) {
         return left.containsKey(name) ? number(name) : 0;
     }
@@ -93,7 +93,7 @@ final class Fields {
         return new ArrayList<>(list);
     }
 
-    /** A list of texts; empty if the field is not there. */
+    /** Takes a list of texts; empty if the field is missing. */
     List<String> optionalTexts(String name) {
         return left.containsKey(name) ? texts(name) : List.of();
     }
@@ -113,7 +113,7 @@ final class Fields {
         return of(place + ": " + name, left.remove(name));
     }
 
-    /** To be called when everything was taken. */
+    /** Fails if a field was not taken. Called last. */
     void end() {
         if (!left.isEmpty()) {
             throw complaint("unknown field " + String.join(", ", left.keySet()));

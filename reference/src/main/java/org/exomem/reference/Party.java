@@ -1,22 +1,22 @@
 package org.exomem.reference;
 
-/** Whom a requirement binds. The text is that of the catalogue. */
+/** The party that a requirement binds. The text is that of the catalogue. */
 public enum Party {
     DEVICE("device"),
     DRIVER("driver"),
     BACK_END("back-end"),
     FRONT_END("front-end"),
-    /** The program itself, where it is no side of a protocol: its files, and what it does with a VMM. */
+    /** The program itself, where it is not a side of a protocol: its files, and its use of a VMM. */
     EXOMEM("exomem"),
     VMM("VMM"),
-    /** Of a migration: the side that the guest leaves. */
+    /** The side of a migration that the guest leaves. */
     SOURCE("source"),
-    /** Of a migration: the side to which the guest comes. */
+    /** The side of a migration to which the guest moves. */
     DESTINATION("destination"),
     SOURCE_AND_DESTINATION("source and destination"),
-    /** Of the control socket: what serves it. */
+    /** The side of the control socket that serves it. */
     SERVER("server"),
-    /** Of the control socket: what connects to it. */
+    /** The side of the control socket that connects to it. */
     CLIENT("client");
 
     private final String text;

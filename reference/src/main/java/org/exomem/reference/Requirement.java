@@ -8,15 +8,16 @@ import java.util.regex.Pattern;
 /**
  * One normative statement.
  *
- * @param id unique in the whole catalogue: such as {@code balloon.hint.7}, or that of a rule of a chapter of {@code spec/},
- *     such as {@code FPB-DESC-3}
+ * @param id unique in the whole catalogue: such as {@code balloon.hint.7}, or that of a rule of a chapter of {@code
+ * spec/}, such as {@code FPB-DESC-3}
  * @param aliases ids of rules in the chapters that say the same
- * @param see ids of rules in the chapters that say it together with other things, or a part of it; for a rule of a chapter
- *     the entries that name it
+ * @param see ids of rules in the chapters that say it together with other things, or a part of it; for a rule of a
+ * chapter, the entries that name it
  * @param section number, if the source has numbers, and title
- * @param statement what is the case while the requirement is kept, also if it is a MUST NOT; of a rule of a chapter its text
- * @param note what a reader should know about the source, such as a mistake in it
- * @param unobservable why the other side can't tell whether it is kept; empty if it can
+ * @param statement what is the case while the requirement is met, even for a MUST NOT; for a rule of a chapter, its
+ * text
+ * @param note a remark about the source, such as a mistake in it
+ * @param unobservable why the other side can't observe whether it is met; empty if it can
  */
 public record Requirement(
         String id,
@@ -43,12 +44,12 @@ public record Requirement(
         see = List.copyOf(see);
     }
 
-    /** The id without its number: what entries about the same thing have in common. */
+    /** The id without its number: the part that entries about the same topic share. */
     public String group() {
         return id.substring(0, Math.max(id.lastIndexOf('.'), id.lastIndexOf('-')));
     }
 
-    /** Whether the other side can tell that it is kept. */
+    /** Whether the other side can observe that the requirement is met. */
     public boolean observable() {
         return unobservable.isEmpty();
     }
@@ -59,7 +60,7 @@ public record Requirement(
         return number.lookingAt() ? Optional.of(number.group()) : Optional.empty();
     }
 
-    /** Whether it names a rule of a chapter of {@code spec/}, as an alias or to see. */
+    /** Whether the requirement names a rule of a chapter of {@code spec/}, as an alias or a reference ("see"). */
     public boolean names(String rule) {
         return aliases.contains(rule) || see.contains(rule);
     }

@@ -3,12 +3,12 @@ package org.exomem.reference;
 import java.util.List;
 
 /**
- * A document that has requirements, and what was read of it. Version and date are empty for a chapter of exomem's own, which is
- * that of the program.
+ * A document with requirements, and the parts of it that were read. Version and date are empty for a chapter of exomem,
+ * whose version is that of the program.
  *
  * @param date of the text that was read, as YYYY-MM-DD
  * @param text exactly what was read: repository, tag or commit, files
- * @param sections what the catalogue covers
+ * @param sections the sections that the catalogue covers
  * @param method how its statements were counted
  */
 public record Source(

@@ -5,7 +5,7 @@ import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** How much a requirement binds, as RFC 2119 defines it. The text is that of the catalogue. */
+/** The strength of a requirement, as RFC 2119 defines it. The text is that of the catalogue. */
 public enum Strength {
     MUST("MUST"),
     MUST_NOT("MUST NOT"),
@@ -31,7 +31,7 @@ public enum Strength {
         return words;
     }
 
-    /** The same without NOT. */
+    /** Returns the same strength without NOT. */
     Strength positive() {
         return switch (this) {
             case MUST, MUST_NOT -> MUST;

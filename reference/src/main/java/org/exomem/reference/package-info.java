@@ -1,6 +1,6 @@
 /**
- * The catalogue of requirements: each normative statement of the documents that exomem implements, as {@code spec/catalogue} has it,
- * and each rule of the chapters in {@code spec/}. Knows nothing of the rest of exomem.
+ * The catalogue of requirements: each normative statement of the documents that exomem implements, from {@code
+ * spec/catalogue}, and each rule of the chapters in {@code spec/}. Depends on no other part of exomem.
  */
 @NullMarked
 package org.exomem.reference;

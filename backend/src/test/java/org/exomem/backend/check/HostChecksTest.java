@@ -17,12 +17,12 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** What is found on hosts that are made of files. */
+/** The findings on hosts that consist of files. */
 class HostChecksTest {
     @TempDir
     Path root;
 
-    /** A host on which nothing is to be changed, but for QEMU. */
+    /** A host that needs no changes, except for QEMU. */
     private void goodHost() throws IOException {
         put("/proc/sys/kernel/osrelease", "6.12.5-amd64");
         put("/proc/self/status", "Name:\tjava\nCapEff:\t000001ffffffffff\n");

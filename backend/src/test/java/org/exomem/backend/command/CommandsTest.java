@@ -37,10 +37,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The commands, against a back-end that serves in this JVM, with guests of our own. */
+/** The commands, against a back-end that serves in this JVM, with guests of the test. */
 @Timeout(value = 180, unit = TimeUnit.SECONDS)
 class CommandsTest {
-    /** For what a machine under load may be late with. */
+    /** A limit that also suffices on a busy machine. */
     private static final Duration LIMIT = Duration.ofMinutes(1);
 
     private static final int MIB = 1 << 20;
@@ -383,7 +383,7 @@ class CommandsTest {
         Ran ran = Ran.of("hints", "nobody", "--follow", "--control", control);
         assertThat(ran.code()).isEqualTo(ExitCode.FAILED);
         assertThat(ran.err()).startsWith("exomem: there is no VM \"nobody\"");
-        // Nothing is printed for an action that can't be done.
+        // Nothing is printed for an action that is impossible.
         Ran start = Ran.of("hints", "a", "--follow", "start", "--control", control);
         assertThat(start.code()).isEqualTo(ExitCode.FAILED);
         assertThat(start.err()).contains("no VMM is connected");
@@ -391,7 +391,7 @@ class CommandsTest {
 
     private static CompletableFuture<Integer> follow(Writer out, Writer err, String... words) {
         Streams streams = new Streams(new PrintWriter(out), new PrintWriter(err));
-        // A thread each: the common pool may have a single one.
+        // A thread for each: the common pool may have only one.
         return CompletableFuture.supplyAsync(
                 () -> new ExomemCommand().run(streams, words),
                 task -> Thread.ofPlatform().daemon().start(task));

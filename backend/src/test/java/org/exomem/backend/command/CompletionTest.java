@@ -18,7 +18,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The completion scripts in real shells, with a stand-in for the program, which completion must not start. */
+/** The completion scripts in real shells, with a substitute for the program, which completion must not start. */
 class CompletionTest {
     @TempDir
     Path folder;
@@ -46,7 +46,7 @@ class CompletionTest {
         }
     }
 
-    /** What is offered for the last of the words, in a line. */
+    /** The completions of the last word, in one line. */
     private String offered(String words) throws Exception {
         List<String> command = new ArrayList<>(List.of(
                 "bash",
@@ -98,7 +98,7 @@ class CompletionTest {
         """)
     void offersWhatFits(String words, String expected) throws Exception {
         if (words.startsWith("spec VRT")) {
-            // Whatever ids there are: one that begins so is offered.
+            // At least the ids that begin so are offered, whatever ids exist.
             assertThat(offered("spec ")).matches("[\\w. -]{10000,}");
             return;
         }
@@ -113,7 +113,7 @@ class CompletionTest {
         assertThat(folder.resolve("calls")).doesNotExist();
     }
 
-    /** Names of files and VMs, and words that are typed, which a shell would run if it took them for its own language. */
+    /** Names of files and VMs, and typed words, that a shell would execute if it read them as its own language. */
     private static final List<String> RUNNABLE = List.of(
             "$(touch ran)", "`touch ran`", "a;touch ran;", "x[$(touch ran)]", "${y:=$(touch ran)}", "z'$(touch ran)");
 
@@ -126,7 +126,7 @@ class CompletionTest {
         Files.write(folder.resolve("exomem.sock.names"), names);
     }
 
-    /** What is offered in a shell for these words, in lines. */
+    /** The completions in a shell for these words, in lines. */
     private String offered(String shell, List<String> words) throws Exception {
         List<String> command = new ArrayList<>(List.of(
                 "bash",
@@ -176,7 +176,7 @@ class CompletionTest {
         assertThat(folder.resolve("ran")).doesNotExist();
     }
 
-    /** A real interactive Bash: what a key puts on the line is run by Enter, and is one word then. */
+    /** A real interactive Bash: Enter runs what a key has put on the line, which must then be one word. */
     @Test
     void whatBashPutsOnTheLineIsTheNameItself() throws Exception {
         assumeTrue(isThere("script"), "script is not installed");

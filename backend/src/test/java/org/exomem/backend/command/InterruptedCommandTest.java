@@ -26,7 +26,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Ctrl-C ends a command that waits; what it had asked for goes on, and the user is told so. */
+/** Ctrl-C ends a command that waits. The operation that it started continues, and the command says so. */
 class InterruptedCommandTest {
     private static final String VMS = "[{\"name\":\"a\",\"responding\":true,\"connected\":true}]";
     private static final String BALLOON = "{\"actual\":2147483648,\"target\":1073741824,\"memory\":4294967296}";
@@ -41,7 +41,7 @@ class InterruptedCommandTest {
     Path folder;
 
     private ServerSocketChannel server;
-    /** The command looks again and again how far it is: at the third time it waits. */
+    /** The command polls its progress. At the third poll it certainly waits. */
     private final CountDownLatch looks = new CountDownLatch(3);
 
     @BeforeEach
@@ -56,7 +56,7 @@ class InterruptedCommandTest {
         server.close();
     }
 
-    /** A guest that never gets anywhere. */
+    /** A guest that makes no progress. */
     private void answer() {
         try (SocketChannel client = server.accept();
                 BufferedReader lines = new BufferedReader(Channels.newReader(client, StandardCharsets.UTF_8))) {

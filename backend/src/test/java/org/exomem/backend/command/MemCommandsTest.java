@@ -16,7 +16,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** The commands about memory devices, against a back-end that serves in this JVM, with guests of our own. */
+/** The commands about memory devices, against a back-end that serves in this JVM, with guests of the test. */
 @Timeout(value = 180, unit = TimeUnit.SECONDS)
 class MemCommandsTest {
     private static final long MIB = 1 << 20;

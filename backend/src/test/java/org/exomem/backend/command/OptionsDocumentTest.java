@@ -13,7 +13,7 @@ import org.exomem.backend.config.DeviceOption;
 import org.exomem.backend.config.ServeConfig;
 import org.junit.jupiter.api.Test;
 
-/** {@code docs/options.md} says of each option what the program says. */
+/** {@code docs/options.md} describes each option as the program does. */
 class OptionsDocumentTest {
     @Test
     void namesEveryOptionOfDevicesWithItsDefault() throws IOException {

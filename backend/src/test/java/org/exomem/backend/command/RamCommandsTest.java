@@ -144,7 +144,7 @@ class RamCommandsTest {
         assertThat(Ran.of("ram", "check", folder, "--any-fs").err()).isEmpty();
     }
 
-    /** A process of its own: the test's own mappings are the command's. */
+    /** A separate process, because the command runs in this JVM and so has the test's own mappings. */
     private static Process holding(Path file) throws IOException {
         Process process = new ProcessBuilder(
                         ProcessHandle.current().info().command().orElseThrow(),

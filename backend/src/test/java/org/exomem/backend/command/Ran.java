@@ -8,8 +8,8 @@ import org.exomem.cli.options.Streams;
  * A command line that was run in this JVM.
  *
  * @param code the exit code
- * @param out what it printed
- * @param err what it complained
+ * @param out its standard output
+ * @param err its standard error
  */
 record Ran(int code, String out, String err) {
     static Ran of(String... words) {

@@ -68,10 +68,10 @@ class WatchCommandsTest {
             String control = vms.control().toString();
             people = start(out, "events", "--control", control);
             program = start(json, "events", "b", "--json", "--control", control);
-            // One after the other, until both have begun to listen.
+            // One after the other, until both clients listen.
             List<BalloonDriver> attached = new ArrayList<>();
             await().until(() -> {
-                // What is told once a second is what is so then.
+                // Clients are notified once a second of the state at that time.
                 attached.forEach(BalloonDriver::close);
                 attached.clear();
                 attached.add(vms.attach("a"));

@@ -50,7 +50,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 @Timeout(value = 180, unit = TimeUnit.SECONDS)
 class ControlServerTest {
-    /** For what a machine under load may be late with. */
+    /** A limit that also suffices on a busy machine. */
     private static final Duration LIMIT = Duration.ofMinutes(1);
 
     private static final Migrations NO_MIGRATIONS = new Migrations(VmTable.of(), state -> {});
@@ -261,7 +261,7 @@ class ControlServerTest {
             JsonNode refused = waits.receive();
             assertThat(refused.path("id").asInt()).isEqualTo(1);
             assertThat(refused.path("error").path("class").asText()).isEqualTo("GenericError");
-            // A client's own commands stay in their order.
+            // The commands of one client are carried out in order.
             assertThat(waits.receive().path("id").asInt()).isEqualTo(2);
         }
     }
@@ -333,7 +333,7 @@ class ControlServerTest {
                         silent.send("{'execute': 'query-vms'}".repeat(100));
                     }
                 } catch (IOException e) {
-                    // the test is over, and the connection with it
+                    // The test is over, and so is the connection.
                 }
             });
             for (int i = 0; i < 200; i++) {
@@ -436,7 +436,7 @@ class ControlServerTest {
             assertThat(client.ask(ask)).isEqualTo("{'return':{'stats':{},'last-update':0}}");
             guest.offerStatistics(Map.of(4, 5L << 20, 5, -1L));
             await().atMost(LIMIT).until(() -> client.ask(ask).contains("'stat-free-memory':5242880"));
-            // A guest's numbers have no sign.
+            // A guest's numbers are unsigned.
             assertThat(client.ask(ask)).contains("'stat-total-memory':18446744073709551615");
         }
     }
@@ -534,7 +534,7 @@ class ControlServerTest {
         }
     }
 
-    /** A state directory whose file system hangs until it is let go. */
+    /** A state directory whose file system hangs until the test releases it. */
     private record HangingFiles(Path folder, Semaphore asked, CountDownLatch letGo) implements ArrivalFiles {
         @Override
         public ReplacedFile arrival(String vm) {

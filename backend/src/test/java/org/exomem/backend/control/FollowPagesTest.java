@@ -17,7 +17,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** What a client of the control socket is told of a VM's pages. */
+/** What a client of the control socket receives about a VM's pages. */
 @Timeout(value = 180, unit = TimeUnit.SECONDS)
 class FollowPagesTest {
     private static final int MIB = 1 << 20;
@@ -41,7 +41,7 @@ class FollowPagesTest {
     @Test
     void balloonIsToldFirstAndThenWhatHappensInOrder() throws Exception {
         driver.inflate(16 * MIB, 2 * MIB);
-        // Commands over a connection of their own: an answer is then the next line.
+        // Commands use a connection of their own, so that an answer is the next line.
         try (RawClient client = RawClient.negotiated(vms.control());
                 RawClient other = RawClient.negotiated(vms.control())) {
             assertThat(client.ask(FOLLOW)).isEqualTo("{'return':{}}");
@@ -63,7 +63,7 @@ class FollowPagesTest {
         }
     }
 
-    /** The runs of events, once there are so many, with ' for ". */
+    /** The runs of the events as soon as there are {@code count} of them, with ' for ". */
     private static List<String> runs(RawClient client, int count) throws Exception {
         List<String> runs = new ArrayList<>();
         while (runs.size() < count) {
@@ -79,7 +79,7 @@ class FollowPagesTest {
     void clientThatDoesNotReadIsToldHowMuchItMissed() throws Exception {
         try (RawClient client = RawClient.negotiated(vms.control())) {
             client.ask(FOLLOW);
-            // None beside another: no two messages become one.
+            // No two pages are neighbours, so that no two messages are merged.
             int[] pages = IntStream.range(0, 256).map(i -> 8192 + 2 * i).toArray();
             long offered = 0;
             for (int i = 0; i < 200; i++) {

@@ -30,7 +30,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Memory devices over the control socket, with a driver of our own on the other side. */
+/** Memory devices over the control socket, with a driver of the test. */
 @Timeout(value = 180, unit = TimeUnit.SECONDS)
 class MemoryCommandsTest {
     private static final long MIB = 1 << 20;
@@ -171,7 +171,7 @@ class MemoryCommandsTest {
 
     @Test
     void hostThatCanNotIsWhyAJobStandsStill() throws Exception {
-        // The front-end shares less memory than the device's region has.
+        // The front-end shares less memory than the device's region.
         MemDriver driver = vms.attachMemory(0, vms.ram(64 * MIB));
         assertThat(event("DEVICE_ERROR").path("data").path("message").asText())
                 .startsWith("the front-end shares no memory at 0x104000000");

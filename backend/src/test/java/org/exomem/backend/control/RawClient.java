@@ -13,7 +13,7 @@ import java.nio.file.Path;
 import java.util.Objects;
 import org.exomem.backend.qmp.Json;
 
-/** Sends bytes as they are, and reads lines. */
+/** Sends raw bytes, and reads lines. */
 final class RawClient implements AutoCloseable {
     private final SocketChannel channel;
     private final BufferedReader lines;
@@ -24,7 +24,7 @@ final class RawClient implements AutoCloseable {
         lines = new BufferedReader(Channels.newReader(channel, StandardCharsets.UTF_8));
     }
 
-    /** Past greeting and negotiation. */
+    /** Connects, reads the greeting, and negotiates. */
     static RawClient negotiated(Path socket) throws IOException {
         RawClient client = new RawClient(socket);
         client.receive();
@@ -49,7 +49,7 @@ final class RawClient implements AutoCloseable {
         }
     }
 
-    /** Tells the server that no more comes. */
+    /** Shuts down the output: the server sees the end of input. */
     void endOfInput() throws IOException {
         channel.shutdownOutput();
     }
@@ -58,18 +58,18 @@ final class RawClient implements AutoCloseable {
         return Json.parse(Objects.requireNonNull(lines.readLine(), "the server closed the connection"));
     }
 
-    /** True if the server has closed the connection, and sent no more. */
+    /** True if the server has closed the connection without further output. */
     boolean isAtEnd() throws IOException {
         return lines.readLine() == null;
     }
 
-    /** Sends, and returns the answer as JSON in which ' stands for ". */
+    /** Sends a command, and returns the answer as JSON in which ' stands for ". */
     String ask(String text) throws IOException {
         send(text);
         return receive().toString().replace('"', '\'');
     }
 
-    /** The next event of that name, past others. */
+    /** The next event with that name; skips others. */
     JsonNode event(String name) throws IOException {
         JsonNode message = receive();
         while (!message.path("event").asText().equals(name)) {

@@ -21,7 +21,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The introspection that QEMU's tools use: it names all there is, and what is answered is as it says. */
+/** The introspection that QEMU's tools use. It must describe all commands and events, and answers must match it. */
 @Timeout(value = 180, unit = TimeUnit.SECONDS)
 @Tag("CTL-18")
 class SchemaTest {

@@ -32,7 +32,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Detaching and attaching the balloon of a guest in a VMM of our own, over its QMP socket. */
+/** Detaches and attaches the balloon of a guest in an embedded VMM, over its QMP socket. */
 @Timeout(value = 180, unit = TimeUnit.SECONDS)
 @Tag("CTL-34")
 class VmDevicesTest {

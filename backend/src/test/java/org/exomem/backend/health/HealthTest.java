@@ -32,7 +32,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What is found wrong, and what is not. */
+/** Which states count as faults, and which do not. */
 @Timeout(value = 120, unit = TimeUnit.SECONDS)
 class HealthTest {
     @TempDir
@@ -128,7 +128,7 @@ class HealthTest {
         assertThat(problems.get(2).what()).startsWith("the guest uses memory that it gave up: 8 KiB in 1 blocks");
         assertThat(problems).allMatch(problem -> !problem.advice().isEmpty());
 
-        // A migration that goes well, and a device that goes, are forgotten.
+        // A migration that succeeds is forgotten, and so is a device that is removed.
         health.happened(new VmEvent.MigrationChange("c", "completed"));
         health.happened(new VmEvent.Removed("a", "balloon"));
         assertThat(health.look().join()).extracting(Problem::vm).containsExactly("z", "b");

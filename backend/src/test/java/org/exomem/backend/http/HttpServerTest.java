@@ -32,10 +32,10 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** What holds for all that is served over HTTP, with pages of this test. */
+/** Rules for everything that is served over HTTP, with pages of this test. */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class HttpServerTest {
-    /** More than sockets keep, in bytes. */
+    /** Bytes, more than the sockets' buffers hold. */
     private static final int BIG = 32 << 20;
 
     private static final byte[] MUCH = new byte[1 << 16];
@@ -152,7 +152,7 @@ class HttpServerTest {
         String request = "GET /page HTTP/1.1\r\nHost: " + host + "\r\n"
                 + (origin.isEmpty() ? "" : "Origin: " + origin + "\r\n") + END;
         assertThat(ask(request)).startsWith("HTTP/1.1 " + status);
-        // Who forwards a port to the socket has a browser on it.
+        // A user who forwards a port to the socket reaches it with a browser.
         assertThat(askOnSocket(request)).startsWith("HTTP/1.1 " + status);
     }
 
@@ -290,7 +290,7 @@ class HttpServerTest {
         assertThat(ask("GET /big HTTP/1.1\r\nHost: localhost\r\n" + END)).hasSizeGreaterThan(BIG);
     }
 
-    /** Says a byte now and then until nobody is there to hear it. */
+    /** Sends a byte now and then until the other end has closed the connection. */
     private static void awaitClosed(Socket socket) {
         await().pollInterval(Duration.ofMillis(20)).until(() -> {
             try {
@@ -333,7 +333,7 @@ class HttpServerTest {
         return socket;
     }
 
-    /** CTL-19: what is kept for it is what it can come to have open. */
+    /** CTL-19: descriptors are reserved for the server up to the number that it can open. */
     @Test
     @Tag("CTL-19")
     void descriptorsThatAreKeptAreThoseOfItsSocketsItsLoopAndAllClients() {

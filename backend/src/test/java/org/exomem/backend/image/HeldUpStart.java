@@ -16,14 +16,14 @@ import org.exomem.images.manifest.Manifest;
 import org.exomem.images.ram.RamFileName;
 import org.exomem.images.ram.RamFiles;
 
-/** A saved VM, and a program in place of its VMM that starts for as long as a test wants. */
+/** A saved VM, and a program in place of its VMM, whose start takes as long as a test wants. */
 final class HeldUpStart {
     private static final RamFileName RAM = new RamFileName(0, 8192, "ram");
 
     private final Path folder;
     private final Path goOn;
 
-    /** @param folder for all of it */
+    /** @param folder for all files */
     HeldUpStart(Path folder) throws IOException, InterruptedException {
         this.folder = folder;
         this.goOn = folder.resolve("go-on");
@@ -35,7 +35,7 @@ final class HeldUpStart {
         Files.setPosixFilePermissions(program, PosixFilePermissions.fromString("rwx------"));
     }
 
-    /** Saves a VM that ran, with devices as the manifest has them. */
+    /** Saves a running VM, with devices as in the manifest. */
     Path image(Optional<String> devices) throws IOException {
         Path image = folder.resolve("image");
         ImageWriter writer = ImageWriter.begin(image);
@@ -64,12 +64,12 @@ final class HeldUpStart {
         return ImageFolder.open(image).folder();
     }
 
-    /** The RAM file of a VM that has a copy. */
+    /** The RAM file of the copied VM. */
     Path ram() {
         return folder.resolve("web.ram");
     }
 
-    /** Where its VMM listens. */
+    /** The QMP socket of its VMM. */
     Path qmp() {
         return folder.resolve("qmp");
     }
@@ -83,7 +83,7 @@ final class HeldUpStart {
         await().atMost(Duration.ofSeconds(40)).until(() -> Files.exists(started()));
     }
 
-    /** The VMM has started, or has failed with this exit code. */
+    /** Lets the VMM's start succeed, or fail with this exit code. */
     void end(int code) throws IOException {
         Files.writeString(goOn, code + "\n");
     }

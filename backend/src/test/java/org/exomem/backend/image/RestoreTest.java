@@ -33,7 +33,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** With a program in place of the VMM. */
+/** Restores VMs with a program in place of the VMM. */
 @Timeout(120)
 class RestoreTest {
     @TempDir
@@ -56,7 +56,7 @@ class RestoreTest {
         return exomem;
     }
 
-    /** Returns when the process deals with it. */
+    /** Sends a signal. Returns when the process handles it. */
     private void signal(Process exomem, String signal) throws Exception {
         assertThat(new ProcessBuilder("kill", "-" + signal, Long.toString(exomem.pid()))
                         .start()
@@ -157,11 +157,11 @@ class RestoreTest {
                 .isEqualTo("VM \"web\" runs; its devices could not be plugged in: nobody answers on the control"
                         + " socket");
         assertThatThrownBy(() -> ImageFolder.open(image)).hasMessageContaining("a VM has run on its RAM files");
-        // Of no effect any more.
+        // This has no effect any more.
         restore.breakOff();
     }
 
-    /** Never asked for. */
+    /** Never called. */
     private static final class NoPaging implements Restore.Paging {
         @Override
         public void begin(String vm, Path image, Path qmp) {

@@ -42,14 +42,16 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The map of a VM with 1 TiB, of which little has memory: what it costs event loops, and what a page gets of it. */
+/**
+ * The map of a VM with 1 TiB, of which little has memory: its cost for event loops, and the result that a page gets.
+ */
 @Timeout(value = 180, unit = TimeUnit.SECONDS)
 class BigMapTest {
     private static final long MIB = 1 << 20;
     private static final long GIB = 1L << 30;
     private static final int GIBS = 1024;
     private static final int MAPS = 10;
-    /** Nanoseconds: twice what is aimed at, as a machine that is busy makes all of it slower. */
+    /** Nanoseconds: twice the target, because a busy machine makes everything slower. */
     private static final long LIMIT = 2_000_000;
 
     @TempDir
@@ -88,7 +90,7 @@ class BigMapTest {
         ram.close();
     }
 
-    /** Has a loop do nothing again and again, and measures the processor time that it took between. */
+    /** Runs an empty task on a loop repeatedly, and measures the processor time in between. */
     private static final class Steps implements AutoCloseable {
         private static final ThreadMXBean THREADS = ManagementFactory.getThreadMXBean();
         private final Thread thread;
@@ -111,7 +113,7 @@ class BigMapTest {
             });
         }
 
-        /** Nanoseconds of the longest since it was last asked. */
+        /** The longest time since the last call, in nanoseconds. */
         long worst() {
             long was = worst;
             worst = 0;
@@ -129,10 +131,10 @@ class BigMapTest {
         return client.execute("query-memory-map", Json.object().put("vm", "big").put("cells", MapRange.MOST_CELLS));
     }
 
-    /** Nanoseconds of processor that the longest step took while a map was drawn, of most maps at most. */
+    /** The processor time of the longest step during a map, in nanoseconds: the value that most maps do not exceed. */
     private static long usualWorst(QmpClient client, Consumer<Runnable> loop) throws Exception {
         try (Steps steps = new Steps(loop)) {
-            // Until the JVM has compiled it.
+            // Until the JVM has compiled the code.
             for (int i = 0; i < MAPS; i++) {
                 map(client);
             }
@@ -187,7 +189,7 @@ class BigMapTest {
             byte[] some = new byte[1 << 16];
             String end = "";
             while (maps < 6) {
-                // Each map is another than the one before.
+                // Each map differs from the one before.
                 int gib = (int) maps * 2;
                 for (int i = 0; i < 40; i++) {
                     ram.fill((gib + i * 16L) % GIBS * GIB + 32 * MIB, 4096, (byte) 1);
@@ -198,7 +200,7 @@ class BigMapTest {
                 if (text.contains("event: map")) {
                     maps++;
                     double seconds = (System.nanoTime() - start) / 1e9;
-                    // What was told before this one.
+                    // Events from before this map.
                     if (maps > 1) {
                         System.out.printf("page of 1 TiB: %.0f bytes/s%n", bytes / seconds);
                         assertThat(bytes / seconds).as("map %s", maps).isLessThan(20_000);

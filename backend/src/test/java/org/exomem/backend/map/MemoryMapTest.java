@@ -22,7 +22,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** The map of a VM's memory, as the control socket gives it. */
+/** The map of a VM's memory, as the control socket returns it. */
 @Timeout(value = 120, unit = TimeUnit.SECONDS)
 @Tag("CTL-42")
 class MemoryMapTest {
@@ -60,7 +60,7 @@ class MemoryMapTest {
         return Json.object().put("from", from).put("length", length).put("cells", cells);
     }
 
-    /** Pages of a kind in each cell, as text. */
+    /** The number of pages of a kind in each cell, as text. */
     private static String pages(JsonNode map, String kind) {
         return map.path("pages").path(kind).toString();
     }
@@ -120,7 +120,7 @@ class MemoryMapTest {
         assertThat(sum(map, "hole")).isEqualTo(8 * MIB / 4096);
         assertThat(sum(map, "none")).isEqualTo((5 * GIB - 128 * MIB) / 4096);
         assertThat(map.path("regions").size()).isEqualTo(2);
-        // A range of which a part of a page is wanted, in cells that are no multiple of 64 pages.
+        // A range that ends within pages, with cells that are not multiples of 64 pages.
         JsonNode part = map(4 * GIB + 8 * MIB - 4096 * 7 - 1, 4096 * 21, 3);
         assertThat(pages(part, "hole")).isEqualTo("[8,0,0]");
         assertThat(pages(part, "unplugged")).isEqualTo("[0,8,6]");

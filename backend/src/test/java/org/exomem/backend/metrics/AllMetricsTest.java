@@ -41,7 +41,7 @@ import org.exomem.migration.precopy.Progress;
 import org.exomem.migration.precopy.Report;
 import org.junit.jupiter.api.Test;
 
-/** Each metric comes where there is something to tell, with the right number, and not otherwise. */
+/** Each metric is present, with the right number, if and only if its value is known. */
 class AllMetricsTest {
     private static final long GIB = 1L << 30;
 
@@ -70,7 +70,7 @@ class AllMetricsTest {
         counts.addTo(samples, Set.of("web"));
         new LoopDelays(org.exomem.backend.vm.VmTable.of(), Map.of()).addTo(samples);
         new ProcessFigures().addTo(samples);
-        // Those that the server itself adds, one for each scrape or VM.
+        // Metrics that the server itself adds, one for each scrape or VM.
         samples.add(Metric.BUILD_INFO, 1, "1");
         samples.add(Metric.VMS, 1);
         samples.add(Metric.HEALTH_PROBLEMS, 0, "critical");
@@ -128,7 +128,7 @@ class AllMetricsTest {
                         "exomem_memory_device_guard_touches_total{access=\"write\",device=\"m0\",vm=\"web\"} 5.0",
                         "exomem_vm_host_resident_bytes{vm=\"web\"} 12345.0",
                         "exomem_balloon_bitmap_free_bytes{vm=\"web\"} 77.0");
-        // What is over has no phase, and owes nothing.
+        // A finished migration has no phase, and owes nothing.
         assertThat(text).doesNotContain("exomem_migration_phase").doesNotContain("exomem_migration_owed");
     }
 

@@ -15,7 +15,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What clients of metrics may send that is no plain request for a page. */
+/** Input of metrics clients other than a plain request for a page. */
 @Timeout(value = 180, unit = TimeUnit.SECONDS)
 class HttpTest {
     private static final String CLOSE = "Host: localhost\r\nConnection: close\r\n\r\n";

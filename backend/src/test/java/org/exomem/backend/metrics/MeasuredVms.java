@@ -21,7 +21,10 @@ final class MeasuredVms implements AutoCloseable {
     private final BackendProcess process = new BackendProcess();
     private final HttpClient http = HttpClient.newHttpClient();
 
-    /** @param devices options of {@code --balloon} and {@code --mem}, without sockets, the latter after a {@code mem:} */
+    /**
+     * @param devices options of {@code --balloon} and {@code --mem}, without sockets; the latter begin with {@code
+     * mem:}
+     */
     MeasuredVms(Path folder, String... devices) throws IOException, ConfigException {
         ServeConfig config = ServeConfig.NOTHING;
         for (int i = 0; i < devices.length; i++) {
@@ -55,7 +58,7 @@ final class MeasuredVms implements AutoCloseable {
         return http.send(request.build(), HttpResponse.BodyHandlers.ofString());
     }
 
-    /** The value of a line that begins so. */
+    /** The value of the line that begins with {@code series}. */
     double value(String series) throws IOException, InterruptedException {
         return value(get("/metrics").body(), series);
     }

@@ -16,7 +16,7 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
-/** {@code docs/metrics.md} and the alert rules say what the code does. */
+/** {@code docs/metrics.md} and the alert rules agree with the code. */
 class MetricsDocumentTest {
     @Test
     void tableHasEveryMetricWithItsTypeItsLabelsAndItsMeaning() throws IOException {

@@ -39,7 +39,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What a scrape says of a back-end with guests of our own. */
+/** The result of a scrape of a back-end with guests of the test. */
 @Timeout(value = 180, unit = TimeUnit.SECONDS)
 class MetricsServerTest {
     private static final Duration LIMIT = Duration.ofMinutes(1);
@@ -100,7 +100,7 @@ class MetricsServerTest {
                     .isNaN();
             driver.offerStatistics(Map.of(5, 1L));
             driver.awaitStatisticsRequest();
-            // Tag 4 is free memory; a number of 64 bits without a sign.
+            // Tag 4 is free memory; an unsigned number of 64 bits.
             driver.offerStatistics(Map.of(4, 12345L, 2, -1L));
             driver.awaitStatisticsRequest();
             String scrape = vms.get("/metrics").body();
@@ -202,7 +202,7 @@ class MetricsServerTest {
                         .isZero();
                 assertThat(scrape).doesNotContain("exomem_balloon_memory_bytes{");
                 assertThat(Plain.get(port, "/healthz")).contains("503").contains("its event loop does not answer");
-                // The delay is what it has come to by now.
+                // The delay is the present value.
                 await().atMost(LIMIT)
                         .untilAsserted(() -> assertThat(MeasuredVms.value(
                                         Plain.get(port, "/metrics"), "exomem_vm_event_loop_delay_seconds{vm=\"held\"}"))

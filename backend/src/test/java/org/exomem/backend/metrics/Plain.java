@@ -8,7 +8,7 @@ import java.nio.channels.ReadableByteChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 
-/** HTTP by hand. */
+/** A minimal HTTP client. */
 final class Plain {
     private Plain() {}
 
@@ -20,7 +20,7 @@ final class Plain {
         return send(port, "GET " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     }
 
-    /** All that comes upon that text until the server closes. */
+    /** Sends the text, and returns everything that the server sends until it closes. */
     static String send(int port, String text) throws IOException {
         try (SocketChannel channel = connect(port)) {
             channel.write(ByteBuffer.wrap(text.getBytes(StandardCharsets.ISO_8859_1)));
@@ -37,7 +37,7 @@ final class Plain {
                 buffer.clear();
             }
         } catch (IOException e) {
-            // Reset: the server did not want to read the rest.
+            // Reset: the server did not read the rest.
             all.append(StandardCharsets.UTF_8.decode(buffer.flip()));
         }
         return all.toString();

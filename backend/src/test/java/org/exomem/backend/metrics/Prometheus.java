@@ -12,14 +12,14 @@ import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
 
-/** The real Prometheus and its promtool, from the system or as {@code tests/prometheus/setup} has fetched them. */
+/** The real Prometheus and its promtool, from the system or from {@code tests/prometheus/setup}. */
 final class Prometheus {
     private Prometheus() {}
 
-    /** What promtool says. */
+    /** The result of promtool. */
     record Said(int code, String text) {}
 
-    /** Skips the test where the program is not there; fails it where CI is set. */
+    /** Skips the test if the program is missing; fails it if CI is set. */
     static Path program(String name) {
         Optional<Path> found = Stream.concat(
                         Stream.of(System.getenv("PATH").split(File.pathSeparator, -1))
@@ -44,7 +44,7 @@ final class Prometheus {
         return (base != null ? Path.of(base) : Path.of(System.getProperty("user.home"), ".cache")).resolve("exomem");
     }
 
-    /** Runs promtool, with that as its input. */
+    /** Runs promtool with this input. */
     static Said promtool(String input, String... arguments) throws IOException, InterruptedException {
         List<String> command = new ArrayList<>(List.of(program("promtool").toString()));
         command.addAll(List.of(arguments));

@@ -34,7 +34,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The alert rules and metrics, judged by the real Prometheus and its promtool. */
+/** The alert rules and metrics, checked with the real Prometheus and its promtool. */
 @Timeout(value = 300, unit = TimeUnit.SECONDS)
 class RealPrometheusTest {
     private static final Duration LIMIT = Duration.ofMinutes(2);
@@ -122,7 +122,7 @@ class RealPrometheusTest {
                         theirs.resolve(Pki.HOST_CERTIFICATE),
                         theirs.resolve(Pki.HOST_KEY),
                         port));
-        // Nobody waits two minutes here.
+        // The test does not wait two minutes.
         Files.writeString(
                 folder.resolve("alerts.yaml"),
                 Files.readString(MetricsDocumentTest.prometheus().resolve("alerts.yaml"))
@@ -153,7 +153,7 @@ class RealPrometheusTest {
                             () -> assertThat(value(web, "count(ALERTS{alertname=\"ExomemQueueBroken\",vm=\"web\"})"))
                                     .contains("1"));
         }
-        // Who has no certificate learns nothing.
+        // A client without a certificate learns nothing.
         assertThat(Plain.get(port, "/metrics")).doesNotContain("exomem_");
     }
 
@@ -173,7 +173,7 @@ class RealPrometheusTest {
         return process;
     }
 
-    /** The number that follows that text in a log. */
+    /** The number that follows a text in a log. */
     private int port(String log, String before) {
         return await().atMost(LIMIT)
                 .until(

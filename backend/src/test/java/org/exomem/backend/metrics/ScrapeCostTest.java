@@ -18,14 +18,17 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What a scrape of 200 VMs takes of a processor, and of each event loop. Prints what it measures; its limits are for slow machines. */
+/**
+ * The processor time of a scrape of 200 VMs, and its effect on each event loop. Prints its measurements; the limits are
+ * for slow machines.
+ */
 @Timeout(value = 300, unit = TimeUnit.SECONDS)
 class ScrapeCostTest {
     private static final int VMS = 200;
     private static final int WARM_UP = 60;
     private static final int SCRAPES = 30;
     private static final double MILLIS = 1e6;
-    /** Five times what is aimed at: others use the machine too, and its compiler has not seen much. */
+    /** Five times the target: the machine has other work, and the JIT compiler has compiled little yet. */
     private static final double MOST_MILLIS = 100;
 
     @TempDir
@@ -43,7 +46,7 @@ class ScrapeCostTest {
             for (int i = 0; i < WARM_UP; i++) {
                 scrape = vms.get("/metrics").body();
             }
-            // The client of the JDK runs in this JVM too: only exomem's own threads count.
+            // The client of the JDK also runs in this JVM: only exomem's own threads count.
             Map<String, Long> before = processorTime();
             double[] wall = new double[SCRAPES];
             for (int i = 0; i < SCRAPES; i++) {
@@ -78,7 +81,7 @@ class ScrapeCostTest {
         }
     }
 
-    /** Of exomem's threads, by their names, in nanoseconds. */
+    /** The processor time of exomem's threads, by name, in nanoseconds. */
     private static Map<String, Long> processorTime() {
         ThreadMXBean threads = ManagementFactory.getThreadMXBean();
         Map<String, Long> times = new HashMap<>();

@@ -30,7 +30,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Pages that come from another host into the memory of a process that waits for them, on a file system that may be full. */
+/**
+ * Pages that arrive from another host in the memory of a process that waits for them, on a file system that may be
+ * full.
+ */
 @Timeout(value = 120, unit = TimeUnit.SECONDS)
 class ArrivingMemoryTest {
     private static final Duration LIMIT = Duration.ofSeconds(30);

@@ -17,7 +17,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** Guests whose balloon is inflated before they move. */
 @Timeout(value = 180, unit = TimeUnit.SECONDS)
 class BalloonFirstMigrationTest {
-    /** For what a machine under load may be late with. */
+    /** A limit that also suffices on a busy machine. */
     private static final Duration LIMIT = Duration.ofMinutes(1);
 
     private static final long MIB = 1 << 20;
@@ -44,7 +44,7 @@ class BalloonFirstMigrationTest {
             assertThat(hosts.destination.guest.verify()).isEmpty();
             BalloonFirst.Result first = hosts.source.state().balloonFirst().orElseThrow();
             assertThat(first.after()).isEqualTo(first.target()).isLessThan(200 * MIB);
-            // Nobody wanted another size of it, here or there.
+            // No other size was requested, at either host.
             assertThat(hosts.source.balloon().target()).isEmpty();
             assertThat(hosts.destination.balloon().target()).isEmpty();
         }
@@ -55,7 +55,7 @@ class BalloonFirstMigrationTest {
         try (TwoHosts hosts = hosts(",deflate-on-oom=on")) {
             hosts.source.guest.work(300 * MIB, 280 * MIB);
             long before = hosts.source.balloon().actual();
-            // Nobody waits at the destination.
+            // No destination is waiting.
             hosts.source.migrate(request(hosts));
             assertThat(hosts.source.awaitEnd().status()).isEqualTo(Status.FAILED);
             assertThat(hosts.source.state().balloonFirst().orElseThrow().after())

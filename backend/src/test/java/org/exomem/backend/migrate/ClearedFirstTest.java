@@ -11,7 +11,7 @@ import org.exomem.migration.GuestPages;
 import org.exomem.migration.MigrationCancelledException;
 import org.junit.jupiter.api.Test;
 
-/** A guest with 4 GiB, of which 3 are free, that hints so many bytes in a second. */
+/** A guest with 4 GiB, of which 3 are free, that hints a certain number of bytes a second. */
 class ClearedFirstTest {
     private static final long GIB = 1L << 30;
     private static final long MEMORY = 4 * GIB;

@@ -22,8 +22,9 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * The destination's exomem is a process of its own, which dies or stands still while a guest moves to it: the guest runs on
- * where it was, and moves to the next process, to the same VMM, whose memory has what the dead one left.
+ * The destination's exomem is a separate process, which dies or is stopped while a guest moves to it. The guest
+ * continues at the source. It then moves to the next process and the same VMM, whose memory has the content that the
+ * dead process left.
  */
 @Timeout(value = 90, unit = TimeUnit.SECONDS)
 class DestinationProcessTest {

@@ -54,7 +54,7 @@ class HintBenefitTest {
         assertThat(HintBenefit.contents(new Memory(3, 2))).isEqualTo(2 * 4096);
     }
 
-    /** The first pages hold something in their last byte. */
+    /** A memory whose first pages have a byte other than zero at their end. */
     private record Memory(long pages, long used) implements GuestPages {
         @Override
         public int pageSize() {

@@ -11,7 +11,7 @@ import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.embedded.EmbeddedGuest;
 import org.exomem.linux.SharedFile;
 
-/** One of {@link TwoHosts}: its VM, and what came of the VM's migration. */
+/** One of {@link TwoHosts}: its VM, and the state of the VM's migration. */
 final class Host {
     private static final long MIB = 1 << 20;
 
@@ -33,12 +33,12 @@ final class Host {
         migrations.migrate(TwoHosts.VM, request);
     }
 
-    /** False if there is nothing to cancel. */
+    /** Returns false if there is nothing to cancel. */
     boolean cancel() {
         return migrations.cancel(TwoHosts.VM);
     }
 
-    /** Returns when it has sent so much more. */
+    /** Returns when so many more bytes were sent. */
     void awaitTravelling(long bytes) {
         long begin = state().sent();
         await().until(() -> state().sent() > begin + bytes || state().status().isOver());
@@ -62,7 +62,7 @@ final class Host {
         }
     }
 
-    /** The bytes that the guest's memory takes of the host's. */
+    /** The bytes of host memory that the guest's memory occupies. */
     long allocated() throws IOException {
         try (SharedFile ram = SharedFile.open(guest.options().ram())) {
             return ram.allocatedBytes();
@@ -73,7 +73,7 @@ final class Host {
         return vm.state().join().balloon().orElseThrow();
     }
 
-    /** The guest has all of its memory, and a balloon that works. */
+    /** Fails unless the guest has all of its memory, and a balloon that works. */
     void assertRunsOn() {
         assertThat(guest.verify()).isEmpty();
         assertThat(guest.failure()).isNull();

@@ -46,7 +46,7 @@ class IgnoreSharedResetTest {
         return EmbeddedGuest.start(EmbeddedOptions.of(folder.resolve("ram"), 4 << 20, folder.resolve("qmp")));
     }
 
-    /** Has a VMM leave memory, as an exomem does that is killed then. */
+    /** Makes a VMM leave out its memory for good, like an exomem that is killed at that moment. */
     private void ignoreSharedForGood(EmbeddedGuest guest) throws IOException {
         try (QmpVmm vmm = QmpVmm.connect(guest.options().qmp())) {
             vmm.noteIn(Optional.of(note()));
@@ -141,7 +141,7 @@ class IgnoreSharedResetTest {
             }
             taken.look("web", sockets());
             assertThat(leavesMemory(guest)).isTrue();
-            // Of a VMM that has ended; another one serves the socket by now.
+            // The file of a VMM that has ended; by now another VMM serves the socket.
             Files.writeString(
                     note().path(),
                     "{\"version\": 1, \"pid\": " + Integer.MAX_VALUE + ", \"qmp\": \"" + folder.resolve("qmp") + "\"}");

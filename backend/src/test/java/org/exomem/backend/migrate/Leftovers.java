@@ -19,15 +19,16 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
- * What migrations may leave behind, to be compared with what there was before: sockets, files of guests' memory and of the engine, and
- * threads of this process, and its folders for a VMM's state. Other tests run in other processes at the same time.
+ * Resources that migrations may leave behind, for comparison with an earlier state: sockets, files of guests' memory
+ * and of the engine, threads of this process, and its folders for a VMM's state. Other tests run in other processes at
+ * the same time.
  */
 record Leftovers(Map<String, Integer> held, Set<Path> folders) {
-    /** For what a machine under load may be late with. */
+    /** A limit that also suffices on a busy machine. */
     private static final Duration LIMIT = Duration.ofMinutes(1);
 
     static {
-        // The JDK makes some descriptors for itself with the first socket that is closed.
+        // The JDK opens some descriptors for itself when the first socket is closed.
         try (ServerSocketChannel server = ServerSocketChannel.open().bind(null);
                 SocketChannel socket = SocketChannel.open(server.getLocalAddress());
                 ServerSocketChannel local = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
@@ -71,7 +72,7 @@ record Leftovers(Map<String, Integer> held, Set<Path> folders) {
         try {
             return Files.readSymbolicLink(descriptor).toString();
         } catch (IOException e) {
-            // That of the listing itself is gone by now.
+            // The descriptor of the listing itself is closed by now.
             return "";
         }
     }

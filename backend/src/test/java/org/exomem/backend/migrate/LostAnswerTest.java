@@ -21,7 +21,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** All that is lost of a migration is the destination's word that the guest runs there. */
+/** Migrations of which only the last message is lost: the destination's report that the guest runs there. */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class LostAnswerTest {
     @TempDir
@@ -50,7 +50,7 @@ class LostAnswerTest {
         before.assertSameNow();
     }
 
-    /** Returns when the guest runs at the destination, and the source has not been told. */
+    /** Returns when the guest runs at the destination, and the source does not know that. */
     private void begin(Duration here, Duration there) throws Exception {
         // Between the source's GO and the destination's RUNNING.
         vmm.watcher = command -> {

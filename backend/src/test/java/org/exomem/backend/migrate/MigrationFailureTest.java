@@ -38,8 +38,8 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Migrations that fail, each in its own way: both ends say why, the guest runs on where it was, with its balloon, and the
- * next migration succeeds.
+ * Migrations that fail, each in its own way. Both ends report the reason, the guest continues at the source with its
+ * balloon, and the next migration succeeds.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class MigrationFailureTest {
@@ -270,7 +270,7 @@ class MigrationFailureTest {
         }
     }
 
-    /** As when somebody removes the file of a guest that runs, and a VM is started that makes it anew. */
+    /** As when the file of a running guest is deleted, and the start of a VM creates it again. */
     private static void makeAnew(Path ram) throws IOException {
         long size = Files.size(ram);
         Files.createLink(ram.resolveSibling("kept.ram"), ram);
@@ -392,7 +392,7 @@ class MigrationFailureTest {
         }
     }
 
-    /** And the destination waits on for a source that it can trust. */
+    /** Also checks that the destination continues to wait for a source that it can trust. */
     private static void assertNoTrust(TwoHosts hosts, StreamSecurity here, StreamSecurity there, String why)
             throws IOException {
         MigrationRequest request =

@@ -28,7 +28,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Migrations whose network is cut while a guest works that verifies all of its memory: they go on where they were. */
+/**
+ * Migrations whose network is cut while a guest works that verifies all of its memory. They continue where they
+ * stopped.
+ */
 @Timeout(value = 90, unit = TimeUnit.SECONDS)
 class MigrationResumeTest {
     private static final long MIB = 1 << 20;
@@ -223,7 +226,7 @@ class MigrationResumeTest {
         hosts.source.assertEnded(Status.CANCELLED, "it was cancelled at this end");
         assertThat(hosts.destination.state().status()).isEqualTo(Status.RECONNECTING);
         assertThat(hosts.destination.allocated()).isPositive();
-        // Free to go elsewhere, if anybody were there.
+        // The guest could move to another host now, if one were waiting.
         hosts.source.migrate(
                 request(LIMIT).withAddress(MigrationAddress.parse(network().address())));
         hosts.source.assertEnded(

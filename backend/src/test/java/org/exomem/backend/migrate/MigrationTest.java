@@ -154,7 +154,7 @@ class MigrationTest {
     void vmmThatCannotBeWatchedIsComparedAndTheReasonIsTold() throws Exception {
         try (TwoHosts hosts = new TwoHosts(folder, MEMORY, options -> options)) {
             hosts.source.guest.work(40 * MIB, 20 * MIB);
-            // A VMM in this process, which can't trace itself.
+            // The VMM is in this process, which can't trace itself.
             hosts.migrate(hosts.request().withWrites(WritesChoice.WATCH));
             assertThat(hosts.source.state().error().orElseThrow()).contains("EPERM");
             hosts.migrate(hosts.request().withWrites(WritesChoice.COMPARE));
@@ -174,9 +174,8 @@ class MigrationTest {
         try (TwoHosts hosts = new TwoHosts(Files.createDirectory(folder.resolve("2")), MEMORY, MigrationTest::silent)) {
             without = millis(hosts, false);
         }
-        // A twentieth, and what a busy machine and a JVM that does it for the first time may add: an engine that waits
-        // for
-        // hints would wait for seconds.
+        // A twentieth, and an allowance for a busy machine and code that runs for the first time. An engine that waits
+        // for hints would wait for seconds.
         assertThat(with).isLessThan(without + without / 20 + 500);
     }
 
@@ -184,7 +183,7 @@ class MigrationTest {
         return TwoHosts.logged(options).withHints(EmbeddedOptions.Hints.SILENT);
     }
 
-    /** Of a migration that the network holds back, so that it always takes as long. */
+    /** The time of a migration that the network limits, so that it always takes as long. */
     private static long millis(TwoHosts hosts, boolean hints) {
         hosts.source.guest.work(120 * MIB, 80 * MIB);
         MigrationRequest request = hosts.request();
@@ -201,7 +200,7 @@ class MigrationTest {
                 folder, MEMORY, options -> TwoHosts.logged(options).withHints(EmbeddedOptions.Hints.LYING))) {
             hosts.source.guest.work(200 * MIB, 150 * MIB);
             hosts.source.guest.busy(5000, 1000, 2000, true);
-            // Slow enough that more than the driver's lies is hinted in a round: otherwise its guest counts as one that
+            // Slow enough that a round hints more than the lying driver's pages. Otherwise the guest counts as one that
             // clears what it hints.
             hosts.migrate(hosts.request().withBandwidth(50 * MIB));
             hosts.assertMoved();

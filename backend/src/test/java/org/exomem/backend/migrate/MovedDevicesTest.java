@@ -16,7 +16,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What a source says of devices is told to a VMM: nothing but a balloon or a memory device may come of it. */
+/** A VMM receives the source's description of devices, which may create only a balloon or a memory device. */
 class MovedDevicesTest {
     private static final GenericDevice BALLOON =
             new GenericDevice("vhost-user-test-device-pci", "balloon0", "port0", 5, 5, 128, 16);

@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** They would be lost to an exomem that is started after this one was killed, if nothing told of them. */
+/** Without this record, an exomem that starts after this one was killed would not know of the devices. */
 @Tag("STA-DET-5")
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class OutgoingGuestDevicesTest {

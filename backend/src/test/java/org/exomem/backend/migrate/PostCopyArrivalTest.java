@@ -70,7 +70,7 @@ class PostCopyArrivalTest {
                 .hasMessageContaining(why.strip());
     }
 
-    /** Whatever is in it: an {@link IOException}, and nothing else. */
+    /** Any content causes an {@link IOException}, or is read. */
     @Test
     void damagedBytesAreRefusedOrRead() throws IOException {
         byte[] bytes = ARRIVAL.toBytes();

@@ -25,12 +25,18 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A guest that has arrived before its memory, and processes that end meanwhile: two exomems, and two VMMs that hand over userfaultfds. */
+/**
+ * A guest that has arrived before its memory, and processes that end meanwhile: two exomems, and two VMMs that hand
+ * over userfaultfds.
+ */
 @Timeout(value = 120, unit = TimeUnit.SECONDS)
 class PostCopyProcessesTest {
     private static final long MIB = 1 << 20;
     private static final Duration LIMIT = Duration.ofSeconds(60);
-    /** What the guest has written and needs no more is owed to it, and touched by nobody. */
+    /**
+     * Memory that the guest has written and does not need any more: the source owes it, and the guest does not touch
+     * it.
+     */
     private static final long FILLED = 60 * MIB;
 
     private static final long FREED = 50 * MIB;
@@ -142,7 +148,9 @@ class PostCopyProcessesTest {
         return folder.resolve("b.state").resolve("web.arrival.json");
     }
 
-    /** Returns where the destination listens, when the guest runs there and most of what is owed to it has not come. */
+    /**
+     * Returns the address of the destination, when the guest runs there and most of the owed pages have not arrived.
+     */
     private String leaveBeforeItsMemory() throws IOException {
         ask(qmp("a"), "x-load", Json.object().put("fill", FILLED).put("free", FREED));
         ask(
@@ -204,7 +212,7 @@ class PostCopyProcessesTest {
         assertArrivedOnce();
     }
 
-    /** An exomem was killed just before it had the VMM go on, and the next one does not reach the VMM. */
+    /** An exomem was killed just before it resumed the VMM's guest, and the next exomem can't reach the VMM. */
     @Test
     @Tag("STR-PST-6")
     @Tag("STR-PST-9")

@@ -17,23 +17,26 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
 import org.exomem.backend.qmp.Json;
 
-/** Stands between exomem and a VMM, and has the VMM refuse, fall silent or hang up where a test wants it to. */
+/**
+ * A relay between exomem and a VMM. On request of a test, the VMM seems to refuse commands, to stop answering or to
+ * hang up.
+ */
 final class QmpRelay implements AutoCloseable {
     /** All commands that came, in their order. */
     final List<String> commands = new CopyOnWriteArrayList<>();
-    /** Commands that are refused the next time; the VMM does not hear of that. */
+    /** Commands that are refused the next time, without the VMM's knowledge. */
     final Set<String> refused = ConcurrentHashMap.newKeySet();
-    /** Is told of each command before the VMM is. */
+    /** Notified of each command before the VMM receives it. */
     volatile Consumer<String> watcher = command -> {};
-    /** Commands that the VMM does, and whose connection ends instead of an answer. */
+    /** Commands that the VMM carries out, and whose connection ends instead of an answer. */
     final Set<String> cut = ConcurrentHashMap.newKeySet();
     /** Commands that the VMM seems not to have. */
     final Set<String> hidden = ConcurrentHashMap.newKeySet();
-    /** Events that don't come. */
+    /** Events that are not passed on. */
     final Set<String> withheld = ConcurrentHashMap.newKeySet();
-    /** Whether a state that the VMM was told to save seems to be under way until that is cancelled. */
+    /** Whether the saving of a state seems to continue until it is cancelled. */
     volatile boolean saves;
-    /** Whether nobody may connect again. */
+    /** Whether further connections are refused. */
     volatile boolean once;
 
     private final Path path;
@@ -62,7 +65,7 @@ final class QmpRelay implements AutoCloseable {
             try {
                 work.run();
             } catch (IOException e) {
-                // One of the ends hung up.
+                // One of the ends has closed its connection.
             }
         });
     }

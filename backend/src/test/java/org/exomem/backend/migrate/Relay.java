@@ -14,16 +14,16 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 
-/** A network between two hosts that can be cut, mended, held up, and lose what one of them says. */
+/** A network between two hosts. A test can cut, mend and delay it, and lose the data of one end. */
 final class Relay implements AutoCloseable {
     private final SocketAddress to;
     private volatile ServerSocketChannel server;
     private final int port;
-    /** Whether nothing that the destination says gets to the source any more. */
+    /** Whether the destination's data does not reach the source any more. */
     volatile boolean muted;
 
     private final Set<SocketChannel> sockets = ConcurrentHashMap.newKeySet();
-    /** Those that the source made, in their order: the first is its main one. */
+    /** The source's connections in the order of their creation: the first is its main connection. */
     private final List<SocketChannel> made = new CopyOnWriteArrayList<>();
 
     private final Set<SocketChannel> held = ConcurrentHashMap.newKeySet();
@@ -86,21 +86,21 @@ final class Relay implements AutoCloseable {
     }
 
     /**
-     * Nothing arrives any more of what the source sends on its data connections; all else does.
+     * Holds back what the source sends on its data connections. All other data passes.
      *
-     * @param newOnes nor of what it sends on any that it makes from now on
+     * @param newOnes whether to hold back the data of later connections, too
      */
     void hold(boolean newOnes) {
         holdsNewOnes = newOnes;
         held.addAll(made.subList(1, made.size()));
     }
 
-    /** Ends all connections, and takes new ones. */
+    /** Ends all connections, and accepts new ones. */
     void sever() {
         sockets.forEach(Relay::close);
     }
 
-    /** After a cut: takes connections again, where it did before. */
+    /** Accepts connections again after a cut, at the same address. */
     void mend() throws IOException {
         server = ServerSocketChannel.open()
                 .setOption(StandardSocketOptions.SO_REUSEADDR, true)
@@ -108,7 +108,7 @@ final class Relay implements AutoCloseable {
         start(this::accept);
     }
 
-    /** Ends all connections, and takes no more. */
+    /** Ends all connections, and accepts no more. */
     void cut() {
         close(server);
         sockets.forEach(Relay::close);

@@ -13,7 +13,10 @@ import org.exomem.linux.Userfaultfd;
 import org.exomem.linux.Userfaultfd.Mode;
 import org.exomem.migration.pager.VmmMemory;
 
-/** A program that has a file mapped as a VMM has its guest's memory, watched for missing pages. Says the first byte of each page that it is told. */
+/**
+ * A program that has a file mapped like a VMM its guest's memory, and watches it for missing pages. For each page
+ * number in its input, it prints the page's first byte.
+ */
 final class TouchingProgram {
     private TouchingProgram() {}
 

@@ -23,14 +23,17 @@ import org.exomem.migration.stream.format.StreamOptions;
 import org.exomem.migration.stream.wire.MigrationAddress;
 import org.exomem.migration.stream.wire.StreamSecurity;
 
-/** Two hosts in this JVM, each with an exomem that serves the VM "web" and an embedded VMM: one runs it, the other waits. */
+/**
+ * Two hosts in this JVM, each with an exomem that serves the VM "web" and an embedded VMM. One VMM runs the guest, the
+ * other waits for it.
+ */
 final class TwoHosts implements AutoCloseable {
     static final String VM = "web";
-    /** Bytes of the guests that are {@link #atWork}, and what they use of it. */
+    /** The memory of the guests that are {@link #atWork}, in bytes, and the part that they use. */
     static final long MEMORY = 128L << 20;
 
     static final long HELD = 40L << 20;
-    /** Bytes a second: so that a first round takes two seconds, and what the guest writes meanwhile makes more rounds. */
+    /** Bytes a second: the first round takes two seconds, and the guest's writes meanwhile cause further rounds. */
     static final long SLOW = 20L << 20;
 
     static final MigrationAddress ANY_PORT = MigrationAddress.parse("127.0.0.1:0");
@@ -40,13 +43,13 @@ final class TwoHosts implements AutoCloseable {
     private final Path folder;
     private final String balloon;
     private final List<AutoCloseable> open = new ArrayList<>();
-    /** Is told of every change at either host, on the migration's own thread, which waits. */
+    /** Notified of every change at either host, on the migration's own thread, which waits for the return. */
     volatile Consumer<MigrationState> watcher = state -> {};
 
     /**
-     * Two whose guest writes all the time, verifies what it has, and lets its VMM tell of its writes.
+     * Two hosts whose guest writes all the time and verifies its memory, with a VMM that logs its writes.
      *
-     * @param changesThere to what the destination's VMM would be
+     * @param changesThere changes of the options of the destination's VMM
      */
     static TwoHosts atWork(Path folder, UnaryOperator<EmbeddedOptions> changesThere) throws Exception {
         TwoHosts hosts = new TwoHosts(folder, MEMORY, TwoHosts::logged, options -> changesThere.apply(logged(options)));
@@ -59,25 +62,25 @@ final class TwoHosts implements AutoCloseable {
         return atWork(folder, UnaryOperator.identity());
     }
 
-    /** A VMM that tells of its guest's writes. */
+    /** A VMM that logs its guest's writes. */
     static EmbeddedOptions logged(EmbeddedOptions options) {
         return options.withLog(options.ram().resolveSibling(options.ram().getFileName() + ".log"));
     }
 
-    /** @param changes to what both VMMs would be otherwise */
+    /** @param changes changes of the options of both VMMs */
     TwoHosts(Path folder, long memory, UnaryOperator<EmbeddedOptions> changes) throws IOException, ConfigException {
         this(folder, memory, changes, changes);
     }
 
-    /** @param balloon more words for both balloons, each after a comma */
+    /** @param balloon more options for both balloons, each after a comma */
     TwoHosts(Path folder, long memory, String balloon, UnaryOperator<EmbeddedOptions> changes)
             throws IOException, ConfigException {
         this(folder, memory, balloon, changes, changes);
     }
 
     /**
-     * @param changes to what the source's VMM would be otherwise
-     * @param changesThere to what the destination's would be
+     * @param changes changes of the options of the source's VMM
+     * @param changesThere changes of the options of the destination's VMM
      */
     TwoHosts(
             Path folder,
@@ -153,12 +156,12 @@ final class TwoHosts implements AutoCloseable {
         awaitEnd();
     }
 
-    /** Returns when both hosts have begun. */
+    /** Starts a migration. Returns when both hosts have begun. */
     void begin(MigrationRequest request) {
         source.migrate(receive(request));
     }
 
-    /** Returns when a source may connect, as this says. */
+    /** Returns the request with which a source may connect, when the destination listens. */
     MigrationRequest receive(MigrationRequest request) {
         destination.migrations.receive(VM, request).join();
         return request.withAddress(MigrationAddress.parse(destination.state().peer()));
@@ -182,7 +185,7 @@ final class TwoHosts implements AutoCloseable {
         assertThat(destination.guest.failure()).isNull();
     }
 
-    /** The guest runs on where it was, and the destination has nothing of it. */
+    /** Fails unless the guest continues at the source, and nothing of it remains at the destination. */
     void assertUnharmed() throws IOException {
         source.assertRunsOn();
         assertThat(destination.allocated()).isZero();

@@ -15,7 +15,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Migrations whose VMMs refuse, fall silent or hang up: there is one guest at the end, and it runs wherever it is. */
+/** Migrations whose VMMs refuse commands, stop answering or hang up. At the end there is one guest, and it runs. */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class VmmFailureTest {
     private static final long MIB = 1 << 20;

@@ -94,13 +94,13 @@ class SavedMemoryTest {
                     .hasMessageContaining("which therefore can't be used up");
             ImageFolder.open(image);
         }
-        // It gets further by now: to the start of a VMM.
+        // The restore now reaches the start of a VMM.
         assertThatThrownBy(() -> restore.run(vm -> Map.of(), new NoPaging()))
                 .hasMessageContaining("the VMM did not start");
         ImageFolder.open(image);
     }
 
-    /** Never asked for. */
+    /** Never called. */
     private static final class NoPaging implements Restore.Paging {
         @Override
         public void begin(String vm, Path image, Path qmp) {

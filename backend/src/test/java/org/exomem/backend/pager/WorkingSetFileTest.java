@@ -20,7 +20,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 class WorkingSetFileTest {
     private static final Sha256 IMAGE = Sha256.of(new byte[] {1});
-    /** The last block has 4 pages only. */
+    /** The last block has only 4 pages. */
     private static final long PAGES = 2004;
 
     @TempDir
@@ -91,7 +91,7 @@ class WorkingSetFileTest {
                 .hasMessageContaining(message);
     }
 
-    /** With a digest that is right. */
+    /** A changed file with a correct digest. */
     private static byte[] changed(byte[] good, int at, int value) {
         byte[] bytes = good.clone();
         ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).putInt(at, value);

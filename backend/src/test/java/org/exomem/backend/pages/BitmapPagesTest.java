@@ -23,7 +23,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** What a bit says, message by message (spec/pages.md). */
+/** The meaning of a bit, message by message (spec/pages.md). */
 @Timeout(value = 180, unit = TimeUnit.SECONDS)
 class BitmapPagesTest {
     private static final int PAGES = 200;
@@ -119,7 +119,7 @@ class BitmapPagesTest {
         begin(SESSION);
         offer(Kind.HINTED, 0, 50);
         offer(Kind.INFLATED, 50, 50);
-        // Any part of a page, if it is used; whole ones only, if it is not.
+        // A page that is used in part counts as used. A page counts as unused only as a whole.
         feed.offer(Kind.DEFLATED, 0, (10 << 12) + 1, 40 << 12);
         feed.offer(Kind.INFLATED, 0, (100 << 12) + 1, 2 << 12);
         offer(Kind.PLUGGED, 90, 10);
@@ -220,7 +220,7 @@ class BitmapPagesTest {
             assertThat(wrong.isEmpty())
                     .as("round %d of seed %d: %s", round, seed, wrong)
                     .isTrue();
-            // The driver that comes next begins with an empty balloon.
+            // The next driver begins with an empty balloon.
             feed.offer(Kind.RESET, 0, 0, 0);
             rules.take();
         }

@@ -22,7 +22,7 @@ import org.exomem.linux.Poll;
 import org.exomem.linux.SharedFile;
 import org.exomem.linux.UnixSockets;
 
-/** A VMM's side of spec/pages.md, by the text and without the classes that write. */
+/** A VMM's side of spec/pages.md, written from the text, without the classes that write. */
 final class PageReader implements AutoCloseable {
     private static final VarHandle LONG = JAVA_LONG.varHandle();
     private static final VarHandle BYTE = JAVA_BYTE.varHandle();
@@ -35,7 +35,7 @@ final class PageReader implements AutoCloseable {
     private final EventFd changed;
     private long wanted;
 
-    /** Takes the connection and the file from exomem, which was told of the listening socket. */
+    /** Takes the connection and the file from exomem, which has the path of the listening socket. */
     PageReader(Fd listening) throws IOException {
         if (!Poll.readable(listening, LIMIT)) {
             throw new IOException("nobody connects");
@@ -93,7 +93,7 @@ final class PageReader implements AutoCloseable {
         return false;
     }
 
-    /** What PAG-USE-2 says, after a sync. */
+    /** The steps of PAG-USE-2, after a sync. */
     void settle() throws LinuxException {
         wanted++;
         LONG.setRelease(memory, 48, wanted);
@@ -107,12 +107,12 @@ final class PageReader implements AutoCloseable {
         }
     }
 
-    /** Returns when something has changed, or that time is over. */
+    /** Returns when something has changed, or after {@code limit}. */
     boolean awaitChange(Duration limit) throws LinuxException {
         return Poll.readable(changed.fd(), limit) && changed.drain();
     }
 
-    /** Makes the shared file useless. */
+    /** Truncates the shared file, which makes it unusable. */
     void truncate() throws LinuxException {
         file.truncate(0);
     }

@@ -26,10 +26,10 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** The bitmap that {@code pages-subscribe} shares, read by spec/pages.md. */
+/** The bitmap that {@code pages-subscribe} shares, read by the rules of spec/pages.md. */
 @Timeout(value = 180, unit = TimeUnit.SECONDS)
 class PagesSubscribeTest {
-    /** For what a machine under load may be late with. */
+    /** A limit that also suffices on a busy machine. */
     private static final Duration LIMIT = Duration.ofMinutes(1);
 
     private static final int MIB = 1 << 20;
@@ -184,7 +184,7 @@ class PagesSubscribeTest {
         subscribeAtLast().settle();
     }
 
-    /** When there is room for another. */
+    /** Subscribes as soon as the limit of subscriptions permits it. */
     private PageReader subscribeAtLast() {
         return await().atMost(LIMIT)
                 .ignoreExceptionsInstanceOf(QmpException.class)

@@ -31,7 +31,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** A VMM with an engine of its own, of some lines, copies a guest by the rules of spec/pages.md. */
+/** A VMM with a small migration engine of its own copies a guest by the rules of spec/pages.md. */
 @Timeout(value = 180, unit = TimeUnit.SECONDS)
 class PagesWithVmmTest {
     private static final VarHandle WORD = JAVA_LONG.varHandle();
@@ -86,7 +86,7 @@ class PagesWithVmmTest {
         }
     }
 
-    /** Copies what is owed, unless it is free. */
+    /** Copies the pages that are still to be sent, except free ones. */
     private static final class Engine implements AutoCloseable {
         private final ServedVm vm;
         private final PageReader reader;
@@ -135,14 +135,14 @@ class PagesWithVmmTest {
             }
         }
 
-        /** Until nothing new has come for some time. */
+        /** Waits until no new hint has come for some time. */
         private void awaitHints() throws IOException {
             for (int i = 0; i < 50 && reader.awaitChange(Duration.ofMillis(60)); i++) {
                 // There may be more.
             }
         }
 
-        /** The guest gets what was copied, in the place of what it had. */
+        /** Replaces the guest's memory by the copy. */
         void giveBack() {
             ram.segment().copyFrom(copy);
         }

@@ -31,7 +31,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** VMs and devices that come and go while the process serves, with guests of our own that are attached meanwhile. */
+/** VMs and devices that are added and removed while the process serves, with guests attached meanwhile. */
 @Timeout(value = 180, unit = TimeUnit.SECONDS)
 class ChangedDevicesTest {
     private static final Duration LIMIT = Duration.ofMinutes(1);
@@ -140,7 +140,8 @@ class ChangedDevicesTest {
                 .isEqualTo("{}");
         driver.close();
         await().atMost(LIMIT).until(() -> !ask("{'execute': 'query-vms'}").contains("'connected':true"));
-        // A removal that waits for a VMM would have come by now: it is carried out in order, before this answer.
+        // Commands are carried out in order, so the removal precedes this answer. A removal that waits for a VMM would
+        // be visible by now.
         ask("{'execute': 'vm-remove', 'arguments': {'vm': 'b'}}");
         assertThat(ask("{'execute': 'query-vms'}")).contains("'name':'a'").doesNotContain("'name':'b'");
         vms.attach("a");
@@ -321,7 +322,7 @@ class ChangedDevicesTest {
         vms.process().reload(config);
     }
 
-    /** The answer to a command, or the class and text of the error; with ' in the place of ". */
+    /** The answer to a command, or the class and text of the error; with ' for ". */
     private String ask(String command) throws IOException {
         ObjectNode json = (ObjectNode) Json.parse(command.replace('\'', '"'));
         try {

@@ -61,7 +61,7 @@ class CloneWatchTest {
                     .anySatisfy(text -> assertThat(text).startsWith("c2 "));
             first.destroyForcibly();
             await().atMost(LIMIT).until(() -> told.contains("ended " + first.pid()));
-            // The last one: what comes after that is looked after by a new thread.
+            // The last process: a new thread watches the ones that come later.
             second.destroyForcibly();
             await().atMost(LIMIT).until(() -> told.contains("ended " + second.pid()));
             assertThat(told).hasSize(4);

@@ -24,7 +24,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What comes late, or is nobody's. */
+/** Answers that come late, or belong to no command. */
 @Timeout(180)
 class QmpClientTest {
     private static final int MANY_EVENTS = 1000;
@@ -160,7 +160,7 @@ class QmpClientTest {
         }
     }
 
-    /** Answers {@code slow} when the next command comes, before that one. */
+    /** Answers {@code slow} when the next command comes, before that command. */
     private static void answerLate(ServerSocketChannel server) {
         try (SocketChannel client = server.accept();
                 BufferedReader lines = new BufferedReader(Channels.newReader(client, StandardCharsets.UTF_8))) {

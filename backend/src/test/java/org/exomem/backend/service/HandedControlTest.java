@@ -19,7 +19,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A process whose sockets systemd's own tool made, and which tells a service manager how it is. */
+/** A process that gets its sockets from systemd's own tool, and reports its state to a service manager. */
 class HandedControlTest {
     @TempDir
     Path folder;
@@ -50,7 +50,7 @@ class HandedControlTest {
                     .redirectOutput(folder.resolve("log").toFile())
                     .start();
             try {
-                // It starts exomem at the first connection, in its own place.
+                // The tool replaces itself by exomem at the first connection.
                 await().until(() -> Files.exists(web));
                 ExomemProcess.awaitControl(process, control);
                 try (Fd vmm = UnixSockets.connect(web);

@@ -15,7 +15,7 @@ import java.util.Map;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 
-/** Stands in for systemd: a datagram socket that remembers what it was told. */
+/** A substitute for systemd: a datagram socket that records its messages. */
 final class ListeningManager implements AutoCloseable {
     private final MultiThreadIoEventLoopGroup loop = new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
     private final List<String> told = new CopyOnWriteArrayList<>();

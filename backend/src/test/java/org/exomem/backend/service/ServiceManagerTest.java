@@ -14,7 +14,7 @@ import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What is told by a real datagram socket. */
+/** The messages to a service manager, over a real datagram socket. */
 class ServiceManagerTest {
     private static final long PROCESS = 4711;
 

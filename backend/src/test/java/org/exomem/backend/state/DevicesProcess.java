@@ -21,8 +21,8 @@ import org.exomem.vhostuser.backend.EventLoop;
 import org.exomem.vhostuser.backend.FaultKind;
 
 /**
- * A process that serves a balloon and a memory device for each of many VMs, all with state files, to be killed. Commands and
- * answers are lines; the answer to a change comes when it has been made.
+ * A process that serves a balloon and a memory device for each of many VMs, all with state files, to be killed.
+ * Commands and answers are lines. The answer to a change comes when the change is complete.
  */
 final class DevicesProcess implements AutoCloseable {
     static final long MIB = 1 << 20;
@@ -63,12 +63,12 @@ final class DevicesProcess implements AutoCloseable {
         return sockets.resolve(vm + ".balloon");
     }
 
-    /** Asks a VM's memory device for a size, in bytes. */
+    /** Requests a size of a VM's memory device, in bytes. */
     void request(int vm, long bytes) throws IOException {
         ask("request " + vm + " " + bytes);
     }
 
-    /** Asks a VM's balloon for a size, in pages. */
+    /** Requests a size of a VM's balloon, in pages. */
     void inflateTo(int vm, long pages) throws IOException {
         ask("inflate " + vm + " " + pages);
     }
@@ -88,7 +88,7 @@ final class DevicesProcess implements AutoCloseable {
         return answer;
     }
 
-    /** Ends the process as SIGKILL does. */
+    /** Kills the process with SIGKILL. */
     @Override
     public void close() {
         process.destroyForcibly();
@@ -130,8 +130,7 @@ final class DevicesProcess implements AutoCloseable {
             this.vm = vm;
             String name = "vm" + vm;
             loop = new EventLoop(name);
-            // By fours: so there are all kinds of rings with devices that allocate memory at once and with ones that
-            // don't.
+            // By fours: so there are all kinds of rings with devices that allocate memory at once, and with others.
             boolean preallocate = vm / 4 % 2 == 0;
             memory = new VirtioMem(state.memory(name, "dimm", PLAN).kept(), preallocate, PLAN.size() / 2, this);
             balloon = new VirtioBalloon(

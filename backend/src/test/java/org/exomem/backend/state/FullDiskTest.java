@@ -23,7 +23,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** State has no room on its disk: that is told, and no store to a file can fail later. */
+/** The disk has no room for state. This is reported at once, so that no later write to a mapped file can fail. */
 class FullDiskTest {
     private static final long KIB = 1 << 10;
     private static final long MIB = 1 << 20;

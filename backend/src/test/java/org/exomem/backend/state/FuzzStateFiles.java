@@ -13,18 +13,18 @@ import org.exomem.vhostuser.backend.DeviceState;
 import org.exomem.vhostuser.backend.DeviceStateException;
 
 /**
- * Opens state files that are almost right: bits, numbers and lengths changed. Each must either be refused, and left as it
- * is, or be read as what it was before: where a change does not matter. What is opened depends on the seed and the number
- * alone.
+ * Opens state files that are almost valid: with changed bits, numbers and lengths. Each must either be refused and
+ * remain unchanged, or be read with its former meaning, if the change has no effect. The files depend only on the seed
+ * and their number.
  */
 final class FuzzStateFiles {
-    /** What becomes of a file. */
+    /** A use of a file. */
     interface Opening {
-        /** Has a device use it, shows that to the reader, and closes the file again. */
+        /** Opens the file in a device, passes the device to the reader, and closes the file again. */
         void open(Reader reader) throws IOException;
     }
 
-    /** Looks at a device while its file is open. */
+    /** Examines a device while its file is open. */
     interface Reader {
         void read(DeviceState state);
     }
@@ -38,7 +38,7 @@ final class FuzzStateFiles {
     private final byte[] state;
     private long accepted;
 
-    /** @param file one that is good */
+    /** @param file a valid one */
     FuzzStateFiles(Path file, Opening opening, long seed) throws IOException {
         this.file = file;
         this.opening = opening;
@@ -47,7 +47,7 @@ final class FuzzStateFiles {
         this.state = state();
     }
 
-    /** The files that were taken. */
+    /** The number of files that were accepted. */
     long accepted() {
         return accepted;
     }
@@ -113,7 +113,7 @@ final class FuzzStateFiles {
         return bytes;
     }
 
-    /** Mostly where numbers are: in the header, and in front of the body and of a balloon's first chunk. */
+    /** Usually where the numbers are: in the header, and at the front of the body and of a balloon's first chunk. */
     private static int place(int length, SplittableRandom random) {
         int from = new int[] {0, 4096, 4096, 4096, 8192, 0}[random.nextInt(6)];
         int most = from == 0 && random.nextBoolean() ? length : from + 512;

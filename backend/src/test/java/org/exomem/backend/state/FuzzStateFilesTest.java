@@ -17,7 +17,9 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A bounded run of the fuzzer over files as a killed process leaves them; {@code ./exomem test --long} makes a long one. */
+/**
+ * A short run of the fuzzer over files as a killed process leaves them; {@code ./exomem test --long} makes a long one.
+ */
 class FuzzStateFilesTest {
     private static final int FILES = Integer.getInteger("exomem.fuzz", 3_000);
 

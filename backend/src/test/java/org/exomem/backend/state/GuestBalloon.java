@@ -13,7 +13,7 @@ import org.exomem.conformance.guest.BalloonFeatures;
 import org.exomem.conformance.guest.Buffer;
 import org.exomem.conformance.guest.GuestRam;
 
-/** A driver of a balloon that inflates and deflates pages at random, many requests at once in both queues. */
+/** A driver of a balloon that inflates and deflates random pages, with many requests at once in both queues. */
 final class GuestBalloon extends GuestDevice {
     private static final int INFLATE = 0;
     private static final int DEFLATE = 1;
@@ -26,16 +26,16 @@ final class GuestBalloon extends GuestDevice {
     private final int firstPage;
     private final int pages;
     private final int[] nextBuffer = new int[2];
-    /** What the device has acknowledged as in the balloon. */
+    /** The pages that the device has acknowledged as in the balloon. */
     private final BitSet inside = new BitSet();
-    /** Pages of requests that are outstanding. */
+    /** The pages of outstanding requests. */
     private final BitSet underWay = new BitSet();
 
     private long numPages;
     private int actual;
     long answers;
 
-    /** @param pages how many of the guest's pages go in and out */
+    /** @param pages the number of the guest's pages that are moved in and out */
     GuestBalloon(GuestRam ram, Path sockets, int vm, long features, boolean tracked, int pages, Random random)
             throws IOException {
         super(ram, DevicesProcess.balloonSocket(sockets, vm), 2, features | BalloonFeatures.MUST_TELL_HOST, tracked);
@@ -125,7 +125,7 @@ final class GuestBalloon extends GuestDevice {
         return ByteBuffer.wrap(frontEnd().getConfig(0, 16)).order(ByteOrder.LITTLE_ENDIAN);
     }
 
-    /** Takes every page out that was acknowledged as in: if the device knows others, they remain. */
+    /** Takes out every page that was acknowledged as in the balloon. If the device has others in it, they remain. */
     void empty(DevicesProcess process) throws IOException {
         while (!inside.isEmpty()) {
             for (int page = inside.nextSetBit(0); page >= 0 && outstanding(DEFLATE) < AT_ONCE; ) {

@@ -15,8 +15,8 @@ import org.exomem.conformance.guest.Buffer;
 import org.exomem.conformance.guest.GuestRam;
 
 /**
- * A driver of a memory device that plugs and unplugs at random, many requests at once, and knows what each must be answered:
- * a device that was killed and came back answers as one that never was.
+ * A driver of a memory device that plugs and unplugs random blocks, with many requests at once. It knows the right
+ * answer to each: a device that was killed and restarted must answer like one that never was.
  */
 final class GuestBlocks extends GuestDevice {
     private static final int BLOCKS = (int) PLAN.blocks();
@@ -35,9 +35,12 @@ final class GuestBlocks extends GuestDevice {
     private final Random random;
     private final long slots;
     private int nextSlot;
-    /** What the device has told us, by its answers. */
+    /** The plugged blocks, from the device's answers. */
     private final BitSet plugged = new BitSet(BLOCKS);
-    /** Blocks in which the guest has written. It does so while nothing is outstanding, or a request could be before it. */
+    /**
+     * Blocks that the guest has written. It writes while nothing is outstanding, so that no request can overtake a
+     * write.
+     */
     private final BitSet written = new BitSet(BLOCKS);
 
     private long requested = PLAN.size() / 2;
@@ -87,7 +90,7 @@ final class GuestBlocks extends GuestDevice {
         });
     }
 
-    /** What the answer must be, given all answers before it; the guest then does as it was told. */
+    /** The right answer, after all answers before it. The guest then acts on the answer. */
     private String expect(int type, int first, int count) {
         if (type == UNPLUG_ALL) {
             plugged.clear();

@@ -16,11 +16,11 @@ import org.exomem.conformance.guest.Used;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A guest's driver and its front-end, which outlive the device's process: rings and what is outstanding in them stay as they
- * are while nobody serves them, and go on with the next process.
+ * A guest's driver and its front-end, which outlive the device's process. The rings and their outstanding requests stay
+ * unchanged without a process, and continue with the next one.
  */
 abstract class GuestDevice implements AutoCloseable {
-    /** What is known of a request that the driver has made. */
+    /** An outstanding request of the driver. */
     interface Pending {
         /** The device answered. */
         void answered(Used used) throws IOException;
@@ -54,7 +54,7 @@ abstract class GuestDevice implements AutoCloseable {
         }
     }
 
-    /** Connects to the device's process, whichever it is now, and has every ring go on from where it stands. */
+    /** Connects to the present process of the device, and resumes every ring at its position. */
     void connect() throws IOException {
         AttachedDevice device = AttachedDevice.attach(
                 FrontEnd.connect(socket),
@@ -79,7 +79,7 @@ abstract class GuestDevice implements AutoCloseable {
         }
     }
 
-    /** Lets the connection go, after its process has ended, and takes what that had still answered. */
+    /** Closes the connection after the end of its process, and takes the answers that the process had still written. */
     void disconnect() throws IOException {
         if (attached != null) {
             attached.close();
@@ -109,7 +109,7 @@ abstract class GuestDevice implements AutoCloseable {
         rings.get(queue).kick();
     }
 
-    /** Takes what the device has answered. */
+    /** Takes the device's answers. */
     void poll(int queue) throws IOException {
         for (Used used = rings.get(queue).poll();
                 used != null;
@@ -135,10 +135,10 @@ abstract class GuestDevice implements AutoCloseable {
         first.request().answered(used);
     }
 
-    /** One step of the load: new requests, perhaps, and their answers. */
+    /** One step of the load: may send new requests, and takes answers. */
     abstract void step() throws IOException;
 
-    /** Waits for what is outstanding, then compares the device's view of everything with the guest's. */
+    /** Waits for outstanding requests, and compares the device's complete state with the guest's. */
     abstract void check(DevicesProcess process) throws IOException;
 
     @Override

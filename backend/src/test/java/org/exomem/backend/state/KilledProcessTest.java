@@ -14,9 +14,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * A process with many VMs is killed at random instants, under load, again and again; the next one takes over from the state
- * files. What any guest was told stays true: every answer is the one that a device would have given that never died, and
- * after each death every block and every page is asked for.
+ * A process with many VMs is killed at random instants, under load, repeatedly. The next process takes over from the
+ * state files. The answers that a guest has got must stay true: every answer is the one of a device that never died,
+ * and after each death every block and every page is checked.
  *
  * <p>One process serves all VMs, so one kill ends a balloon and a memory device of each.
  */
@@ -43,9 +43,8 @@ class KilledProcessTest {
         for (int vm = 0; vm < VMS; vm++) {
             GuestRam ram = GuestRam.ofLayout(0, RAM, DevicesProcess.PLAN.address(), DevicesProcess.PLAN.size());
             rams.add(ram);
-            // All kinds of rings, and front-ends that keep in-flight memory and that don't. A packed balloon whose
-            // front-end
-            // does not is left out: it begins anew when it is found at its initial position (BalloonedPages).
+            // All kinds of rings, and front-ends with and without in-flight memory. A packed balloon whose front-end
+            // has none is left out: it starts anew when it is found at its initial position (BalloonedPages).
             boolean tracked = vm % 2 == 0;
             long event = vm % 3 == 0 ? Features.EVENT_IDX : 0;
             long packed = vm % 4 >= 2 ? Features.RING_PACKED : 0;
@@ -74,7 +73,7 @@ class KilledProcessTest {
     void whatTheGuestWasToldOutlivesEveryDeathOfTheProcess() throws IOException {
         for (int kill = 0; kill < KILLS; kill++) {
             try (DevicesProcess process = new DevicesProcess(folder.resolve("state"), folder, VMS)) {
-                // Some die while the next process takes over.
+                // Some processes die while they take over.
                 int served = random.nextInt(6) == 0 ? random.nextInt(devices.size()) : devices.size();
                 for (GuestDevice device : devices.subList(0, served)) {
                     device.connect();
@@ -110,7 +109,7 @@ class KilledProcessTest {
                 device.step();
             }
         }
-        // The process is somewhere in what the last step gave it to do.
+        // The process is at some point of the work of the last step.
         long instant = System.nanoTime() + random.nextInt(400_000);
         while (System.nanoTime() < instant) {
             Thread.onSpinWait();

@@ -15,7 +15,7 @@ import org.exomem.pages.PageFeed;
 import org.exomem.vhostuser.backend.Endpoint;
 import org.exomem.vhostuser.backend.EventLoop;
 
-/** A balloon in this process over a state file, and a guest's driver that has started on it. */
+/** A balloon in this process with a state file, and a guest's driver that has started on it. */
 final class ServedBalloon implements AutoCloseable {
     private final EventLoop loop = new EventLoop("balloon");
     private final VirtioBalloon balloon;

@@ -39,7 +39,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Files that are used, and files that are refused and left alone (STA-FILE). */
+/** Files that are accepted, and files that are refused and not changed (STA-FILE). */
 class StateFileTest {
     private static final long MIB = 1 << 20;
     private static final MemoryRegionPlan PLAN = plan(4L << 30, 512 * MIB, 2 * MIB, 1);
@@ -229,7 +229,7 @@ class StateFileTest {
 
     @Test
     void aFileThatTheOperatorMovedAwayIsNeverTouchedAgain() throws IOException {
-        // As a process leaves it that is killed between giving the file its name and taking the first one away.
+        // The state after a process was killed between linking the file to its name and removing the first name.
         Files.createLink(folder.resolve("state/.vm.dimm.mem.state.1.new"), file);
         Path away = folder.resolve("away");
         Files.move(file, away);

@@ -21,7 +21,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** With programs in place of VMMs. The one that would be started is {@code /bin/false}. */
+/** With programs in place of VMMs. A VMM that is started is {@code /bin/false}. */
 @Timeout(60)
 class CloningTest {
     @TempDir
@@ -45,7 +45,7 @@ class CloningTest {
                 Files.createDirectory(folder.resolve("c")), Optional.empty(), Map.of(), Optional.empty());
     }
 
-    /** Its socket is in the folder of the clone that it is to become. */
+    /** Its socket is in the folder of the clone that it will become. */
     private Path waits(String name) throws IOException {
         Path qmp = Files.createDirectory(options.folder().resolve(name)).resolve("a.qmp");
         new WaitingVmms("web", image, options).add(new Waiting(name, qmp));
@@ -59,7 +59,7 @@ class CloningTest {
 
     @Test
     void waitingVmmsThatHaveEndedArePassedOverAndWhatTheyLeftIsRemoved() throws IOException {
-        // One that left its socket behind, and one whose host was started again.
+        // One VMM left its socket behind, and the host of another was restarted.
         try (ServerSocketChannel listening = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
             listening.bind(UnixDomainSocketAddress.of(waits("web-1")));
         }

@@ -20,7 +20,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** This process has mapped what a clone's VMM has. */
+/** This process has mapped the memory that a clone's VMM would map. */
 @Tag("IMG-CLONE-10")
 class OwnRamTest {
     private static final RamFileName RAM = new RamFileName(0, 8192, "ram");

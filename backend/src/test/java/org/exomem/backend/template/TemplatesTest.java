@@ -73,7 +73,7 @@ final class TemplatesTest {
         assertThat(CheckedTemplate.check(image, Optional.empty())).isFalse();
         Files.writeString(image.ram(RAM), "x".repeat(8192));
         assertThatThrownBy(() -> CheckedTemplate.check(image, Optional.empty())).hasMessageContaining(RAM.file());
-        // What fails is not taken for checked the next time.
+        // A template that fails the check does not count as checked the next time.
         assertThatThrownBy(() -> CheckedTemplate.check(image, Optional.empty())).hasMessageContaining(RAM.file());
     }
 

@@ -13,7 +13,7 @@ import org.exomem.images.ram.RamFileName;
 import org.exomem.images.ram.RamFiles;
 import org.exomem.images.signature.ImageSignature;
 
-/** A small template of a VM that ran. */
+/** A small template of a VM. */
 public final class TestTemplate {
     /** Its only RAM. */
     public static final RamFileName RAM = new RamFileName(0, 8192, "ram");

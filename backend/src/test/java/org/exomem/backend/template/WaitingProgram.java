@@ -12,7 +12,10 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import org.exomem.backend.qmp.Json;
 
-/** A program of a process of its own: a VMM that waits for a guest on its QMP socket, loads no state, and does not end when it is told to. */
+/**
+ * A separate program that acts as a VMM: it waits for a guest on its QMP socket, loads no state, and does not end when
+ * it is asked to.
+ */
 final class WaitingProgram {
     private WaitingProgram() {}
 
@@ -29,7 +32,7 @@ final class WaitingProgram {
                         send(client, reply(Json.parse(line)));
                     }
                 } catch (IOException e) {
-                    // The client has gone.
+                    // The client has closed its connection.
                 }
             }
         }

@@ -30,7 +30,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** {@code exomem top}: what it shows of a process that serves in this JVM, on a terminal that is none. */
+/** {@code exomem top}: its display of a process that serves in this JVM, on a simulated terminal. */
 @Timeout(value = 120, unit = TimeUnit.SECONDS)
 class TopTest {
     private static final int MIB = 1 << 20;
@@ -114,7 +114,7 @@ class TopTest {
             screen.press(Key.PLUS);
             seen();
         }
-        // 64 pages: there is nothing smaller.
+        // 64 pages: there is no smaller range.
         assertThat(seen()).contains("  256 KiB in cells of 4 KiB");
         screen.press(Key.HOME);
         assertThat(seen()).startsWith("beta  0x0 – 0x4000000");
@@ -126,7 +126,7 @@ class TopTest {
     void aVmWithoutAGuestHasNoMapAndOneThatGoesIsLeft() throws Exception {
         screen.open("alpha");
         assertThat(seen()).startsWith("alpha\n").contains("shares no memory");
-        // Nothing to zoom.
+        // There is nothing to zoom.
         assertThat(screen.press(Key.PLUS)).isTrue();
         client.execute("vm-remove", Json.object().put("vm", "alpha"));
         assertThat(seen()).contains("2 VMs", "▸ beta");
@@ -170,7 +170,7 @@ class TopTest {
                 }
             }
         }
-        // All cells of a line are there on a narrow one too.
+        // A narrow terminal also shows all cells of a line.
         screen = new TopScreen(client, false);
         screen.open("beta");
         screen.look(24, ROWS);
@@ -243,7 +243,7 @@ class TopTest {
             terminal.processInputBytes(keys.getBytes(StandardCharsets.UTF_8));
         }
 
-        /** Waits until that is drawn, after what was drawn when it was last asked. */
+        /** Waits until the text is drawn, after the output of the last call. */
         void await(String text) {
             org.awaitility.Awaitility.await()
                     .atMost(Duration.ofSeconds(30))
@@ -252,7 +252,7 @@ class TopTest {
             drawn.reset();
         }
 
-        /** Without what moves the cursor and colours. */
+        /** The output without the escape sequences for cursor and colours. */
         private String plain() {
             return drawn.toString(StandardCharsets.UTF_8).replaceAll("\u001b[\\[(][0-9;?]*[A-Za-z]", "");
         }
@@ -269,7 +269,7 @@ class TopTest {
         try (Shown shown = new Shown(type)) {
             shown.await("3 VMs");
             shown.type("\u001b[B\r");
-            // With another size all is drawn anew, and not only what has changed.
+            // After a change of size everything is drawn, not only the changes.
             shown.terminal.setSize(new Size(60, 20));
             shown.await("in cells of 256 KiB");
             shown.terminal.setSize(new Size(COLUMNS, ROWS));

@@ -36,7 +36,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The page as {@code exomem serve --ui} and {@code exomem ui} serve it, by processes of their own. */
+/** The page as {@code exomem serve --ui} and {@code exomem ui} serve it, in separate processes. */
 @Timeout(value = 180, unit = TimeUnit.SECONDS)
 class PageProcessTest {
     private static final Duration LIMIT = Duration.ofMinutes(1);
@@ -71,7 +71,7 @@ class PageProcessTest {
         return words.toArray(String[]::new);
     }
 
-    /** The rest of the first line of a log that has that text. */
+    /** The rest of the first line of a log that contains a text. */
     private String after(String log, String text) {
         return await().atMost(LIMIT)
                 .until(
@@ -89,7 +89,7 @@ class PageProcessTest {
                 .body();
     }
 
-    /** The first event that has that text. */
+    /** The first event that contains a text. */
     private static String event(HttpClient client, String address, String text) throws Exception {
         var answer = client.send(
                 HttpRequest.newBuilder(URI.create(address)).build(), HttpResponse.BodyHandlers.ofInputStream());
@@ -176,7 +176,7 @@ class PageProcessTest {
         await().atMost(LIMIT).until(() -> Files.exists(file));
         assertThat(file).hasContent(ofOne);
 
-        // One that can't listen leaves the file as it is.
+        // A server that can't listen does not change the file.
         String port = one.substring(one.lastIndexOf(':') + 1, one.indexOf("/#"));
         Process third = run("third", "ui", "--control", control().toString(), "--listen", port, "--allow-changes");
         assertThat(third.waitFor()).isNotZero();
@@ -216,7 +216,7 @@ class PageProcessTest {
         }
     }
 
-    /** Of the files of a host, as a browser would have them. */
+    /** A TLS context from the files of a host, as a browser would have it. */
     private static SSLContext context(Path host, boolean withCertificate) throws Exception {
         KeyStore trusted = KeyStore.getInstance("PKCS12");
         trusted.load(null, null);

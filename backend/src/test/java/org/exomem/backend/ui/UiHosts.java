@@ -16,7 +16,9 @@ import org.exomem.backend.qmp.QmpClient;
 import org.exomem.embedded.EmbeddedGuest;
 import org.exomem.embedded.EmbeddedOptions;
 
-/** Two processes in this JVM, with an embedded VMM each, between which a VM "vm" may move, and a page of the first one. */
+/**
+ * Two back-ends in this JVM, with an embedded VMM each, between which a VM "vm" may move, and a page of the first one.
+ */
 final class UiHosts implements AutoCloseable {
     static final String TOKEN = "0123456789abcdef";
     static final long MIB = 1 << 20;
@@ -72,7 +74,7 @@ final class UiHosts implements AutoCloseable {
         return "http://127.0.0.1:" + port() + "/";
     }
 
-    /** Moves the VM, at so many bytes a second. */
+    /** Moves the VM, at {@code bandwidth} bytes a second. */
     void migrate(long bandwidth) throws IOException {
         String uri = "unix:" + folder.resolve("stream");
         try (QmpClient there = QmpClient.connect(control("b"));

@@ -16,7 +16,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The page in a real browser: headless Chromium, driven by Playwright, which {@code tests/ui/setup} gets. */
+/** The page in a real browser: headless Chromium, driven by Playwright, which {@code tests/ui/setup} installs. */
 @Timeout(value = 120, unit = TimeUnit.SECONDS)
 class UiPageTest {
     @TempDir

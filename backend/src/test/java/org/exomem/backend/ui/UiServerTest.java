@@ -29,7 +29,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What the page's server answers, and to whom. */
+/** The answers of the page's server, and who may get them. */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class UiServerTest {
     private static final String RIGHT = "Bearer " + UiHosts.TOKEN;
@@ -53,7 +53,7 @@ class UiServerTest {
         return new Socket(InetAddress.getLoopbackAddress(), hosts.port());
     }
 
-    /** Sends a request as it is, and reads until the server is done with it. */
+    /** Sends a raw request, and reads until the server has finished. */
     private String ask(String request) throws IOException {
         try (Socket socket = connect()) {
             socket.getOutputStream().write(request.getBytes(StandardCharsets.UTF_8));
@@ -153,10 +153,10 @@ class UiServerTest {
                 assertThat(new String(begin, StandardCharsets.UTF_8)).isEqualTo("HTTP/1.1 200 OK");
             }
             assertThat(get("/events", "localhost")).startsWith("HTTP/1.1 503").endsWith("too many pages are open\n");
-            // Whoever only looks at the head takes none away.
+            // A HEAD request does not use up one of the clients.
             assertThat(ask("HEAD /events HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"))
                     .startsWith("HTTP/1.1 503");
-            // The page itself comes all the same.
+            // The page itself is still served.
             assertThat(get("/", "localhost")).startsWith("HTTP/1.1 200");
             open.removeFirst().close();
             await().until(() -> {
@@ -185,7 +185,7 @@ class UiServerTest {
                 socket.shutdownOutput();
                 socket.getInputStream().readAllBytes();
             } catch (IOException e) {
-                // It was closed before all was sent.
+                // The connection was closed before all was sent.
             }
         }
         for (String query : List.of("?vm=vm&from=x", "?vm=vm&cells=-5&length=99999999999999999999", "?%zz")) {

@@ -39,7 +39,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** When a VMM is watched for what its guest writes, and what is made of that. */
+/** When a VMM is watched for its guest's writes, and how the result is used. */
 @Timeout(value = 180, unit = TimeUnit.SECONDS)
 class ActiveMemoryTest {
     private static final long MIB = 1 << 20;
@@ -51,7 +51,7 @@ class ActiveMemoryTest {
     private final Vmm vmm = new Vmm();
     private Path socket;
 
-    /** Writes what it is told to in each interval. */
+    /** Makes the writes that the test sets for each interval. */
     private static final class Vmm implements VmmProcesses {
         private final AtomicInteger attempts = new AtomicInteger();
         private final AtomicInteger watches = new AtomicInteger();
@@ -294,7 +294,7 @@ class ActiveMemoryTest {
         try {
             return Files.readSymbolicLink(descriptor).toString().contains("exomem-asked-late");
         } catch (IOException e) {
-            // That of the listing itself.
+            // The descriptor of the listing itself.
             return false;
         }
     }

@@ -40,7 +40,7 @@ class ClonePagesTest {
     private MemoryRegion region;
     private @Nullable ClonePages pages;
 
-    /** Does as it is asked, or fails. */
+    /** Does what is requested, or fails. */
     private static final class Vmm implements VmmProcesses, PageSharing {
         private final List<Range> shared = new CopyOnWriteArrayList<>();
         private final List<Range> givenBack = new CopyOnWriteArrayList<>();
@@ -165,7 +165,7 @@ class ClonePagesTest {
         await().atMost(LIMIT).until(() -> areHere(PAGE + 100, PAGE));
         assertThat(vmm.shared).containsExactly(range(17, 2));
         assertThat(came.get()).isPositive();
-        // Only what is missing.
+        // Only the missing pages.
         assertThat(areHere(0, 4 * PAGE)).isFalse();
         await().atMost(LIMIT).until(() -> areHere(0, 4 * PAGE));
         assertThat(vmm.shared).containsExactly(range(17, 2), range(16, 1), range(19, 1));
@@ -204,7 +204,7 @@ class ClonePagesTest {
         assertThat(faults).isEmpty();
     }
 
-    /** A VMM that stops its guest asks its devices to stop, and they answer when nothing is discarded any more. */
+    /** A VMM that stops its guest asks its devices to stop. They answer when nothing is discarded any more. */
     @Test
     @Tag("IMG-CLONE-7")
     @Tag("IMG-CLONE-11")
@@ -235,7 +235,7 @@ class ClonePagesTest {
             pages().discard(OFFSET, PAGE);
             return true;
         });
-        // Memory that can't be given back stays with the host, and nobody waits for that.
+        // Memory that can't be returned stays with the host, and nothing waits for it.
         await().atMost(LIMIT).until(() -> !onLoop(pages()::isDiscarding));
         assertThat(new ArrayList<>(faults)).singleElement().asString().contains("no permission");
         assertThat(areHere(0, PAGE)).isFalse();

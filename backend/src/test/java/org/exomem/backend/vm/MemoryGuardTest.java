@@ -35,7 +35,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** When unplugged memory is guarded. This process is the VMM too. */
+/** When unplugged memory is guarded. This process is also the VMM. */
 @Timeout(value = 180, unit = TimeUnit.SECONDS)
 class MemoryGuardTest {
     private static final long MIB = 1 << 20;
@@ -47,7 +47,7 @@ class MemoryGuardTest {
     @TempDir
     Path folder;
 
-    /** Has the device's memory mapped, which somebody else watches at first. */
+    /** Has the device's memory mapped, which another process watches at first. */
     private static final class Vmm implements VmmProcesses, AutoCloseable {
         private final AtomicInteger attempts = new AtomicInteger();
         private final Mapping mapping;
@@ -90,7 +90,7 @@ class MemoryGuardTest {
         }
     }
 
-    /** Is slow when it is attached to for the first time. */
+    /** A VMM that is slow at the first attachment. */
     private static final class SlowVmm implements VmmProcesses, AutoCloseable {
         private final AtomicInteger attempts = new AtomicInteger();
         private final AtomicInteger letGo = new AtomicInteger();
@@ -98,7 +98,7 @@ class MemoryGuardTest {
         private final boolean isGone;
         private final Mapping mapping;
 
-        /** @param isGone whether it has ended when it was attached to for the first time */
+        /** @param isGone whether it has ended before the first attachment is complete */
         SlowVmm(SharedFile file, long offset, boolean isGone) throws LinuxException {
             this.mapping = Mapping.of(file, offset, SIZE);
             this.isGone = isGone;
@@ -138,7 +138,7 @@ class MemoryGuardTest {
         }
     }
 
-    /** The guard is that of the VMM that is there now, whatever became of the one before. */
+    /** The guard is that of the present VMM, whatever happened to the one before. */
     @ParameterizedTest(name = "the first VMM has ended: {0}")
     @ValueSource(booleans = {true, false})
     @Tag("MEM-GUARD-1")

@@ -19,7 +19,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What a driver is asked for while its VM is to be no larger than something for a while. */
+/** The requests to a driver while its VM's size is limited for a time. */
 @Timeout(value = 180, unit = TimeUnit.SECONDS)
 class SqueezeTest {
     private static final long MIB = 1 << 20;

@@ -20,7 +20,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What is read from a VMM's list of block nodes, and from the files that it has open. */
+/** The conclusions from a VMM's list of block nodes, and from its open files. */
 @Timeout(60)
 @Tag("MIG-WATCH-2")
 class DirectWritesTest {

@@ -20,7 +20,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** All that exomem asks of a VMM, asked of the embedded one. */
+/** All requests of exomem to a VMM, sent to the embedded VMM. */
 @Timeout(180)
 class EmbeddedVmmOverQmpTest {
     private static final long SIZE = 64 << 20;
@@ -74,7 +74,7 @@ class EmbeddedVmmOverQmpTest {
         }
     }
 
-    /** Of memory, in a migration that is not ours. */
+    /** Nothing remains of memory in a migration that is not exomem's. */
     private static void assertLeavesNothing(EmbeddedGuest guest) throws Exception {
         try (QmpSession qmp = QmpSession.connect(guest.options().qmp())) {
             assertThat(qmp.execute("query-migrate-capabilities").toString())

@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What QEMU 11.1.2 says of devices that it does not migrate, and what becomes of a migration then. */
+/** The reports of QEMU 11.1.2 about devices that it does not migrate, and the effect on a migration. */
 @Timeout(60)
 @Tag("VMM-14")
 class MigrationBlockersTest {

@@ -16,7 +16,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** What of a VMM's memory the next exomem takes up. */
+/** Which part of a VMM's memory the next exomem takes over. */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class PagedMemoryTest {
     private MemoryFolder folder;
@@ -68,7 +68,7 @@ class PagedMemoryTest {
     void ofSeveralUserfaultfdsTheOneThatWatchesTheMemoryIsTakenUp() throws Exception {
         watchedBy("pager", vmm -> {
             PagedMemory.Found found = takeUp(vmm);
-            // The kernel lets no other one register the memory.
+            // The kernel lets no other userfaultfd register the memory.
             assertThat(found).isInstanceOf(PagedMemory.Found.Taken.class);
             ((PagedMemory.Found.Taken) found).memory().close();
         });

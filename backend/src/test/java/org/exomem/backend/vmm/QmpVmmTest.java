@@ -16,7 +16,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What exomem makes of a VMM's answers. */
+/** How exomem interprets a VMM's answers. */
 @Timeout(60)
 class QmpVmmTest {
     private static final String RAM = "[{'id': 'ram', 'size': 4096, 'share': true}]";

@@ -25,7 +25,7 @@ public final class ScriptedVmm implements AutoCloseable {
     /** Sent before the next answer. */
     private final Queue<String> events = new ConcurrentLinkedQueue<>();
 
-    /** What becomes of a command beside its answer, before that. */
+    /** The effects of commands, which precede the answers. */
     private final Map<String, Runnable> effects = new ConcurrentHashMap<>();
 
     private final Queue<String> asked = new ConcurrentLinkedQueue<>();
@@ -47,7 +47,7 @@ public final class ScriptedVmm implements AutoCloseable {
         return this;
     }
 
-    /** Of these commands those that came, in their order. */
+    /** Those of these commands that came, in their order. */
     public List<String> asked(String... commands) {
         return asked.stream().filter(List.of(commands)::contains).toList();
     }

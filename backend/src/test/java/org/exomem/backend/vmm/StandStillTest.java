@@ -80,7 +80,7 @@ class StandStillTest {
         assertThat(guest.isOwed()).isFalse();
     }
 
-    /** It is found stopped then, and that is not how it was. */
+    /** The next call finds the guest stopped, although that was not its original state. */
     @Test
     void guestThatCouldNotRunOnIsToldToByTheNextCall() throws IOException {
         assertThatThrownBy(() -> guest.during(vmm, vmm::close)).isInstanceOf(IOException.class);

@@ -22,7 +22,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** VMMs that do not answer when they are asked to stop their guests. */
 @Timeout(value = 180, unit = TimeUnit.SECONDS)
 class VmmStopTest {
-    /** For what a machine under load may be late with. */
+    /** A limit that also suffices on a busy machine. */
     private static final Duration LIMIT = Duration.ofMinutes(1);
 
     @TempDir

@@ -12,8 +12,9 @@ import org.exomem.linux.Userfaultfd.Mode;
 import org.exomem.migration.pager.VmmMemory;
 
 /**
- * A program that has a file mapped as a VMM has its guest's memory, which is watched by the last of three userfaultfds: two that nothing was
- * done with, as exomems leave them that are killed early, and one of a pager, or of somebody else. It then says so, and waits until it is told to end.
+ * A program that has a file mapped like a VMM its guest's memory. The last of three userfaultfds watches it: two are
+ * unused, as an exomem leaves them that is killed early, and one is a pager's or another program's. The program then
+ * prints a line, and waits until it is told to end.
  */
 final class WatchedProgram {
     private WatchedProgram() {}

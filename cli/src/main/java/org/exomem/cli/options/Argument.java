@@ -2,7 +2,7 @@ package org.exomem.cli.options;
 
 import org.jspecify.annotations.Nullable;
 
-/** What may stand on a command line. */
+/** An option or a parameter of a command line. */
 public sealed interface Argument {
     /** Takes a value from the command line. */
     @FunctionalInterface
@@ -19,7 +19,7 @@ public sealed interface Argument {
     /**
      * An option, {@code --name}, {@code --name VALUE} or {@code --name=VALUE}.
      *
-     * @param label stands for the value in the help; null for an option that stands alone
+     * @param label the value's name in the help; null for an option without a value
      */
     record Option(
             String name,
@@ -38,10 +38,10 @@ public sealed interface Argument {
     }
 
     /**
-     * A value that is told from others by its place.
+     * A value that is identified by its position.
      *
      * @param label its name in the help
-     * @param repeatable whether more may follow, up to the end of the line; only the last parameter may be so
+     * @param repeatable whether more may follow, up to the end of the line; allowed for the last parameter only
      */
     record Parameter(
             String label,

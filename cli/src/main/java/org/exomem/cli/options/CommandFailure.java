@@ -2,7 +2,7 @@ package org.exomem.cli.options;
 
 import org.exomem.cli.text.FileFault;
 
-/** A command can't go on: one line for the user, and an exit code. */
+/** A command failed: one line for the user, and an exit code. */
 public final class CommandFailure extends RuntimeException {
     private static final long serialVersionUID = 1L;
 

@@ -12,13 +12,13 @@ public final class CommandLine {
     private final Command command;
     private final Usage usage;
 
-    /** @param name as it is typed behind the program's */
+    /** @param name as typed after the program's */
     public CommandLine(String name, Command command) {
         this.command = command;
         this.usage = Usage.of(name, command);
     }
 
-    /** True if the arguments ask for help; whatever else they say is not looked at. */
+    /** True if the arguments ask for help. All other arguments are then ignored. */
     public static boolean asksForHelp(List<String> arguments) {
         return hasOption(arguments, HELP);
     }
@@ -34,11 +34,11 @@ public final class CommandLine {
     }
 
     /**
-     * Parses the arguments, and does what they say.
+     * Parses the arguments, and runs the command.
      *
      * @param arguments without the names of program and command
      * @return the exit code
-     * @throws UsageException if they were not understood, or don't go together
+     * @throws UsageException if they are invalid, or contradict each other
      * @throws Exception if the command failed
      */
     public int run(List<String> arguments, Streams streams) throws Exception {
@@ -48,7 +48,7 @@ public final class CommandLine {
         return command.run(streams);
     }
 
-    /** What the command does, in a line. */
+    /** What the command does, in one line. */
     public String summary() {
         return usage.description().getFirst();
     }
@@ -63,12 +63,12 @@ public final class CommandLine {
         return ManPage.of(book, usage, common);
     }
 
-    /** What it takes, for completion. */
+    /** The options, for completion. */
     public List<Argument.Option> options() {
         return usage.options().stream().filter(option -> !option.hidden()).toList();
     }
 
-    /** The values that it takes by their place. */
+    /** The parameters, for completion. */
     public List<Argument.Parameter> parameters() {
         return usage.parameters();
     }

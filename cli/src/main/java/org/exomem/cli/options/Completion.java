@@ -2,7 +2,7 @@ package org.exomem.cli.options;
 
 import java.util.List;
 
-/** What a shell offers for a value. */
+/** The values that a shell offers for completion. */
 public sealed interface Completion {
     Completion NOTHING = new Nothing();
     Completion FILE = new File();
@@ -11,16 +11,16 @@ public sealed interface Completion {
     Completion DEVICE = new Device();
     Completion REQUIREMENT = new Requirement();
 
-    /** Anything may be typed. */
+    /** No values: the user may type anything. */
     record Nothing() implements Completion {}
 
     /** Paths. */
     record File() implements Completion {}
 
-    /** Where another process listens: {@code unix:PATH}, or a host and a port. */
+    /** Addresses at which another process listens: {@code unix:PATH}, or a host and a port. */
     record Address() implements Completion {}
 
-    /** The names of the VMs that are served. */
+    /** The names of the VMs that the back-end serves. */
     record Vm() implements Completion {}
 
     /** The ids of the memory devices of the VM that was typed before. */
@@ -29,6 +29,6 @@ public sealed interface Completion {
     /** The ids of the catalogue of requirements. */
     record Requirement() implements Completion {}
 
-    /** One of these. */
+    /** One of these words. */
     record Words(List<String> words) implements Completion {}
 }

@@ -2,16 +2,16 @@ package org.exomem.cli.options;
 
 import java.util.List;
 
-/** What the program tells the shell. */
+/** The exit codes of the program. */
 public final class ExitCode {
     public static final int OK = 0;
-    /** It was tried and refused, or failed. */
+    /** The command was tried, and was refused or failed. */
     public static final int FAILED = 1;
-    /** A usage error: the command line was not understood; nothing was tried. */
+    /** A usage error: the command line is invalid; nothing was tried. */
     public static final int USAGE = 2;
-    /** Something that is needed is not there: nobody listens on the control socket, no Java 25, … */
+    /** Something that the command needs is missing: nothing listens on the control socket, no Java 25, … */
     public static final int UNAVAILABLE = 3;
-    /** It was not done in the time given. */
+    /** The command did not finish within its time. */
     public static final int TIMED_OUT = 4;
 
     /** For the help of each command. */

@@ -10,7 +10,7 @@ public final class ManPage {
 
     private ManPage() {}
 
-    /** What all pages of a program share. @param date as it stands at the foot @param version of the program */
+    /** What all pages of a program share. @param date the date in the footer @param version of the program */
     public record Book(String program, String date, String version) {
         /** The name of a command's page. */
         public String name(String command) {
@@ -49,7 +49,7 @@ public final class ManPage {
     /**
      * The page of the program.
      *
-     * @param about what it is, in paragraphs; the first is the line under its name
+     * @param about what the program is, in paragraphs; the first is the line under its name
      * @param summaries of all commands, by name
      */
     public static String of(Book book, List<String> about, Map<String, String> summaries, List<Section> common) {
@@ -103,7 +103,7 @@ public final class ManPage {
 
     private void text(String text) {
         String line = escaped(text);
-        // A dot or an apostrophe at the begin of a line would be a request.
+        // A dot or an apostrophe at the beginning of a line would be a request.
         page.append(line.startsWith(".") || line.startsWith("'") ? "\\&" : "")
                 .append(line)
                 .append('\n');
@@ -117,7 +117,7 @@ public final class ManPage {
                 .replace("`", "\\(ga")
                 .replace("^", "\\(ha")
                 .replace("~", "\\(ti")
-                // A line may be broken behind these.
+                // A line may be broken after these.
                 .replace("|", "|\\:");
     }
 }

@@ -8,14 +8,14 @@ import picocli.CommandLine.Model.PositionalParamSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ParseResult;
 
-/** Reads any command line by picocli, and explains its mistakes. */
+/** Parses any command line with picocli, and explains mistakes. */
 final class PicocliParser {
     private PicocliParser() {}
 
     /**
-     * Hands the arguments to the setters of the usage.
+     * Passes the arguments to the setters of the usage.
      *
-     * @throws UsageException with what was wrong first
+     * @throws UsageException with the first mistake
      */
     static void parse(Usage usage, List<String> arguments) throws UsageException {
         picocli.CommandLine parser = PicocliSpec.parser(usage);

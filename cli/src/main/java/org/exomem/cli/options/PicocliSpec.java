@@ -11,8 +11,8 @@ import picocli.CommandLine.Model.PositionalParamSpec;
 import picocli.CommandLine.Model.UsageMessageSpec;
 
 /**
- * A usage as picocli's model. It is built by picocli's programming interface, not by annotations: reading these takes longer
- * than all else that a client command does.
+ * A usage as picocli's model. It is built with picocli's programming interface and not with annotations: reading
+ * annotations takes longer than everything else in a client command.
  */
 final class PicocliSpec {
     private static final int WIDTH = 80;
@@ -25,7 +25,7 @@ final class PicocliSpec {
         // A word that begins with @ is a name, not a file with more words.
         line.setExpandAtFiles(false);
         line.setPosixClusteredShortOptionsAllowed(false);
-        // A size may be negative; what looks like an option and is none is found afterwards.
+        // A size may be negative. Unknown options are found afterwards.
         line.setUnmatchedOptionsArePositionalParams(true);
         line.setUnmatchedOptionsAllowedAsOptionParameters(false);
         return line;
@@ -60,7 +60,7 @@ final class PicocliSpec {
         return new picocli.CommandLine(spec).getUsageMessage(Help.Ansi.OFF);
     }
 
-    /** Lines of two columns, the second of which is wrapped. */
+    /** Lines of two columns; the second is wrapped. */
     static List<String> rows(Map<String, String> rows) {
         Help.TextTable table = Help.TextTable.forColumns(
                 Help.defaultColorScheme(Help.Ansi.OFF),
@@ -131,7 +131,7 @@ final class PicocliSpec {
         return String.join(" ", words);
     }
 
-    /** Picocli formats all texts. */
+    /** Picocli treats all texts as format strings. */
     private static String escaped(String text) {
         return text.replace("%", "%%");
     }

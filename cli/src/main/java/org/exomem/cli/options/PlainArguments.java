@@ -6,8 +6,8 @@ import java.util.List;
 import java.util.Set;
 
 /**
- * Reads command lines that have nothing unusual in them, which are nearly all. Everything else (a mistake of any kind,
- * {@code --}) is left to picocli, which explains it: loading that takes longer than all else that a command does, as the JVM
+ * Parses command lines without anything unusual, which are nearly all. Everything else (any mistake, {@code --}) is
+ * left to picocli, which explains it. Loading picocli takes longer than all else that a command does, because the JVM
  * can't keep its old class files in the cache.
  */
 final class PlainArguments {
@@ -23,8 +23,8 @@ final class PlainArguments {
     }
 
     /**
-     * Hands the arguments to the setters of the usage, in their order; false, with nothing handed over, if somebody else must
-     * look.
+     * Passes the arguments to the setters of the usage, in their order. Returns false, and passes nothing, if picocli
+     * must parse the line.
      *
      * @throws UsageException if a setter refuses its value
      */

@@ -4,12 +4,12 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Lines of a help below the options, as they are: at most 80 columns wide.
+ * Lines of a help below the options, shown unchanged: at most 80 columns wide.
  *
  * @param heading without a colon
  */
 public record Section(String heading, List<String> lines) {
-    /** Two columns, the second of which is wrapped. */
+    /** Two columns; the second is wrapped. */
     public static Section ofRows(String heading, Map<String, String> rows) {
         return new Section(heading, PicocliSpec.rows(rows));
     }

@@ -5,26 +5,24 @@ import java.io.PrintWriter;
 import org.exomem.cli.text.VisibleText;
 
 /**
- * Where a command writes.
+ * The output streams of a command.
  *
  * @param out results
  * @param err everything else; a script that reads results does not see it
  */
 public record Streams(PrintWriter out, PrintWriter err) {
-    /** Of a pipe whose other end is closed, in the JDK's words. */
+    /** The JDK's message for a pipe whose other end is closed. */
     private static final String NOBODY_READS = "Broken pipe";
 
-    /**
-     * Those of the process, in UTF-8. Not {@code System.out}: what can't be written must be known, and is forgotten there.
-     */
+    /** The streams of the process, in UTF-8. {@code System.out} is not used, because it hides failures to write. */
     public static Streams ofProcess() {
         return new Streams(
                 DescriptorWriter.to(FileDescriptor.out, false), DescriptorWriter.to(FileDescriptor.err, true));
     }
 
     /**
-     * Writes what is still buffered, and says if anything that was printed to {@link #out} is lost. Says nothing of a reader
-     * that has gone, such as {@code head}: it has what it wanted.
+     * Flushes {@link #out}, and reports if anything that was printed to it is lost. It reports nothing if the reader has closed
+     * the output, as {@code head} does.
      *
      * @param code the command's exit code
      * @return the exit code of the process
@@ -42,7 +40,7 @@ public record Streams(PrintWriter out, PrintWriter err) {
         return code == ExitCode.OK ? ExitCode.FAILED : code;
     }
 
-    /** Tells the user something that is no result. */
+    /** Prints a message that is not a result. */
     public void note(String text) {
         err.println("exomem: " + VisibleText.lines(text));
         err.flush();

@@ -11,8 +11,8 @@ import java.util.function.Consumer;
 import java.util.function.Supplier;
 
 /**
- * What a command takes, and its help: a command fills it in {@link Command#describe}. Options are shown in the order in
- * which they are declared.
+ * The arguments of a command, and its help. A command fills it in {@link Command#describe}. The help shows options in
+ * the order of their declaration.
  */
 public final class Usage {
     private static final int HOUR = 3600;
@@ -35,71 +35,71 @@ public final class Usage {
         return usage;
     }
 
-    /** What the command does: paragraphs, the first of which also is its line in the list of commands. */
+    /** Describes the command in paragraphs. The first is also its line in the list of commands. */
     public Usage does(String... paragraphs) {
         description.addAll(List.of(paragraphs));
         return this;
     }
 
-    /** A value that must be there. */
+    /** Adds a required value. */
     public Usage parameter(String label, String text, Completion completion, Argument.Setter setter) {
         parameters.add(new Argument.Parameter(label, text, setter, completion, true, false));
         return this;
     }
 
-    /** A value that may be there, behind those that must. */
+    /** Adds an optional value, after the required ones. */
     public Usage optionalParameter(String label, String text, Completion completion, Argument.Setter setter) {
         parameters.add(new Argument.Parameter(label, text, setter, completion, false, false));
         return this;
     }
 
-    /** Any number of values, behind all others. */
+    /** Adds any number of values, after all others. */
     public Usage words(String label, String text, Completion completion, Argument.Setter setter) {
         parameters.add(new Argument.Parameter(label, text, setter, completion, false, true));
         return this;
     }
 
-    /** An option that stands alone. */
+    /** Adds an option without a value. */
     public Usage flag(String option, String text, Runnable given) {
         options.add(
                 new Argument.Option(option, null, text, value -> given.run(), Completion.NOTHING, false, false, false));
         return this;
     }
 
-    /** An option that stands alone, which the help does not show. */
+    /** Adds an option without a value that the help does not show. */
     public Usage hiddenFlag(String option, Runnable given) {
         options.add(
                 new Argument.Option(option, null, "", value -> given.run(), Completion.NOTHING, false, false, true));
         return this;
     }
 
-    /** An option with a value, which the help does not show. */
+    /** Adds an option with a value that the help does not show. */
     public Usage hiddenOption(String option, Argument.Setter setter) {
         options.add(new Argument.Option(option, "VALUE", "", setter, Completion.NOTHING, false, false, true));
         return this;
     }
 
-    /** An option with a value, at most once. */
+    /** Adds an option with a value, which may be given once. */
     public Usage option(String option, String label, String text, Completion completion, Argument.Setter setter) {
         options.add(new Argument.Option(option, label, text, setter, completion, false, false, false));
         return this;
     }
 
-    /** An option with a value, exactly once. */
+    /** Adds an option with a value, which must be given once. */
     public Usage requiredOption(
             String option, String label, String text, Completion completion, Argument.Setter setter) {
         options.add(new Argument.Option(option, label, text, setter, completion, true, false, false));
         return this;
     }
 
-    /** An option with a value, as often as one likes. */
+    /** Adds an option with a value, which may be given repeatedly. */
     public Usage repeatableOption(
             String option, String label, String text, Completion completion, Argument.Setter setter) {
         options.add(new Argument.Option(option, label, text, setter, completion, false, true, false));
         return this;
     }
 
-    /** An option with a whole number. */
+    /** Adds an option with a whole number. */
     public Usage number(String option, String label, String text, int least, int most, Consumer<Integer> setter) {
         return option(
                 option,
@@ -109,7 +109,7 @@ public final class Usage {
                 value -> setter.accept(number(option, value, least, most, "")));
     }
 
-    /** An option with seconds, from 0 to a day. */
+    /** Adds an option with a number of seconds, from 0 to a day. */
     public Usage seconds(String option, String text, Consumer<Integer> setter) {
         return seconds(option, text, DAY, ", a day", setter);
     }
@@ -128,26 +128,26 @@ public final class Usage {
                 value -> setter.accept(number(option, value, 0, most, " seconds" + words)));
     }
 
-    /** An option with a path. */
+    /** Adds an option with a path. */
     public Usage path(String option, String label, String text, Consumer<Path> setter) {
         return option(option, label, text, Completion.FILE, value -> setter.accept(path(option, value)));
     }
 
-    /** A value that may be there, one of an enum's; it may be typed in capital letters, too. */
+    /** Adds an optional value that is one of an enum's. The user types the value's text, in upper or lower case. */
     public <E extends Enum<E>> Usage optionalChoice(String text, Class<E> type, Consumer<E> setter) {
         Choice<E> choice = new Choice<>(type);
         return optionalParameter(
                 choice.label(), text, choice.completion(), value -> setter.accept(choice.of(choice.label(), value)));
     }
 
-    /** The same for a value that must be there. */
+    /** Adds a required value that is one of an enum's. */
     public <E extends Enum<E>> Usage choice(String text, Class<E> type, Consumer<E> setter) {
         Choice<E> choice = new Choice<>(type);
         return parameter(
                 choice.label(), text, choice.completion(), value -> setter.accept(choice.of(choice.label(), value)));
     }
 
-    /** An option with one value of an enum's. */
+    /** Adds an option whose value is one of an enum's. */
     public <E extends Enum<E>> Usage choice(String option, String text, Class<E> type, Consumer<E> setter) {
         Choice<E> choice = new Choice<>(type);
         return option(
@@ -155,16 +155,16 @@ public final class Usage {
     }
 
     /**
-     * Lines below the options.
+     * Adds lines below the options.
      *
-     * @param section is called when the help is shown, and not by a command that runs: to wrap lines takes as long as a start may
+     * @param section called only when the help is shown: wrapping the lines takes as long as a start may take
      */
     public Usage section(Supplier<Section> section) {
         sections.add(section);
         return this;
     }
 
-    /** Lines below the options, such as examples. */
+    /** Adds lines below the options, such as examples. */
     public Usage section(String heading, String... lines) {
         sections.add(() -> new Section(heading, List.of(lines)));
         return this;

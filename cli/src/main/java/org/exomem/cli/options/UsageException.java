@@ -1,6 +1,6 @@
 package org.exomem.cli.options;
 
-/** A command line was not understood; nothing was done. The message is for its author. */
+/** A command line is invalid; nothing was done. The message is for the user. */
 public final class UsageException extends Exception {
     private static final long serialVersionUID = 1L;
 

@@ -10,14 +10,14 @@ import picocli.CommandLine.OverwrittenOptionException;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.UnmatchedArgumentException;
 
-/** What is wrong with a command line, in words for whoever typed it. */
+/** Explains mistakes in a command line to the user. */
 final class UsageMessages {
     private UsageMessages() {}
 
-    /** Says what the parser found. */
+    /** Explains the parser's exception. */
     static UsageException explain(ParameterException e, Usage usage, List<String> arguments) {
         for (String argument : arguments) {
-            // Said first: it is often the cause of what was found later.
+            // Reported first, because an unknown option often causes the later mistakes.
             Optional<UsageException> unknown = unknownOption(argument, usage, arguments);
             if (unknown.isPresent()) {
                 return unknown.get();
@@ -63,7 +63,7 @@ final class UsageMessages {
                 + (behindDashes && looksLikeOption(word) ? "; options stand before \"--\"" : "");
     }
 
-    /** The message for a word that looks like an option of the command and is none; empty for any other word. */
+    /** The message for a word that looks like an option but is not one of the command's; empty for any other word. */
     static Optional<UsageException> unknownOption(String word, Usage usage, List<String> arguments) {
         int end = arguments.indexOf("--");
         List<String> before = end < 0 ? arguments : arguments.subList(0, end);
@@ -84,7 +84,7 @@ final class UsageMessages {
                 + (near.isEmpty() ? "" : "; is it " + String.join(" or ", near) + " that is meant?")));
     }
 
-    /** A minus before a digit begins a value: no option has that, and a size may be negative. */
+    /** A minus before a digit begins a value: no option begins so, and a size may be negative. */
     private static boolean looksLikeOption(String word) {
         return word.length() > 1 && word.startsWith("-") && !Character.isDigit(word.charAt(1));
     }

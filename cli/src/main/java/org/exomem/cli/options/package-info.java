@@ -1,4 +1,7 @@
-/** Command lines: what a command takes is declared once; picocli parses and explains it, and completion is made from it. */
+/**
+ * Command lines. A command declares its arguments once. Picocli parses and explains them, and completion is generated
+ * from them.
+ */
 @NullMarked
 package org.exomem.cli.options;
 

@@ -5,13 +5,13 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 
-/** Finds what somebody may have meant. */
+/** Finds the names that a user may have meant. */
 public final class Similar {
     private Similar() {}
 
-    /** Those of the known names that are spelt nearly like that one, the nearest first. */
+    /** The known names whose spelling is close to {@code name}, the closest first. */
     public static List<String> to(String name, Collection<String> known) {
-        // A third may be wrong; of a short name, two characters.
+        // A third of the characters may be wrong; in a short name, two.
         int most = Math.max(2, name.length() / 3);
         return known.stream()
                 .filter(other -> distance(name, other) <= most)
@@ -19,7 +19,7 @@ public final class Similar {
                 .toList();
     }
 
-    /** How many characters must be changed, added or left out to come from one to the other (Levenshtein). */
+    /** The number of characters to change, add or remove to turn one into the other (Levenshtein distance). */
     static int distance(String from, String to) {
         String a = from.toLowerCase(Locale.ROOT);
         String b = to.toLowerCase(Locale.ROOT);

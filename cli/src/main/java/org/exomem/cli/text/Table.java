@@ -3,14 +3,14 @@ package org.exomem.cli.text;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Rows of text in columns as wide as their widest cell. Columns of numbers stand right. */
+/** Rows of text in columns as wide as their widest cell. Columns of numbers are right-aligned. */
 public final class Table {
     private static final String GAP = "  ";
 
     private final List<String> heads;
     private final List<List<String>> rows = new ArrayList<>();
 
-    /** A head that starts with {@code >} stands right. */
+    /** A head that starts with {@code >} makes its column right-aligned. */
     public Table(String... heads) {
         this.heads = List.of(heads);
     }

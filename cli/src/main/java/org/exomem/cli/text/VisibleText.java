@@ -1,21 +1,22 @@
 package org.exomem.cli.text;
 
 /**
- * Makes text of strangers (peers, guests, servers, names) fit to be shown to people: nothing in it that a terminal obeys, or that
- * can't be seen. Safe for use by any thread.
+ * Makes text from untrusted sources (peers, guests, servers, names) safe to show to people: it replaces terminal
+ * controls and invisible characters. Safe for use by any thread.
  */
 public final class VisibleText {
     private VisibleText() {}
 
     /**
-     * The same text in one line, with what can't be seen written as in a program: control characters, ends of lines, characters
-     * that turn the direction of others, and halves of surrogate pairs. An escape character becomes {@code \\u001b}.
+     * Returns the text as one line, with escapes as in source code for invisible characters: control characters, ends
+     * of lines, characters that change the direction of others, and unpaired surrogates. An escape character becomes
+     * {@code \\u001b}.
      */
     public static String line(String text) {
         return visible(text, false);
     }
 
-    /** The same as {@link #line} of text that may have several lines: their ends stay. */
+    /** Like {@link #line}, but keeps the ends of lines. */
     public static String lines(String text) {
         return visible(text, true);
     }

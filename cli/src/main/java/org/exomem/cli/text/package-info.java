@@ -1,4 +1,4 @@
-/** Text for people: what strangers wrote made harmless, and names that are nearly right. */
+/** Text for people: untrusted text made harmless, and suggestions for misspelt names. */
 @NullMarked
 package org.exomem.cli.text;
 

@@ -19,21 +19,21 @@ import org.exomem.linux.UnixSockets;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A back-end that is started with a command, listens, and is started again whenever it has ended. What it writes goes to a file, of which the
- * end is shown if it crashes.
+ * A back-end that a command starts, that listens on a socket, and that is started again whenever it has ended. Its
+ * output goes to a file; if it crashes, the end of that file is shown.
  *
- * <p>Many programs serve one connection and then end. That is found out by the first that does: from then on, the end of a
- * process is waited for when its connection was closed, so that a crash is told of the check that caused it.
+ * <p>Many programs serve one connection and then end. The first process that does so shows it. From then on, closing a
+ * connection waits for the end of its process, so that a crash is reported for the check that caused it.
  */
 public final class CommandBackEnd implements BackEnd {
-    /** Stands in the command for the path on which the back-end has to listen. */
+    /** Placeholder in the command for the path of the socket on which the back-end must listen. */
     public static final String SOCKET = "{socket}";
 
     private static final Duration TO_END = Duration.ofSeconds(5);
-    /** A crash may come a moment after the end of the connection that caused it. */
+    /** How long to wait for a crash after the end of a connection: it may come a moment later. */
     private static final Duration TO_CRASH = Duration.ofMillis(10);
 
-    /** The end of what it wrote, in bytes and lines. */
+    /** How much of the end of the output is shown, in bytes and lines. */
     private static final int LAST_BYTES = 2000;
 
     private static final int LAST_LINES = 12;
@@ -45,16 +45,16 @@ public final class CommandBackEnd implements BackEnd {
     private final Path socket;
     private final Path output;
     private @Nullable Process process;
-    /** Whether the process that runs has taken a connection. */
+    /** Whether the running process has taken a connection. */
     private boolean connected;
     /** Whether a process ends with its connection. */
     private boolean endsWithConnection;
-    /** A crash that nobody was told of. */
+    /** A crash that was not reported yet. */
     private @Nullable Ending crash;
 
     /**
-     * @param command for the shell, with {@link #SOCKET} in it
-     * @param limit how long it may take until it listens
+     * @param command for the shell; contains {@link #SOCKET}
+     * @param limit the longest time until the back-end listens
      */
     public CommandBackEnd(String command, Duration limit) throws IOException {
         this.command = command;
@@ -74,7 +74,7 @@ public final class CommandBackEnd implements BackEnd {
         return Optional.of(command);
     }
 
-    /** @throws Skipped if the process serves one connection and still has that */
+    /** @throws Skipped if the process serves one connection only, and still serves the previous one */
     @Override
     public Fd connect() throws IOException {
         if (endsWithConnection) {
@@ -122,7 +122,7 @@ public final class CommandBackEnd implements BackEnd {
                 .start();
     }
 
-    /** Waits for the end of a process whose connection was closed; false if it did not come. */
+    /** Waits for the end of a process whose connection was closed. Returns false if the process did not end in time. */
     private boolean awaitEnd(Duration longest) {
         try {
             return process == null || !connected || process.waitFor(longest.toMillis(), TimeUnit.MILLISECONDS);
@@ -139,7 +139,7 @@ public final class CommandBackEnd implements BackEnd {
         return process;
     }
 
-    /** The back-end itself, where the shell has stayed between. */
+    /** The process id of the back-end itself: where the shell still runs, that of its child. */
     @Override
     public OptionalLong pid() {
         if (process == null || !process.isAlive()) {
@@ -209,7 +209,7 @@ public final class CommandBackEnd implements BackEnd {
         }
     }
 
-    /** Ends the process, and whatever it has started, and removes what it left. */
+    /** Ends the process and all that it has started, and removes the files that it left. */
     @Override
     public void close() {
         if (process != null) {
@@ -228,7 +228,7 @@ public final class CommandBackEnd implements BackEnd {
                 Files.deleteIfExists(file);
             }
         } catch (IOException e) {
-            // It stays behind, and harms nobody.
+            // The file stays behind, which is harmless.
         }
     }
 }

@@ -12,7 +12,7 @@ import org.exomem.linux.Fd;
 import org.exomem.linux.Poll;
 import org.exomem.linux.UnixSockets;
 
-/** A back-end that connects to a socket on which we listen, again after each session. */
+/** A back-end that connects to a socket on which exomem listens, and connects again after each session. */
 public final class ConnectingBackEnd implements BackEnd {
     private static final int BACKLOG = 16;
 
@@ -22,8 +22,8 @@ public final class ConnectingBackEnd implements BackEnd {
     private OptionalLong pid = OptionalLong.empty();
 
     /**
-     * @param socket where to listen; must not exist
-     * @param limit how long the back-end is waited for
+     * @param socket path to listen on; must not exist
+     * @param limit the longest time to wait for the back-end
      */
     public ConnectingBackEnd(Path socket, Duration limit) throws IOException {
         this.socket = socket;
@@ -62,7 +62,7 @@ public final class ConnectingBackEnd implements BackEnd {
         try {
             Files.deleteIfExists(socket);
         } catch (IOException e) {
-            // It stays behind, and harms nobody.
+            // The file stays behind, which is harmless.
         }
     }
 }

@@ -8,7 +8,7 @@ import org.exomem.conform.trial.BackEnd;
 import org.exomem.linux.Fd;
 import org.exomem.linux.UnixSockets;
 
-/** A back-end that somebody else has started and that listens on a socket. */
+/** A back-end that runs already and listens on a socket. */
 public final class ListeningBackEnd implements BackEnd {
     private final Path socket;
     private OptionalLong pid = OptionalLong.empty();

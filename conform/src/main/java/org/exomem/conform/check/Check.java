@@ -6,17 +6,17 @@ import org.exomem.conform.trial.DeviceType;
 import org.exomem.conform.trial.Trial;
 
 /**
- * One thing that is tried with a back-end, in a session of its own.
+ * One experiment with a back-end, in a session of its own.
  *
- * @param requirements ids of the catalogue that it is about; a failure is told of the first
- * @param name a sentence that says what a back-end does that passes; unique
- * @param device the type that it is for; {@link DeviceType#ANY} for all
+ * @param requirements ids of the catalogue that the check is about; a failure is reported for the first
+ * @param name a sentence that says what a passing back-end does; unique
+ * @param device the device type that the check is for; {@link DeviceType#ANY} for all types
  */
 public record Check(List<String> requirements, String name, DeviceType device, Body body) implements Subject {
-    /** What is done. */
+    /** The actions of the check. */
     @FunctionalInterface
     public interface Body {
-        /** Returns if the requirement is kept; see {@link Trial} for what it throws otherwise. */
+        /** Returns normally if the back-end meets the requirement. See {@link Trial} for the exceptions otherwise. */
         void run(Trial trial) throws Exception;
     }
 
@@ -24,17 +24,17 @@ public record Check(List<String> requirements, String name, DeviceType device, B
         requirements = List.copyOf(requirements);
     }
 
-    /** A check for every type of device. */
+    /** Creates a check for all types of devices. */
     public static Check of(String requirement, String name, Body body) {
         return new Check(List.of(requirement), name, DeviceType.ANY, body);
     }
 
-    /** The same, for one type of device. */
+    /** Returns the same check for one type of device. */
     public Check on(DeviceType type) {
         return new Check(requirements, name, type, body);
     }
 
-    /** The same, which is about these requirements too. */
+    /** Returns the same check, which is also about these requirements. */
     public Check and(String... others) {
         List<String> all = new ArrayList<>(requirements);
         all.addAll(List.of(others));

@@ -6,7 +6,7 @@ import org.exomem.conform.trial.Trial;
 import org.exomem.conform.trial.Wish;
 import org.exomem.conformance.frontend.Features;
 
-/** The kinds of rings that a device may offer; most rules of rings are tried with each. */
+/** The kinds of rings that a device may offer. Most rules of rings are tried with each kind. */
 public enum RingKind {
     SPLIT("split ring", 0),
     SPLIT_EVENTS("split ring with EVENT_IDX", Features.EVENT_IDX),
@@ -21,7 +21,7 @@ public enum RingKind {
         this.features = features;
     }
 
-    /** What a check does with a kind of ring. */
+    /** The actions of a check with one kind of ring. */
     @FunctionalInterface
     public interface Body {
         void run(Trial trial, RingKind kind) throws Exception;
@@ -40,17 +40,17 @@ public enum RingKind {
         return (features & Features.EVENT_IDX) != 0;
     }
 
-    /** The same check for all four kinds. */
+    /** Creates the same check for each of the four kinds. */
     public static List<Check> each(String requirement, String name, Body body, String... others) {
         return some(List.of(values()), requirement, name, body, others);
     }
 
-    /** The same check for split and packed rings, without EVENT_IDX. */
+    /** Creates the same check for split and packed rings, without EVENT_IDX. */
     public static List<Check> splitAndPacked(String requirement, String name, Body body, String... others) {
         return some(List.of(SPLIT, PACKED), requirement, name, body, others);
     }
 
-    /** The same check for some kinds. */
+    /** Creates the same check for some kinds. */
     public static List<Check> some(List<RingKind> kinds, String requirement, String name, Body body, String... others) {
         return kinds.stream()
                 .map(kind -> Check.of(requirement, name + ": " + kind, trial -> body.run(trial, kind))
@@ -58,7 +58,7 @@ public enum RingKind {
                 .toList();
     }
 
-    /** All checks of some lists, in their order. */
+    /** Concatenates lists of checks. */
     @SafeVarargs
     public static List<Check> join(List<Check>... lists) {
         return Stream.of(lists).flatMap(List::stream).toList();

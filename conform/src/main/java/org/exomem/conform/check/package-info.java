@@ -1,4 +1,4 @@
-/** A check: what is tried, and which requirements it is about. */
+/** A check: what it does, and which requirements it is about. */
 @NullMarked
 package org.exomem.conform.check;
 

@@ -27,8 +27,8 @@ final class AsDevice {
     private final double patience;
 
     /**
-     * @param limit how long the run is at most
-     * @param patience by what all times are multiplied after which something counts as missing
+     * @param limit the longest duration of the run
+     * @param patience factor for all times after which something counts as missing
      */
     AsDevice(DeviceSpec spec, Path socket, Provocation provocation, Duration limit, double patience) {
         this.spec = spec;
@@ -38,14 +38,16 @@ final class AsDevice {
         this.patience = patience;
     }
 
-    /** What is shown and saved of a run. */
+    /** Prints and saves the report of a run. */
     @FunctionalInterface
     interface Reporting {
         /** @return the exit code */
         int show(RunReport report) throws IOException;
     }
 
-    /** Serves a front-end, and has the report shown at its end, at the end of the time, or when somebody interrupts. */
+    /**
+     * Serves a front-end. Shows the report when the front-end ends, when the time is over, or when a user interrupts.
+     */
     int run(List<Observation> observations, Streams streams, Reporting reporting) {
         CountDownLatch reported = new CountDownLatch(1);
         try (StrictDevice device = new StrictDevice(socket, spec.offer(), spec.mem(), provocation, patience)) {
@@ -87,7 +89,7 @@ final class AsDevice {
         try {
             Runtime.getRuntime().removeShutdownHook(hook);
         } catch (IllegalStateException e) {
-            // It runs: the process is about to end.
+            // The hook runs already: the process is about to end.
         }
     }
 }

@@ -292,11 +292,11 @@ public final class ConformCommand implements Command {
     }
 
     /**
-     * All that is named is there.
+     * Fails unless all requirements that the user named are known and tested.
      *
      * @param reasons why requirements have no check, by their ids
-     * @param elsewhere what is there when the other side is tested
-     * @param how to test that
+     * @param elsewhere requirements that a test of the other side covers
+     * @param how to test the other side
      */
     private void requireKnown(
             List<? extends Subject> all, Map<String, String> reasons, List<? extends Subject> elsewhere, String how)

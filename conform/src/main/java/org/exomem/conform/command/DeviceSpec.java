@@ -11,9 +11,9 @@ import org.exomem.conformance.frontend.Features;
 import org.exomem.conformance.guest.BalloonFeatures;
 
 /**
- * The device that a user wants the runner to be, as in {@code mem,addr=4G,size=1G}.
+ * The device that a user wants the runner to act as, such as {@code mem,addr=4G,size=1G}.
  *
- * @param mem its region; a balloon does not use it
+ * @param mem the memory device's region; a balloon does not use it
  */
 record DeviceSpec(Offer offer, MemState mem) {
     static final String FORMS = "balloon or mem, and options behind commas";

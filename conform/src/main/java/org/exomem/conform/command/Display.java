@@ -8,18 +8,18 @@ import org.exomem.conform.run.CheckResult;
 import org.exomem.conform.run.Runner;
 import org.jspecify.annotations.Nullable;
 
-/** How far a run is: a bar on a terminal, nothing elsewhere. */
+/** The progress of a run: a bar on a terminal, nothing elsewhere. */
 final class Display implements Runner.Progress, AutoCloseable {
     private final String task;
     private @Nullable ProgressBar bar;
     private int bad;
 
-    /** @param task what is counted: "checks" */
+    /** @param task the units of progress: "checks" */
     Display(String task) {
         this.task = task;
     }
 
-    /** It begins. */
+    /** Begins, with the number of units. */
     void begin(long of) {
         if (bar == null && System.console() != null && System.console().isTerminal()) {
             bar = new ProgressBarBuilder()
@@ -30,7 +30,7 @@ final class Display implements Runner.Progress, AutoCloseable {
         }
     }
 
-    /** One more is done. */
+    /** Counts one more unit as done. */
     void step() {
         if (bar != null) {
             bar.step();

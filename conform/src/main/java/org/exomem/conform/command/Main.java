@@ -7,7 +7,7 @@ import org.exomem.cli.options.ExitCode;
 import org.exomem.cli.options.Streams;
 import org.exomem.cli.options.UsageException;
 
-/** The conformance runner alone: {@code exomem conform} without the rest of exomem. */
+/** The conformance runner as a program: {@code exomem conform} without the rest of exomem. */
 public final class Main {
     private Main() {}
 

@@ -11,9 +11,9 @@ import org.exomem.conform.run.RunReport;
 import org.exomem.reference.Catalogue;
 
 /**
- * One report that a user wants.
+ * One report that a user requested.
  *
- * @param file where it goes; empty for stdout
+ * @param file the report's file; empty for stdout
  */
 record ReportTarget(ReportFormat format, Optional<Path> file) {
     static final String FORMS = "junit, json, html or tap";
@@ -29,7 +29,7 @@ record ReportTarget(ReportFormat format, Optional<Path> file) {
         return new ReportTarget(format, parts.length == 2 ? Optional.of(Path.of(parts[1])) : Optional.empty());
     }
 
-    /** Writes it into its file. */
+    /** Writes the report into its file. */
     void save(RunReport report, Catalogue catalogue) throws IOException {
         try (Writer to = Files.newBufferedWriter(file.orElseThrow())) {
             format.write(report, catalogue, to);

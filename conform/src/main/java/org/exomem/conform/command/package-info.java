@@ -1,4 +1,4 @@
-/** The command {@code exomem conform}, and the program that has nothing else. */
+/** The command {@code exomem conform}, and a program that has only this command. */
 @NullMarked
 package org.exomem.conform.command;
 

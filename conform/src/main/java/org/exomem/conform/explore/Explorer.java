@@ -9,18 +9,18 @@ import org.exomem.conform.trial.BackEnd;
 import org.exomem.conform.trial.DeviceType;
 import org.exomem.conform.trial.Limits;
 
-/** Tries random scripts until the back-end does not survive one, and makes that one short. For one thread. */
+/** Tries random scripts until the back-end fails at one, and shortens that script. For one thread. */
 public final class Explorer {
-    /** A script is tried so often while it is made shorter. */
+    /** The largest number of trials while a script is shortened. */
     private static final int MOST_TRIES = 600;
 
     private final ScriptRun run;
     private final Runner.Found found;
 
     /**
-     * The back-end stays the caller's.
+     * The caller still owns the back-end.
      *
-     * @throws IOException if it serves no session as it is
+     * @throws IOException if the back-end serves no ordinary session
      */
     public Explorer(BackEnd backEnd, DeviceType type, Limits limits) throws IOException {
         this.found = new Runner(backEnd, type, limits, Runner.Progress.UNWATCHED).look();
@@ -32,19 +32,19 @@ public final class Explorer {
     }
 
     /**
-     * A script that the back-end did not survive.
+     * A script at which the back-end failed.
      *
-     * @param seed of the script from which it was made
-     * @param steps that the script had before it was made short
+     * @param seed of the original script
+     * @param steps of the script before it was shortened
      */
     public record Discovery(long seed, int steps, Script script, Finding finding) {}
 
     /**
-     * Tries scripts of the seeds from one on.
+     * Tries the scripts of successive seeds.
      *
-     * @param count how many
-     * @param progress is told of each seed that was tried
-     * @return the first that the back-end did not survive, made short; empty if it survived all
+     * @param count the number of seeds
+     * @param progress notified of each seed after its trial
+     * @return the first script at which the back-end failed, shortened; empty if there was none
      */
     public Optional<Discovery> explore(long seed, long count, LongConsumer progress) {
         for (long each = seed; each < seed + count; each++) {
@@ -59,12 +59,12 @@ public final class Explorer {
         return Optional.empty();
     }
 
-    /** Repeats a script; what the back-end did not survive, or empty. */
+    /** Repeats a script. Returns how the back-end failed, or empty. */
     public Optional<Finding> replay(Script script) {
         return run.run(script);
     }
 
-    /** Takes steps away, first many at once, as long as the same kind of thing happens. */
+    /** Removes steps, first many at once, as long as the same kind of failure occurs. */
     private Script shortened(Script script, Finding finding) {
         Script best = script;
         int tries = 0;

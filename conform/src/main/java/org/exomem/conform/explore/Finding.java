@@ -1,18 +1,18 @@
 package org.exomem.conform.explore;
 
 /**
- * What a back-end did not survive.
+ * A failure of a back-end.
  *
- * @param kind by which two scripts count as the same finding: "crash", "hang", "no session"
+ * @param kind two scripts with the same kind count as the same finding: "crash", "hang", "no session"
  * @param message what happened, in a sentence
  */
 public record Finding(String kind, String message) {
-    /** The process was ended by a fault of its own. */
+    /** The process ended because of its own fault. */
     static final String CRASH = "crash";
-    /** It answers nothing any more. */
+    /** The back-end does not answer any more. */
     static final String HANG = "hang";
-    /** The next session is not served. */
+    /** The back-end does not serve the next session. */
     static final String NO_SESSION = "no session";
-    /** What came from it is no message of the protocol. */
+    /** The back-end sent something that is not a message of the protocol. */
     static final String WRONG_ANSWER = "wrong answer";
 }

@@ -1,8 +1,8 @@
 package org.exomem.conform.explore;
 
 /**
- * Where things are in the guest memory of a script, in bytes. Fixed, so that a script says the same in each run. User addresses
- * are names only: the back-end maps files, and sees no memory of the front-end.
+ * The layout of a script's guest memory, in bytes. It is constant, so that a script means the same in each run. User
+ * addresses are names only: the back-end maps files, and sees no memory of the front-end.
  */
 final class GuestLayout {
     static final long MEMORY = 4L << 20;

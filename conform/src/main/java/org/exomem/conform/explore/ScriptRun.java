@@ -34,7 +34,7 @@ import org.exomem.linux.SharedFile;
 import org.exomem.linux.UnixSockets;
 import org.jspecify.annotations.Nullable;
 
-/** Carries out scripts, and looks whether the back-end has survived. For one thread. */
+/** Executes scripts, and checks whether the back-end has survived. For one thread. */
 final class ScriptRun {
     private static final int PAGE = 4096;
 
@@ -42,14 +42,14 @@ final class ScriptRun {
     private final Limits limits;
     private final @Nullable Sample sample;
 
-    /** @param sample a request that a fresh session must serve after each script; null if none is known */
+    /** @param sample a request that a new session must serve after each script; null if none is known */
     ScriptRun(BackEnd backEnd, Limits limits, @Nullable Sample sample) {
         this.backEnd = backEnd;
         this.limits = limits;
         this.sample = sample;
     }
 
-    /** What the back-end did not survive; empty if it did. */
+    /** Runs a script. Returns how the back-end failed; empty if it did not. */
     Optional<Finding> run(Script script) {
         Optional<Finding> found;
         try (Attack attack = new Attack()) {
@@ -67,7 +67,7 @@ final class ScriptRun {
         return found.isPresent() ? found : after;
     }
 
-    /** A process that ends with its front-end has been started again by then. */
+    /** A process that ends with its front-end has been restarted by then. */
     private Optional<Finding> nextSession() {
         Transcript transcript = new Transcript();
         try (Trial trial = new Trial(backEnd, limits, DeviceType.ANY, sample, transcript)) {
@@ -82,7 +82,7 @@ final class ScriptRun {
         }
     }
 
-    /** One script's front-end and guest. */
+    /** The front-end and guest of one script. */
     private final class Attack implements AutoCloseable {
         private final GuestRam ram = GuestRam.ofSize(GuestLayout.MEMORY);
         private final List<EventFd> kicks = new ArrayList<>();
@@ -94,9 +94,12 @@ final class ScriptRun {
         private Connection connection;
         private Set<Integer> asked = new HashSet<>();
         private boolean open = true;
-        /** False since a message whose size was a lie: the back-end may wait for more, or take what follows for a header. */
+        /**
+         * False after a message with a wrong size in its header: the back-end may wait for more, or read the next
+         * message as a part of this one.
+         */
         private boolean inStep = true;
-        /** False since a message with flags that no front-end sets: some back-ends send them back. */
+        /** False after a message with flags that no front-end sets: some back-ends return them. */
         private boolean flagsAreRight = true;
 
         Attack() throws IOException {
@@ -206,7 +209,7 @@ final class ScriptRun {
             }
         }
 
-        /** Reads what has come; up to the answer to GET_FEATURES if that is waited for. */
+        /** Reads the messages that have come; if the answer to GET_FEATURES is awaited, reads up to it. */
         private Optional<Finding> answers(Duration wait, boolean toFeatures) throws IOException {
             while (toFeatures || connection.awaitReadable(wait)) {
                 Reply reply = connection.receive();
@@ -224,12 +227,12 @@ final class ScriptRun {
             return Optional.empty();
         }
 
-        /** By version and reply flag, as front-ends look at them. */
+        /** Decides by version and reply flag, as front-ends do. */
         private static boolean isReply(Reply reply) {
             return (reply.flags() & Reply.REPLY_FLAGS) == Reply.REPLY_FLAGS;
         }
 
-        /** A front-end that sends such things must expect that the connection is closed. */
+        /** A front-end that sends invalid messages must expect that the back-end closes the connection. */
         private Optional<Finding> ended(IOException e) throws IOException {
             if (!Closing.is(e)) {
                 throw e;

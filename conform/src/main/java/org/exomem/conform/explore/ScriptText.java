@@ -8,7 +8,7 @@ import java.util.Locale;
 import org.exomem.conform.wire.MessageText;
 
 /**
- * Scripts as text, one step in a line; what follows a number sign is a comment.
+ * Scripts as text, one step per line. A number sign begins a comment.
  *
  * <pre>
  * send 8 flags 0x9 size 8 payload 0000000000010000     # SET_VRING_NUM
@@ -24,7 +24,7 @@ public final class ScriptText {
 
     private ScriptText() {}
 
-    /** A script as text, with a comment at each message. */
+    /** Writes a script as text, with a comment at each message. */
     public static String write(Script script) {
         StringBuilder text = new StringBuilder();
         for (Step step : script.steps()) {
@@ -66,7 +66,7 @@ public final class ScriptText {
     /**
      * Reads a script.
      *
-     * @throws IllegalArgumentException if a line is not understood; the message names it
+     * @throws IllegalArgumentException if a line is invalid; the message names it
      */
     public static Script read(List<String> lines) {
         List<Step> steps = new ArrayList<>();

@@ -15,14 +15,14 @@ import org.exomem.conformance.frontend.Region;
 import org.exomem.conformance.frontend.Request;
 import org.exomem.conformance.frontend.RingAddresses;
 
-/** Writes a script from a seed: a session as it should be, into which faults are put. The same seed gives the same script. */
+/** Generates a script from a seed: a correct session, with faults inserted. The same seed gives the same script. */
 final class ScriptWriter {
     private static final int NO_FD = 1 << 8;
     private static final int LAST_REQUEST = 46;
     private static final int MOST_STRAY = 24;
     private static final int DESCRIPTOR = 16;
 
-    /** Numbers at which programs go wrong. */
+    /** Boundary values, at which programs often fail. */
     private static final long[] EDGES = {
         0,
         1,
@@ -66,8 +66,8 @@ final class ScriptWriter {
     }
 
     /**
-     * @param offered the virtio features that the back-end offers, as a mask
-     * @param offeredProtocol its protocol features
+     * @param offered mask of the virtio features that the back-end offers
+     * @param offeredProtocol mask of its protocol features
      */
     static Script write(long seed, long offered, long offeredProtocol) {
         ScriptWriter writer = new ScriptWriter(seed, offered, offeredProtocol);
@@ -76,7 +76,7 @@ final class ScriptWriter {
         return new Script(writer.steps);
     }
 
-    // A session as it should be
+    // A correct session
 
     private void session() {
         long features = offered & (random.nextInt(4) == 0 ? random.nextLong() : ~0L) | 1L << 30;
@@ -94,7 +94,9 @@ final class ScriptWriter {
         }
     }
 
-    /** In-band notifications and post-copy change what a front-end has to do; they come by chance only. */
+    /**
+     * In-band notifications and post-copy change what a front-end must do, so they are chosen with a small chance only.
+     */
     private long protocolMask() {
         long delicate = 1L << 8 | 1L << 14;
         return random.nextInt(8) == 0 ? ~0L : ~delicate;
@@ -121,7 +123,7 @@ final class ScriptWriter {
                 0);
     }
 
-    /** Some chains of a split ring, each field of which may be wrong. */
+    /** Makes some chains of a split ring, each field of which may be wrong. */
     private void chains(int ring) {
         ByteBuffer table = little(GuestLayout.RING_SIZE * DESCRIPTOR);
         for (int i = 0; i < GuestLayout.RING_SIZE; i++) {
@@ -155,7 +157,7 @@ final class ScriptWriter {
         };
     }
 
-    // What does not belong there
+    // Steps that do not belong to a correct session
 
     private void stray() {
         int count = random.nextInt(MOST_STRAY);
@@ -199,7 +201,7 @@ final class ScriptWriter {
         }
     }
 
-    /** A message, which may be bent: a field, the size, the flags, the descriptors. */
+    /** Sends a message, in which a field, the size, the flags or the descriptors may be wrong. */
     private void send(int request, byte[] payload, Attachment... fds) {
         byte[] content = payload.clone();
         int flags = Connection.VERSION | (random.nextInt(4) == 0 ? Connection.NEED_REPLY : 0);
@@ -215,7 +217,7 @@ final class ScriptWriter {
             case 5 -> flags = random.nextInt();
             case 6 -> attached = attachments();
             default -> {
-                // As it should be.
+                // The message remains correct.
             }
         }
         steps.add(new Step.Send(request, flags, size, content, attached));

@@ -2,17 +2,17 @@ package org.exomem.conform.explore;
 
 import java.util.List;
 
-/** One thing that a front-end or a driver does. All of it can be written as a line of text: {@link ScriptText}. */
+/** One action of a front-end or a driver. Each can be written as a line of text: {@link ScriptText}. */
 @SuppressWarnings("ArrayRecordComponent") // compared as text only
 public sealed interface Step {
     /**
      * Sends one message.
      *
-     * @param request its number
+     * @param request the request's number
      * @param flags all 32 bits
-     * @param payload what follows the header
-     * @param size what the header says of the payload's size in bytes
-     * @param fds the descriptors that go along
+     * @param payload the bytes that follow the header
+     * @param size the payload's size in the header, in bytes
+     * @param fds the descriptors that are sent with it
      */
     record Send(int request, int flags, int size, byte[] payload, List<Attachment> fds) implements Step {
         public Send {
@@ -34,15 +34,15 @@ public sealed interface Step {
 
     /** A kind of descriptor. */
     enum Attachment {
-        /** The file that guest memory lies in. */
+        /** The file of the guest memory. */
         MEMORY,
         /** The kick descriptor of ring 0. */
         KICK,
         /** The call descriptor of ring 0. */
         CALL,
-        /** A file of one page that is shared with nobody. */
+        /** A file of one page that is not shared with any other process. */
         PAGE,
-        /** A file without content. */
+        /** An empty file. */
         EMPTY,
         /** One end of a pipe whose other end is closed. */
         PIPE,

@@ -1,6 +1,6 @@
 /**
- * Random exploration: scripts of messages, ring contents and kicks, valid and not, from a seed. What a back-end does not
- * survive is shortened to a script that repeats it.
+ * Random exploration: scripts of messages, ring contents and kicks, valid and invalid, from a seed. If the back-end
+ * fails at a script, the script is shortened to one that still repeats the failure.
  */
 @NullMarked
 package org.exomem.conform.explore;

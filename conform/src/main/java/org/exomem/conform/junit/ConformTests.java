@@ -27,14 +27,14 @@ import org.junit.jupiter.api.DynamicTest;
  * }
  * }</pre>
  *
- * A skipped check is an aborted test; a known failure is one too. The tests of one back-end run one after the other.
+ * A skipped check or a known failure is an aborted test. The tests of one back-end run one after the other.
  */
 public final class ConformTests {
     private ConformTests() {}
 
     /**
      * @param backEnd closed with the stream
-     * @throws IOException if there is no session to be had with it
+     * @throws IOException if the back-end serves no session
      */
     public static Stream<DynamicTest> of(BackEnd backEnd, DeviceType type, Expectations expected) throws IOException {
         Runner runner = new Runner(backEnd, type, Limits.USUAL, Runner.Progress.UNWATCHED);

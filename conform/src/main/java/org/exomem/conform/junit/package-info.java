@@ -1,4 +1,4 @@
-/** The checks as tests of JUnit Jupiter, for projects that have a back-end of their own. */
+/** The checks as tests of JUnit Jupiter, for projects with a back-end of their own. */
 @NullMarked
 package org.exomem.conform.junit;
 

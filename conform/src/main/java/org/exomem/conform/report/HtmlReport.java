@@ -17,7 +17,10 @@ import org.exomem.conform.wire.Transcript;
 import org.exomem.reference.Catalogue;
 import org.exomem.reference.Requirement;
 
-/** A page for a browser: counts, a search, and each check with its requirement and what happened. One file that needs no other. */
+/**
+ * A page for a browser: counts, a search, and each check with its requirement and its outcome. A single file without
+ * references to others.
+ */
 final class HtmlReport {
     private static final DateTimeFormatter MINUTE =
             DateTimeFormatter.ofPattern("d MMMM yyyy, HH:mm 'UTC'", Locale.ROOT);
@@ -186,7 +189,7 @@ final class HtmlReport {
 
     private String source(Requirement requirement) {
         var source = catalogue.documentOf(requirement).source();
-        // A chapter of exomem's own has a path only, which leads nowhere from where a report lies.
+        // A chapter of exomem has only a path, which is no valid link from a report.
         String document = source.url().startsWith("http")
                 ? "<a href=\"" + escaped(source.url()) + "\">" + escaped(source.name()) + "</a>"
                 : escaped(source.name());

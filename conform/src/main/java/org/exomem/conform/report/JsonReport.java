@@ -16,7 +16,10 @@ import org.exomem.conform.trial.FeatureNames;
 import org.exomem.conform.wire.Transcript;
 import org.exomem.reference.Catalogue;
 
-/** All that is known, as JSON: one object, with an entry in "results" for each check. Fields are added and never change their meaning. */
+/**
+ * The whole report as JSON: one object, with an entry in "results" for each check. Later versions may add fields, and
+ * never change the meaning of a field.
+ */
 final class JsonReport {
     private static final ObjectMapper JSON = new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
 

@@ -18,8 +18,8 @@ import org.exomem.reference.Catalogue;
 import org.jspecify.annotations.Nullable;
 
 /**
- * JUnit's XML, as services that integrate changes read it: a suite for each group of requirements, a test case for each check. A known
- * failure is a skipped one: these services have no other word for what fails and does not count.
+ * JUnit's XML, as CI services read it: a suite for each group of requirements, a test case for each check. A known
+ * failure is a skipped test case, because the format has no other form for a failure that does not count.
  */
 final class JunitReport {
     private final XMLStreamWriter xml;
@@ -131,7 +131,7 @@ final class JunitReport {
                 + result.transcript().stream().map(Told::line).collect(Collectors.joining("\n"));
     }
 
-    /** Without the characters that XML 1.0 can't hold, which a back-end may have written. */
+    /** Removes the characters that XML 1.0 can't represent; a back-end may have written them. */
     private static String xmlText(String text) {
         return text.replaceAll("[^\\x09\\x0a\\x0d\\x20-\\ud7ff\\ue000-\\ufffd]", "\ufffd");
     }

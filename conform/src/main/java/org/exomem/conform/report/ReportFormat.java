@@ -7,13 +7,13 @@ import java.util.Optional;
 import org.exomem.conform.run.RunReport;
 import org.exomem.reference.Catalogue;
 
-/** The forms of a report. The name in small letters is what a user types. */
+/** The forms of a report. A user types the name in lower case. */
 public enum ReportFormat {
     /** JUnit's XML: a test case for each check, in a suite for each group of requirements. */
     JUNIT(JunitReport::write),
-    /** All that is known, for programs. */
+    /** The whole report, for programs. */
     JSON(JsonReport::write),
-    /** One file for a browser, which needs no other. */
+    /** A single file for a browser, without references to others. */
     HTML(HtmlReport::write),
     /** Test Anything Protocol, version 14. */
     TAP(TapReport::write);
@@ -29,7 +29,7 @@ public enum ReportFormat {
         void write(RunReport report, Catalogue catalogue, Writer to) throws IOException;
     }
 
-    /** The format of that name; empty if there is none. */
+    /** Returns the format with that name; empty if there is none. */
     public static Optional<ReportFormat> of(String name) {
         for (ReportFormat format : values()) {
             if (format.toString().equals(name.toLowerCase(Locale.ROOT))) {
@@ -39,7 +39,7 @@ public enum ReportFormat {
         return Optional.empty();
     }
 
-    /** Writes a report; {@code to} stays the caller's. */
+    /** Writes a report. Does not close {@code to}. */
     public void write(RunReport report, Catalogue catalogue, Writer to) throws IOException {
         form.write(report, catalogue, to);
         to.flush();

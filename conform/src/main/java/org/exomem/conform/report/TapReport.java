@@ -7,7 +7,7 @@ import org.exomem.conform.run.RunReport;
 import org.exomem.conform.run.Verdict;
 import org.exomem.reference.Catalogue;
 
-/** Test Anything Protocol, version 14: a test point for each check; what was not good has a block of YAML. */
+/** Test Anything Protocol, version 14: a test point for each check. A check that was not good has a block of YAML. */
 final class TapReport {
     private TapReport() {}
 

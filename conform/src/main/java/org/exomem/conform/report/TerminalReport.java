@@ -10,22 +10,22 @@ import org.exomem.conform.run.Verdict;
 import org.exomem.conform.trial.FeatureNames;
 import org.exomem.reference.Catalogue;
 
-/** A report for a terminal: a table of counts, and what is to be looked at. */
+/** A report for a terminal: a table of counts, and the results that need attention. */
 public final class TerminalReport {
-    /** Of a transcript, as many lines from its end. */
+    /** The number of lines that are shown from the end of a transcript. */
     private static final int LINES = 24;
 
     private static final int GOOD_TO_HAVE = 3;
 
     private TerminalReport() {}
 
-    /** Of more failures than that, what was sent and received is left out: a terminal is no place to read it. */
+    /** If there are more failures, their transcripts are left out: they would be too long for a terminal. */
     private static final int TOLD_IN_FULL = 5;
 
     private static final String HOW_TO_SEE =
             "Left out is what was sent and received. To see it: --report html=FILE, or --only ID.\n\n";
 
-    /** What somebody has to look at. */
+    /** The results that need attention. */
     public static String failures(RunReport report, Catalogue catalogue) {
         List<CheckResult> news =
                 report.results().stream().filter(report::isNews).toList();
@@ -37,7 +37,7 @@ public final class TerminalReport {
         return text.append(news.size() > TOLD_IN_FULL ? HOW_TO_SEE : "").toString();
     }
 
-    /** All there is to say of one failure, with the end of its transcript. */
+    /** The full text of one failure, with the end of its transcript. */
     public static String failure(CheckResult result, Catalogue catalogue) {
         StringBuilder text = head(result, catalogue);
         List<String> lines = result.transcript().stream().map(Told::line).toList();
@@ -63,7 +63,7 @@ public final class TerminalReport {
         return text;
     }
 
-    /** What was found out of the back-end before the checks. */
+    /** What the runner found out about the back-end before the checks. */
     public static String found(RunReport report) {
         return "Features           " + FeatureNames.features(report.offered(), report.device())
                 + "\nProtocol features  " + FeatureNames.protocol(report.offeredProtocol())
@@ -74,7 +74,7 @@ public final class TerminalReport {
                 + "\n\n";
     }
 
-    /** Counts for each group of requirements, and in all. */
+    /** The counts for each group of requirements, and their sum. */
     public static String summary(RunReport report) {
         Table table = new Table(heads());
         List<String> groups =

@@ -6,9 +6,9 @@ import org.exomem.conform.wire.Transcript;
 import org.exomem.reference.Catalogue;
 import org.exomem.reference.Requirement;
 
-/** What all reports say in the same words. */
+/** Texts that all reports share. */
 final class Told {
-    /** A message's bytes are shown up to here. */
+    /** The largest number of bytes of a message that are shown. */
     private static final int BYTES = 64;
 
     private static final double NANOS_IN_A_SECOND = 1e9;
@@ -16,7 +16,10 @@ final class Told {
 
     private Told() {}
 
-    /** The requirement with its strength, whom it binds, and its section; just the id if the catalogue has none. */
+    /**
+     * The requirement with its strength, the party that it binds, and its section; only the id if the catalogue does
+     * not have it.
+     */
     static String requirement(Catalogue catalogue, String id) {
         return catalogue
                 .byId(id)

@@ -1,4 +1,4 @@
-/** What came out of a run, for people, for programs and for the services that integrate changes. */
+/** The results of a run, for people, for programs and for CI services. */
 @NullMarked
 package org.exomem.conform.report;
 

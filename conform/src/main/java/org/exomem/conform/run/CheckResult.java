@@ -5,12 +5,12 @@ import org.exomem.conform.check.Subject;
 import org.exomem.conform.wire.Transcript;
 
 /**
- * What came out of one check.
+ * The result of one check.
  *
- * @param check what was tried, or watched
- * @param message why, in a sentence; empty if it passed
- * @param transcript what was sent and what came
- * @param nanos how long it took
+ * @param check what was tried or observed
+ * @param message the reason, in a sentence; empty if the check passed
+ * @param transcript the messages that were sent and received
+ * @param nanos the duration in nanoseconds
  */
 public record CheckResult(
         Subject check, Verdict verdict, String message, List<Transcript.Line> transcript, long nanos) {

@@ -7,11 +7,12 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Failures that are known. A file has one in a line: the id of a requirement, or an id, a colon and the name of one of its
- * checks; before it the word {@code sometimes} if it does not come in each run. What follows a number sign is a comment.
+ * Known failures. Each line of a file has one: the id of a requirement, or an id, a colon and the name of one of its
+ * checks. The word {@code sometimes} before it marks a failure that does not occur in each run. A number sign begins a
+ * comment.
  */
 public record Expectations(List<Known> known) {
-    /** Nothing is expected to fail. */
+    /** No failure is known. */
     public static final Expectations NONE = new Expectations(List.of());
 
     private static final String SOMETIMES = "sometimes ";
@@ -20,7 +21,7 @@ public record Expectations(List<Known> known) {
      * One known failure.
      *
      * @param name the id of a requirement, or an id, a colon and the name of a check
-     * @param always whether it comes in each run
+     * @param always whether it occurs in each run
      */
     public record Known(String name, boolean always) {
         private static Known parse(String entry) {
@@ -56,7 +57,7 @@ public record Expectations(List<Known> known) {
         return known.stream().anyMatch(each -> each.covers(result));
     }
 
-    /** What should have failed in each run and did not in this one: it passed, or was not among the checks. */
+    /** The known failures that should occur in each run and did not in this one: the check passed, or did not run. */
     public List<String> unneeded(RunReport report) {
         return known.stream()
                 .filter(Known::always)

@@ -5,15 +5,15 @@ import java.util.List;
 import org.exomem.conform.trial.DeviceType;
 
 /**
- * What came out of a run.
+ * The result of a run.
  *
  * @param subject what was tested
- * @param device what it is, or what the front-end was given; ANY if that is not known
+ * @param device the device's type, or the type of the device that the front-end was given; ANY if unknown
  * @param sample the request that the checks of rings sent; empty if none was found
- * @param offered the virtio features that the back-end offers, as a mask
- * @param offeredProtocol its protocol features
+ * @param offered mask of the virtio features that the back-end offers
+ * @param offeredProtocol mask of its protocol features
  * @param known failures that do not count
- * @param notes what else was seen that somebody may want to know, and that no document forbids
+ * @param notes further observations that no document forbids
  */
 public record RunReport(
         String subject,
@@ -31,7 +31,7 @@ public record RunReport(
         notes = List.copyOf(notes);
     }
 
-    /** Of a back-end of which no failure is known, without notes. */
+    /** Creates a report without known failures and notes. */
     public RunReport(
             String subject,
             DeviceType device,
@@ -44,32 +44,32 @@ public record RunReport(
         this(subject, device, begin, nanos, offered, offeredProtocol, sample, Expectations.NONE, results, List.of());
     }
 
-    /** The same, of a subject that is called otherwise. */
+    /** Returns the same report with another name of the subject. */
     public RunReport named(String name) {
         return new RunReport(name, device, begin, nanos, offered, offeredProtocol, sample, known, results, notes);
     }
 
-    /** The same, where these failures are known. */
+    /** Returns the same report with these known failures. */
     public RunReport knowing(Expectations failures) {
         return new RunReport(subject, device, begin, nanos, offered, offeredProtocol, sample, failures, results, notes);
     }
 
-    /** True if it is not good and is known not to be. */
+    /** True if the result is not good, and is a known failure. */
     public boolean isKnown(CheckResult result) {
         return !result.verdict().isGood() && known.cover(result);
     }
 
-    /** True if somebody has to look at it: it is not good, and not known. */
+    /** True if the result needs attention: it is not good, and not known. */
     public boolean isNews(CheckResult result) {
         return !result.verdict().isGood() && !known.cover(result);
     }
 
-    /** How many checks came out so. */
+    /** The number of checks with this verdict. */
     public long count(Verdict verdict) {
         return results.stream().filter(result -> result.verdict() == verdict).count();
     }
 
-    /** True if nobody has to look at anything. */
+    /** True if no result needs attention. */
     public boolean isGood() {
         return results.stream().noneMatch(this::isNews);
     }

@@ -34,9 +34,9 @@ public final class Runner {
     private final Limits limits;
     private final Progress progress;
 
-    /** Is told how far a run is. */
+    /** Notified of the progress of a run. */
     public interface Progress {
-        /** Nobody is told. */
+        /** Ignores all notifications. */
         Progress UNWATCHED = new Progress() {
             @Override
             public void begins(Check check, int number, int of) {}
@@ -48,14 +48,14 @@ public final class Runner {
         /**
          * A check begins.
          *
-         * @param number from 1 on
+         * @param number of the check, from 1
          */
         void begins(Check check, int number, int of);
 
         void ended(CheckResult result);
     }
 
-    /** The back-end stays the caller's. */
+    /** The caller still owns the back-end. */
     public Runner(BackEnd backEnd, DeviceType type, Limits limits, Progress progress) {
         this.backEnd = backEnd;
         this.type = type;
@@ -64,18 +64,18 @@ public final class Runner {
     }
 
     /**
-     * What was found out of a back-end before the checks.
+     * What was found out about a back-end before the checks.
      *
-     * @param offered its virtio features, as a mask
-     * @param offeredProtocol its protocol features
+     * @param offered mask of its virtio features
+     * @param offeredProtocol mask of its protocol features
      * @param sample a request that it serves
      */
     public record Found(long offered, long offeredProtocol, Optional<Sample> sample) {}
 
     /**
-     * Looks what the back-end is.
+     * Examines the back-end.
      *
-     * @throws IOException if there is no session to be had with it
+     * @throws IOException if the back-end serves no session
      */
     public Found look() throws IOException {
         long offered = 0;
@@ -87,20 +87,20 @@ public final class Runner {
                 offeredProtocol = frontEnd.getProtocolFeatures();
             }
         } catch (WrongAnswerException e) {
-            // An answer that is none has checks of its own.
+            // Other checks test for an invalid answer.
         } catch (IOException e) {
             if (e instanceof SocketTimeoutException || Closing.is(e)) {
                 throw e;
             }
-            // Nor has one with another header.
+            // Other checks test for an answer with a wrong header.
         }
         Optional<Sample> sample = SampleChoice.find(backEnd, type);
-        // Whether it survives another device's requests is a matter of checks of its own.
+        // Other checks test whether the back-end survives the requests of another device type.
         backEnd.ended();
         return new Found(offered, offeredProtocol, sample);
     }
 
-    /** Those of the checks that are for the device's type. */
+    /** The checks that are for the device's type. */
     public List<Check> fitting(List<Check> checks) {
         return checks.stream()
                 .filter(check -> check.device() == DeviceType.ANY || check.device() == type)
@@ -108,9 +108,9 @@ public final class Runner {
     }
 
     /**
-     * Runs all that are for the device's type.
+     * Runs all checks that are for the device's type.
      *
-     * @throws IOException if there is no session to be had at the start: nothing was tried then
+     * @throws IOException if the back-end serves no session at the start, so that nothing was tried
      */
     public RunReport run(List<Check> checks) throws IOException {
         Instant begin = Instant.now();
@@ -157,7 +157,7 @@ public final class Runner {
         return new CheckResult(check, result.verdict, result.message, transcript.lines(), System.nanoTime() - begin);
     }
 
-    /** A crash is a failure, whatever was looked at; an end that the process itself calls a failure explains one. */
+    /** A crash is a failure, whatever the check tested. An end with an error status explains a failure. */
     private static Result with(BackEnd.Ending ending, Result result) {
         if (ending.isCrash()) {
             return new Result(Verdict.FAIL, "the back-end crashed (" + ending + ")" + ending.written());
@@ -168,7 +168,7 @@ public final class Runner {
                 : result;
     }
 
-    /** A process that crashes closes its connections first, and may take a while to end. */
+    /** A crashing process closes its connections first, and may end a while later. */
     private Optional<BackEnd.Ending> endingSoon(Optional<BackEnd.Ending> known) {
         Optional<BackEnd.Ending> ending = known;
         long end = System.nanoTime() + TO_CRASH.toNanos();

@@ -1,21 +1,21 @@
 package org.exomem.conform.run;
 
-/** What came out of a check. */
+/** The result of a check. */
 public enum Verdict {
-    /** The requirement was kept. */
+    /** The back-end met the requirement. */
     PASS,
     /** The back-end closed the connection where that is an acceptable way to refuse. */
     REFUSED,
     /** The back-end does not offer what the check needs. */
     SKIP,
-    /** The requirement was not kept. */
+    /** The back-end did not meet the requirement. */
     FAIL,
-    /** Something that had to come did not come in time. */
+    /** An expected message or notification did not come in time. */
     HANG,
-    /** The check could not be made: no connection, or a fault of the runner itself. */
+    /** The check could not run: no connection, or a fault of the runner itself. */
     ERROR;
 
-    /** True unless somebody has to look at it. */
+    /** True unless the verdict needs attention. */
     public boolean isGood() {
         return this == PASS || this == REFUSED || this == SKIP;
     }

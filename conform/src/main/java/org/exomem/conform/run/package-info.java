@@ -1,4 +1,4 @@
-/** Runs checks against a back-end, each in a session of its own, and keeps what came out. */
+/** Runs checks against a back-end, each in a session of its own, and keeps the results. */
 @NullMarked
 package org.exomem.conform.run;
 

@@ -7,7 +7,7 @@ import org.exomem.conformance.guest.Buffer;
 import org.exomem.conformance.guest.GuestRam;
 import org.exomem.conformance.guest.Used;
 
-/** virtio-balloon (5.5): one page goes into the balloon, again and again. */
+/** virtio-balloon (5.5): puts one page into the balloon, at each request. */
 public final class BalloonSample implements Sample {
     private static final int PFN_SIZE = 4;
 
@@ -45,7 +45,7 @@ public final class BalloonSample implements Sample {
 
             @Override
             public void verify(GuestRam memory, Used used) {
-                // The device may do with the page what it likes, and writes no answer.
+                // The device may change the page as it likes, and writes no answer.
             }
         };
     }

@@ -8,7 +8,7 @@ import org.exomem.conformance.guest.Buffer;
 import org.exomem.conformance.guest.GuestRam;
 import org.exomem.conformance.guest.Used;
 
-/** virtio-blk (5.2): the first sector is read. */
+/** virtio-blk (5.2): reads the first sector. */
 public final class BlkSample implements Sample {
     private static final int HEADER_SIZE = 16;
     private static final int SECTOR_SIZE = 512;
@@ -39,7 +39,7 @@ public final class BlkSample implements Sample {
         return new Request() {
             @Override
             public List<Buffer> prepare() {
-                // Type IN and sector 0 are zeros.
+                // The type IN and the sector number 0 are zeros.
                 ram.fill(header, HEADER_SIZE, (byte) 0);
                 ram.fill(data, SECTOR_SIZE, UNWRITTEN);
                 ram.fill(status, STATUS_SIZE, UNWRITTEN);

@@ -9,7 +9,7 @@ import org.exomem.conformance.guest.GuestRam;
 import org.exomem.conformance.guest.Used;
 
 /**
- * virtio-fs (5.11): the session is begun with FUSE_INIT. A device answers it at any time, also a second one.
+ * virtio-fs (5.11): begins the session with FUSE_INIT. A device answers it at any time, even repeatedly.
  *
  * <pre>
  *  0  u32 length  u32 opcode  u64 unique  u64 node  u32 uid  u32 gid  u32 pid  u32 extensions
@@ -33,7 +33,7 @@ public final class FsSample implements Sample {
         return "virtio-fs, FUSE_INIT";
     }
 
-    /** The first one for requests: queue 0 is for those with high priority. */
+    /** The first request queue: queue 0 is the high-priority queue. */
     @Override
     public int queue() {
         return 1;

@@ -9,8 +9,8 @@ import org.exomem.conformance.guest.GuestRam;
 import org.exomem.conformance.guest.Used;
 
 /**
- * virtio-gpu (5.7): a resource that does not exist is released, which is an error. A device needs no display for that, while
- * it would have to ask the VMM for one to tell of displays.
+ * virtio-gpu (5.7): releases a resource that does not exist, which is an error. A device needs no display for that. A
+ * request for the list of displays would need one from the VMM.
  *
  * <pre>
  *  0  u32 type  u32 flags  u64 fence  u32 context  u8 ring  3 bytes of padding

@@ -13,7 +13,7 @@ import org.exomem.conformance.guest.Buffer;
 import org.exomem.conformance.guest.GuestRam;
 import org.exomem.conformance.guest.Used;
 
-/** virtio-mem (5.15): the state of the first block is asked for. */
+/** virtio-mem (5.15): requests the state of the first block. */
 public final class MemSample implements Sample {
     private static final int REQUEST_SIZE = 24;
     private static final int RESPONSE_SIZE = 10;
@@ -26,16 +26,16 @@ public final class MemSample implements Sample {
     private final long regionSize;
 
     /**
-     * Both in bytes, as the device's config space has them.
+     * Both values are bytes, as in the device's config space.
      *
-     * @param address where its region begins in guest memory
+     * @param address guest address at which the device's region begins
      */
     public MemSample(long address, long regionSize) {
         this.address = address;
         this.regionSize = regionSize;
     }
 
-    /** For a device that was not asked yet; ends the connection. */
+    /** Reads the config space of a device over a new connection, and ends the connection. */
     static MemSample read(FrontEnd connected) throws IOException {
         try (connected) {
             connected.getFeatures();

@@ -10,7 +10,9 @@ import org.exomem.conformance.guest.Buffer;
 import org.exomem.conformance.guest.GuestRam;
 import org.exomem.conformance.guest.Used;
 
-/** virtio-net (5.1): an ARP request is sent, for an address that nobody has (192.0.2.0/24 is for documents). */
+/**
+ * virtio-net (5.1): sends an ARP request for an address that no host has (192.0.2.0/24 is reserved for documentation).
+ */
 public final class NetSample implements Sample {
     private static final long MRG_RXBUF = 1L << 15;
     private static final int LEGACY_HEADER_SIZE = 10;
@@ -26,13 +28,13 @@ public final class NetSample implements Sample {
         return "virtio-net, an ARP request";
     }
 
-    /** The first one for sending. */
+    /** The first transmit queue. */
     @Override
     public int queue() {
         return 1;
     }
 
-    /** A device serves pairs. */
+    /** A device serves queues in pairs. */
     @Override
     public int queues() {
         return 2;
@@ -63,7 +65,7 @@ public final class NetSample implements Sample {
 
             @Override
             public void verify(GuestRam memory, Used used) {
-                // Where the frame goes can't be seen, and there is no answer.
+                // The destination of the frame can't be observed, and there is no answer.
             }
         };
     }

@@ -8,7 +8,7 @@ import org.exomem.conformance.guest.Buffer;
 import org.exomem.conformance.guest.GuestRam;
 import org.exomem.conformance.guest.Used;
 
-/** virtio-rng (5.4): a few random bytes. */
+/** virtio-rng (5.4): requests a few random bytes. */
 public final class RngSample implements Sample {
     private static final int BYTES = 64;
 
@@ -37,7 +37,7 @@ public final class RngSample implements Sample {
                 return List.of(Buffer.writable(buffer, BYTES));
             }
 
-            /** A device may have fewer than there is room for, but no fewer than one. */
+            /** A device may write fewer bytes than requested, but at least one. */
             @Override
             public long leastWritten() {
                 return 1;

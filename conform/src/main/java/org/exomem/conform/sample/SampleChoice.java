@@ -17,17 +17,20 @@ import org.exomem.conform.trial.Wish;
 import org.exomem.conform.wire.Transcript;
 import org.exomem.conformance.frontend.FrontEnd;
 
-/** Finds the request that a device serves. For a known type it is that type's; otherwise each is tried once, in a session of its own. */
+/**
+ * Finds a request that a device serves. For a known type it is the request of that type. Otherwise each request is
+ * tried once, in a session of its own.
+ */
 public final class SampleChoice {
-    /** By which a device has served a harmless request for certain. */
+    /** A time within which a device certainly serves a harmless request. */
     private static final Limits LIMITS = new Limits(Duration.ofSeconds(1), Limits.USUAL.quiet());
 
     private SampleChoice() {}
 
     /**
-     * The request for a device; empty if none of the known ones is served.
+     * Returns the request for a device; empty if the device serves none of the known ones.
      *
-     * @throws IOException if the device is not of the type that it is said to be
+     * @throws IOException if the device is not of the given type
      */
     public static Optional<Sample> find(BackEnd backEnd, DeviceType type) throws IOException {
         return switch (type) {
@@ -38,15 +41,15 @@ public final class SampleChoice {
     }
 
     /**
-     * The order is such that no device seems to serve another type's request. A balloon takes nearly anything for page numbers,
-     * and a frame to send has no answer: these come last.
+     * The order ensures that no device seems to serve another type's request. A balloon accepts nearly anything as page
+     * numbers, and a frame to send has no answer, so these two come last.
      */
     private static Optional<Sample> firstServed(BackEnd backEnd) {
         List<Sample> candidates = new ArrayList<>();
         try {
             candidates.add(MemSample.read(connect(backEnd)));
         } catch (IOException e) {
-            // It is no memory device.
+            // The device is not a memory device.
         }
         candidates.addAll(List.of(
                 new BlkSample(),
@@ -65,12 +68,12 @@ public final class SampleChoice {
     private static boolean isServed(BackEnd backEnd, Sample sample) {
         try (Trial trial = new Trial(backEnd, LIMITS, DeviceType.ANY, sample, new Transcript())) {
             Session session = trial.running(Wish.USUAL);
-            // Twice: random bytes may look like an answer once.
+            // Twice, because random bytes may look like an answer once.
             session.serve();
             session.serve();
             return true;
         } catch (IOException | Unmet | Skipped | IllegalStateException e) {
-            // It is no device of that type.
+            // The device is not of that type.
             return false;
         }
     }

@@ -1,4 +1,4 @@
-/** Harmless requests, one for each type of device that is known, and the choice between them. */
+/** Harmless requests, one for each known device type, and the choice between them. */
 @NullMarked
 package org.exomem.conform.sample;
 

@@ -11,11 +11,14 @@ import org.exomem.cli.text.Similar;
 import org.exomem.conform.check.Check;
 import org.exomem.conform.check.Subject;
 
-/** Chooses checks by what a user names. */
+/** Selects checks by the names that a user gives. */
 public final class Selection {
     private Selection() {}
 
-    /** True if a check, or what is watched, is about the requirement of that id, or one of that group, such as {@code ring.split}. */
+    /**
+     * True if a check or an observation is about the requirement with that id, or about one in that group, such as
+     * {@code ring.split}.
+     */
     public static boolean isAbout(Subject check, String idOrGroup) {
         return check.requirements().stream()
                 .anyMatch(id -> id.equalsIgnoreCase(idOrGroup)
@@ -23,9 +26,9 @@ public final class Selection {
     }
 
     /**
-     * Why nothing is about the requirement or group of that name, for whoever named it; empty if something is.
+     * Explains to a user why no subject is about the requirement or group with that name; empty if one is.
      *
-     * @param reasons of requirements that have no check, by their ids
+     * @param reasons why requirements have no check, by their ids
      */
     public static Optional<String> absence(
             String idOrGroup, Collection<? extends Subject> all, Map<String, String> reasons) {
@@ -44,7 +47,7 @@ public final class Selection {
                 .orElse("no check is about that; --list shows all"));
     }
 
-    /** All that may be named: requirements, and their groups. */
+    /** All valid names: requirements, and their groups. */
     private static SortedSet<String> names(Collection<? extends Subject> all) {
         SortedSet<String> names = new TreeSet<>();
         for (Subject each : all) {
@@ -57,7 +60,7 @@ public final class Selection {
         return names;
     }
 
-    /** All checks about any of these; all checks there are if none is named. */
+    /** All checks about any of these names; all checks if there are no names. */
     public static List<Check> of(List<String> idsOrGroups) {
         return Suite.all().stream()
                 .filter(check ->

@@ -20,7 +20,7 @@ import org.exomem.conform.checks.program.ProgramChecks;
 import org.exomem.conform.checks.rings.RingChecks;
 import org.exomem.conform.checks.state.StateChecks;
 
-/** All checks, in the order in which they run: what all others need comes first. */
+/** All checks in the order in which they run: checks of the basics, on which the others depend, come first. */
 public final class Suite {
     private static final List<Check> ALL = Stream.of(
                     FeatureChecks.ALL,
@@ -62,7 +62,7 @@ public final class Suite {
         return ALL;
     }
 
-    /** Observable requirements of devices and back-ends for which there is no check, and why. */
+    /** Observable requirements of devices and back-ends that have no check, and why. */
     public static Map<String, String> untried() {
         return UNTRIED;
     }

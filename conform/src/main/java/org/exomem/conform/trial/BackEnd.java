@@ -5,36 +5,41 @@ import java.util.Optional;
 import java.util.OptionalLong;
 import org.exomem.linux.Fd;
 
-/** The back-end under test: how a session with it begins, and what can be seen of its process. For one thread. */
+/** The back-end under test: begins sessions with it, and observes its process. For one thread. */
 public interface BackEnd extends AutoCloseable {
-    /** What is tested, for the report. */
+    /** The name of the back-end, for the report. */
     String description();
 
     /**
-     * A new connection, which is the caller's. Starts the process if it is ours to start and does not run.
+     * Makes a new connection, which the caller closes. Starts the process if this object controls it and it does not
+     * run.
      *
-     * @throws IOException if there is none to be had
+     * @throws IOException if no connection can be made
      */
     Fd connect() throws IOException;
 
-    /** The command that starts the program, if the user gave one: for the shell, with {@code {socket}} for the path of its socket. */
+    /**
+     * The shell command that starts the program, if the user gave one; it has {@code {socket}} for the path of its
+     * socket.
+     */
     default Optional<String> command() {
         return Optional.empty();
     }
 
-    /** The process's number, if it is known and runs. */
+    /** The process id, if it is known and the process runs. */
     OptionalLong pid();
 
     /**
-     * What has become of the process since the last call, if it is ours and has ended: empty as long as it runs. After that, the next
-     * {@link #connect} starts it again.
+     * How the process has ended since the last call, if this object controls it. Empty while it runs. The next {@link
+     * #connect} starts it again.
      */
     Optional<Ending> ended();
 
     /**
-     * Kills the process as SIGKILL does, if it is ours; the next {@link #connect} starts it again. Returns when it has gone.
+     * Kills the process with SIGKILL, if this object controls it. Returns when the process has gone. The next {@link
+     * #connect} starts it again.
      *
-     * @return false if it is not ours to kill, or does not run
+     * @return false if the process is not under this object's control, or does not run
      */
     default boolean kill() {
         return false;
@@ -48,13 +53,13 @@ public interface BackEnd extends AutoCloseable {
      *
      * @param signal the number of the signal that ended it, 0 if none
      * @param status its exit status if no signal ended it
-     * @param lastWords the end of what it wrote
+     * @param lastWords the end of its output
      */
     record Ending(int signal, int status, String lastWords) {
         private static final int ABORT = 6;
         private static final int[] FAULTS = {4, ABORT, 7, 8, 11, 31};
 
-        /** True if it was ended by a fault of its own. */
+        /** True if the process ended because of its own fault. */
         public boolean isCrash() {
             for (int fault : FAULTS) {
                 if (signal == fault) {
@@ -64,12 +69,12 @@ public interface BackEnd extends AutoCloseable {
             return false;
         }
 
-        /** True if it ended because something was wrong, in its own eyes or by a fault. */
+        /** True if the process ended with an error, by its own decision or by a fault. */
         public boolean isFailure() {
             return status != 0 || isCrash();
         }
 
-        /** For a message: what it wrote at last, on lines of its own; empty if it wrote nothing. */
+        /** The end of its output, on separate lines, for a message; empty if there is no output. */
         public String written() {
             return lastWords.isEmpty() ? "" : "; it wrote at last:\n" + lastWords;
         }

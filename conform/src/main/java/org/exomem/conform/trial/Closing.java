@@ -5,11 +5,11 @@ import java.io.IOException;
 import org.exomem.linux.Errno;
 import org.exomem.linux.LinuxException;
 
-/** How the end of a connection shows. */
+/** Recognises the end of a connection. */
 public final class Closing {
     private Closing() {}
 
-    /** True if that is how a connection looks that the other side has closed. */
+    /** True if this exception means that the other side has closed the connection. */
     public static boolean is(IOException e) {
         return e instanceof EOFException
                 || e instanceof LinuxException linux

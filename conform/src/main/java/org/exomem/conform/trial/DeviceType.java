@@ -2,13 +2,13 @@ package org.exomem.conform.trial;
 
 import java.util.Locale;
 
-/** What the back-end under test is, as far as its user says. */
+/** The type of the back-end under test, as its user states it. */
 public enum DeviceType {
     /** The balloon of VIRTIO, 5.5. */
     BALLOON,
     /** The memory device of VIRTIO, 5.15. */
     MEM,
-    /** Any other, or unknown: what does not depend on the device is tried. */
+    /** Any other, or unknown: only checks that do not depend on the type run. */
     ANY;
 
     @Override

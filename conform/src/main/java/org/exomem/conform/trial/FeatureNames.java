@@ -11,12 +11,12 @@ import org.exomem.conformance.guest.BalloonFeatures;
 public final class FeatureNames {
     private FeatureNames() {}
 
-    /** The names of virtio feature bits that every device has in common; others by their number. */
+    /** The names of virtio feature bits that all devices share, and the numbers of the others. */
     public static String features(long mask) {
         return names(mask, Features.class);
     }
 
-    /** The names of virtio feature bits of that type of device too. */
+    /** Like {@link #features(long)}, with the names of the device type's own bits. */
     public static String features(long mask, DeviceType device) {
         return device == DeviceType.BALLOON
                 ? names(mask, Features.class, BalloonFeatures.class)

@@ -6,11 +6,11 @@ import org.exomem.conformance.guest.Buffer;
 import org.exomem.conformance.guest.GuestRam;
 
 /**
- * The sample request with its buffers in other places: near a border, in another region, or with bytes around each that must
- * stay what they are. For one thread.
+ * The sample request with its buffers at other addresses: near a border, in another region, or between guard bytes that
+ * must not change. For one thread.
  */
 public final class MovedRequest {
-    /** What stands around a buffer, and in a writable one before the device writes. */
+    /** The guard bytes around a buffer, and the content of a writable buffer before the device writes it. */
     private static final byte CANARY = (byte) 0xa5;
 
     private static final int GUARD = 32;
@@ -24,7 +24,7 @@ public final class MovedRequest {
         this.ram = ram;
     }
 
-    /** One buffer behind the other from an address on, which may be in several regions. */
+    /** Places the buffers one behind the other from an address on. They may span several regions. */
     public static MovedRequest to(GuestRam ram, List<Buffer> request, long address) {
         MovedRequest moved = new MovedRequest(ram);
         long at = address;
@@ -35,7 +35,7 @@ public final class MovedRequest {
         return moved;
     }
 
-    /** Each buffer somewhere else, between bytes of which the device knows nothing; see {@link #requireGuardsKept}. */
+    /** Places each buffer elsewhere, between guard bytes; see {@link #requireGuardsKept}. */
     public static MovedRequest guarded(GuestRam ram, List<Buffer> request) {
         MovedRequest moved = new MovedRequest(ram);
         for (Buffer buffer : request) {
@@ -51,7 +51,7 @@ public final class MovedRequest {
         parts.add(new Part(buffer, address));
     }
 
-    /** Fills all that the device may write with one byte, to see later what it has written. */
+    /** Fills all buffers that the device may write with one byte, to see later what it has written. */
     public void fillWritable(int value) {
         for (Part part : parts) {
             for (long i = 0; part.original.writable() && i < part.original.length(); i++) {
@@ -66,7 +66,7 @@ public final class MovedRequest {
                 .toList();
     }
 
-    /** What stands now in all that the device may write, in its order. */
+    /** The present content of all buffers that the device may write, in their order. */
     public byte[] writable() {
         int size = (int) parts.stream()
                 .filter(part -> part.original.writable())
@@ -82,7 +82,7 @@ public final class MovedRequest {
         return bytes;
     }
 
-    /** Brings what the device wrote to where the request looks for its answer. */
+    /** Copies what the device wrote to the place where the request expects its answer. */
     public void bringBack() {
         for (Part part : parts) {
             if (part.original.writable()) {
@@ -91,7 +91,7 @@ public final class MovedRequest {
         }
     }
 
-    /** Fails if a readable buffer is not what it was. */
+    /** Fails if a readable buffer has changed. */
     public void requireReadablesKept() {
         for (Part part : parts) {
             for (long i = 0; !part.original.writable() && i < part.original.length(); i++) {
@@ -105,7 +105,7 @@ public final class MovedRequest {
         }
     }
 
-    /** Fails if a byte beside a buffer was written. */
+    /** Fails if a byte outside the buffers was written. */
     public void requireGuardsKept() {
         for (Part part : parts) {
             for (long i = 1; i <= GUARD; i++) {

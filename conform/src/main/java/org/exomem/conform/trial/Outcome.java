@@ -1,17 +1,17 @@
 package org.exomem.conform.trial;
 
-/** What a back-end made of a request that it may or must refuse. */
+/** The back-end's reaction to a request that it may or must refuse. */
 public sealed interface Outcome {
-    /** It replied with success. */
+    /** The back-end replied with success. */
     record Accepted() implements Outcome {}
 
     /**
-     * It replied with an error.
+     * The back-end replied with an error.
      *
-     * @param how what the reply said
+     * @param how the content of the reply
      */
     record RefusedBy(String how) implements Outcome {}
 
-    /** It closed the connection. */
+    /** The back-end closed the connection. */
     record ClosedConnection() implements Outcome {}
 }

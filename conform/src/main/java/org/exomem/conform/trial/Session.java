@@ -15,8 +15,8 @@ import org.exomem.linux.Fd;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A device that was brought up for one check: negotiated, with memory shared; rings where there is a sample request. For one
- * thread.
+ * A device that is set up for one check: features negotiated, memory shared, and rings if there is a sample request.
+ * For one thread.
  */
 public final class Session {
     private final AttachedDevice device;
@@ -46,7 +46,7 @@ public final class Session {
         return device.frontEnd();
     }
 
-    /** The wire itself. */
+    /** The connection itself. */
     public Connection connection() {
         return frontEnd().connection();
     }
@@ -106,21 +106,21 @@ public final class Session {
         return device.stop();
     }
 
-    /** Starts and enables all rings at positions that {@link #stop} told. */
+    /** Starts and enables all rings at the positions that {@link #stop} returned. */
     public void goOn(List<Integer> bases) throws IOException {
         for (int i = 0; i < bases.size(); i++) {
             device.start(device.rings().get(i), bases.get(i), false);
         }
     }
 
-    /** Has one sample request served, and looks at its answer. */
+    /** Sends one sample request, and checks its answer. */
     public Used serve() throws IOException {
         Used used = ring().transfer(request().prepare(), limits.answer());
         verify(used);
         return used;
     }
 
-    /** Looks at the answer to the sample request. */
+    /** Checks the answer to the sample request. */
     public void verify(Used used) {
         if (used.written() < request().leastWritten()) {
             throw new Unmet("the used length of the request is " + used.written() + ", and at least "
@@ -129,7 +129,7 @@ public final class Session {
         request().verify(ram, used);
     }
 
-    /** The sample request, cut into pieces: each buffer becomes up to {@code pieces} buffers, one behind the other. */
+    /** The sample request with each buffer split into at most {@code pieces} contiguous buffers. */
     public List<Buffer> prepareInPieces(int pieces) {
         List<Buffer> cut = new ArrayList<>();
         for (Buffer buffer : request().prepare()) {
@@ -141,16 +141,16 @@ public final class Session {
         return cut;
     }
 
-    /** Waits until the back-end has taken all messages that were sent: its answer to GET_FEATURES comes behind them. */
+    /** Waits until the back-end has taken all messages that were sent: waits for its answer to a later GET_FEATURES. */
     public void settle() throws IOException {
         frontEnd().getFeatures();
     }
 
     /**
-     * Sends a request that the back-end may or must refuse, asking for a reply where REPLY_ACK is negotiated; without it, a
-     * following GET_FEATURES tells whether the connection lives.
+     * Sends a request that the back-end may or must refuse. Asks for a reply if REPLY_ACK is negotiated. Without it, a
+     * following GET_FEATURES shows whether the connection is still open.
      *
-     * @param fds stay the caller's
+     * @param fds remain the caller's
      */
     public Outcome attempt(int request, byte[] payload, List<Fd> fds) throws IOException {
         return attempt(frontEnd(), request, payload, fds);

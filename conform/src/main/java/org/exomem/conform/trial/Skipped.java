@@ -1,6 +1,6 @@
 package org.exomem.conform.trial;
 
-/** The check can't be made with this back-end: it does not offer what the check needs. */
+/** The check can't run with this back-end, which does not offer what the check needs. */
 public final class Skipped extends RuntimeException {
     private static final long serialVersionUID = 1L;
 

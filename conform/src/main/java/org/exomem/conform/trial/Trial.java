@@ -17,18 +17,24 @@ import org.exomem.linux.Fd;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a check works with. All that it opens is closed at its end, the last first. For one thread.
+ * The tools of a check. Everything that it opens is closed at its end, in reverse order. For one thread.
  *
- * <p>A check says what it found by what it throws: nothing if the requirement is kept, {@link Unmet} if it is not,
- * {@link Skipped} if the back-end does not offer what is needed. An {@link IOException} counts as unmet, one of a limit as a
- * hang.
+ * <p>A check reports its result by what it throws: nothing if the requirement is met, {@link Unmet} if it is not,
+ * {@link Skipped} if the back-end does not offer what the check needs. An {@link IOException} counts as unmet; one of a
+ * time limit counts as a hang.
  */
 public final class Trial implements AutoCloseable {
-    /** Enough for every ring and request of a check, and small enough to be shared hundreds of times. */
+    /**
+     * Bytes of guest memory: enough for every ring and request of a check, and small enough to be shared hundreds of
+     * times.
+     */
     private static final long RAM_SIZE = 16L << 20;
 
     private static final int RING_SIZE = 64;
-    /** Guest memory from 0 on that nothing of a check is put into: a device of another type may take zeros for addresses or page numbers. */
+    /**
+     * Bytes of guest memory from address 0 that a check never uses: a device of another type may read zeros as
+     * addresses or page numbers.
+     */
     private static final long SPARE = 64 << 10;
 
     private final BackEnd backEnd;
@@ -69,7 +75,7 @@ public final class Trial implements AutoCloseable {
         return Optional.ofNullable(sample);
     }
 
-    /** Has something closed when the check ends. */
+    /** Closes an object when the check ends. */
     public <T extends AutoCloseable> T closeLater(T opening) {
         opened.push(opening);
         return opening;
@@ -77,13 +83,16 @@ public final class Trial implements AutoCloseable {
 
     // Sessions
 
-    /** A connection on which nothing was said yet. */
+    /** Opens a connection; nothing was sent on it yet. */
     public FrontEnd connect() throws IOException {
         return closeLater(
                 new FrontEnd(backEnd.connect(), limits.answer(), transcript.frontEnd(), transcript.backEndChannel()));
     }
 
-    /** A session with 16 MiB of guest memory from 0 on, and what the device needs besides, in which no ring runs yet. */
+    /**
+     * A session with 16 MiB of guest memory from address 0, and the memory that the device needs in addition. No ring
+     * runs yet.
+     */
     public Session session(Wish wish) throws IOException {
         return session(wish, closeLater(GuestRam.ofLayout(memoryWith(0, RAM_SIZE))));
     }
@@ -96,12 +105,12 @@ public final class Trial implements AutoCloseable {
         return all;
     }
 
-    /** A session with guest memory of the check's own. */
+    /** A session with the given guest memory. */
     public Session session(Wish wish, GuestRam ram) throws IOException {
         return session(wish, ram, RING_SIZE);
     }
 
-    /** A session whose rings have a size of the check's own. */
+    /** A session whose rings have the given size. */
     public Session session(Wish wish, GuestRam ram, int ringSize) throws IOException {
         FrontEnd frontEnd = connect();
         long offered = frontEnd.getFeatures();
@@ -128,14 +137,14 @@ public final class Trial implements AutoCloseable {
 
     // What the back-end offers
 
-    /** Skips the check unless all of these virtio features are among those that are offered. */
+    /** Skips the check unless all of the needed virtio features are offered. */
     public void requireFeatures(long offered, long needed) {
         if ((needed & ~offered) != 0) {
             throw new Skipped("the back-end does not offer " + FeatureNames.features(needed & ~offered));
         }
     }
 
-    /** Skips the check unless all of these protocol features are among those that are offered. */
+    /** Skips the check unless all of the needed protocol features are offered. */
     public void requireProtocol(long offered, long needed) {
         if ((needed & ~offered) != 0) {
             throw new Skipped("the back-end does not offer " + FeatureNames.protocol(needed & ~offered));
@@ -144,7 +153,7 @@ public final class Trial implements AutoCloseable {
 
     // Findings
 
-    /** Fails the check unless that is so. */
+    /** Fails the check unless {@code met} is true. */
     public void expect(boolean met, String otherwise) {
         if (!met) {
             throw new Unmet(otherwise);
@@ -152,7 +161,7 @@ public final class Trial implements AutoCloseable {
     }
 
     /**
-     * The back-end has to refuse a request: an error as its reply passes, a connection that was closed passes as a refusal.
+     * Checks that the back-end refused a request. An error reply passes. A closed connection passes as a refusal.
      *
      * @param what the request, for the message: "a region that overlaps another one"
      */
@@ -164,13 +173,13 @@ public final class Trial implements AutoCloseable {
         }
     }
 
-    /** Notes that the back-end closed the connection because of something, which is allowed: the verdict is a refusal. */
+    /** Records that the back-end closed the connection for a reason that allows it: the verdict is a refusal. */
     public void refused(String what) {
         transcript.say("the back-end closed the connection because of " + what);
         refusals.add(what);
     }
 
-    /** What the back-end closed the connection for, where that is allowed. */
+    /** The reasons for which the back-end closed the connection, where that is allowed. */
     public List<String> refusals() {
         return List.copyOf(refusals);
     }
@@ -180,22 +189,25 @@ public final class Trial implements AutoCloseable {
         return Session.attempt(frontEnd, request, payload, fds);
     }
 
-    /** True as soon as the condition holds; false if it does not within the time of an answer. */
+    /** Returns true as soon as the condition holds; false if it does not within the time of an answer. */
     public boolean within(BooleanSupplier condition) {
         return Waiting.until(condition, limits.answer());
     }
 
-    /** True as soon as the condition holds; false if it does not within the quiet time. For what may happen or not. */
+    /**
+     * Returns true as soon as the condition holds; false if it does not within the quiet time. For events that may or
+     * may not happen.
+     */
     public boolean soon(BooleanSupplier condition) {
         return Waiting.until(condition, limits.quiet());
     }
 
-    /** Fails the check if the condition comes true within the quiet time. */
+    /** Fails the check if the condition becomes true within the quiet time. */
     public void expectNever(BooleanSupplier condition, String otherwise) {
         expect(!Waiting.until(condition, limits.quiet()), otherwise);
     }
 
-    /** Closes all that was opened. */
+    /** Closes everything that was opened. */
     @Override
     public void close() {
         while (!opened.isEmpty()) {

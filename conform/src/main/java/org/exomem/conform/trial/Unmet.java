@@ -1,6 +1,6 @@
 package org.exomem.conform.trial;
 
-/** The back-end does not do what the check is about: what was expected, and what came instead. */
+/** The back-end does not meet the requirement. The message says what was expected and what came instead. */
 public final class Unmet extends RuntimeException {
     private static final long serialVersionUID = 1L;
 

@@ -4,13 +4,13 @@ import org.exomem.conformance.frontend.Features;
 import org.exomem.conformance.frontend.Features.Protocol;
 
 /**
- * What a session is to negotiate. Immutable. What is required and not offered makes the check a skipped one; what is wanted is
- * left out if it is not offered.
+ * The features that a session should negotiate. Immutable. If a required feature is not offered, the check is skipped.
+ * A wanted feature that is not offered is left out.
  *
- * @param requiredFeatures virtio feature bits, as a mask
- * @param wantedFeatures likewise
- * @param requiredProtocol protocol feature bits, as a mask
- * @param wantedProtocol likewise
+ * @param requiredFeatures mask of virtio feature bits
+ * @param wantedFeatures mask of virtio feature bits
+ * @param requiredProtocol mask of protocol feature bits
+ * @param wantedProtocol mask of protocol feature bits
  */
 public record Wish(long requiredFeatures, long wantedFeatures, long requiredProtocol, long wantedProtocol) {
     /** The usual session: split rings without EVENT_IDX and indirect tables, and the protocol features that nearly all back-ends offer. */

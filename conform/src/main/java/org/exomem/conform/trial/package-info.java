@@ -1,4 +1,7 @@
-/** One check's way to the back-end under test: a fresh connection, guest memory, rings, and how it says what it found. */
+/**
+ * What a check uses to reach the back-end under test: a new connection, guest memory, rings, and the means to report
+ * its result.
+ */
 @NullMarked
 package org.exomem.conform.trial;
 

@@ -11,7 +11,7 @@ import org.exomem.conformance.frontend.Payload;
 import org.exomem.conformance.frontend.Reply;
 import org.exomem.conformance.frontend.Request;
 
-/** Messages for people: names of requests, and the fields of payloads whose size fits. */
+/** Messages as text for people: names of requests, and the fields of payloads whose size is right. */
 public final class MessageText {
     private static final Map<Integer, String> REQUESTS = names(Request.class);
     private static final Map<Integer, String> CHANNEL_REQUESTS = names(Request.BackEnd.class);
@@ -38,27 +38,27 @@ public final class MessageText {
         return REQUESTS.getOrDefault(request, "request " + Integer.toUnsignedString(request));
     }
 
-    /** A front-end's request. */
+    /** A front-end's request as text. */
     static String request(byte[] message, int fds) {
         return text(message, fds, REQUESTS, false);
     }
 
-    /** The answer to it. */
+    /** The back-end's answer as text. */
     static String reply(byte[] message, int fds) {
         return text(message, fds, REQUESTS, true);
     }
 
-    /** A request of the back-end. */
+    /** A back-end's own request as text. */
     static String channelRequest(byte[] message, int fds) {
         return text(message, fds, CHANNEL_REQUESTS, false);
     }
 
-    /** The answer to it. */
+    /** The front-end's answer as text. */
     static String channelReply(byte[] message, int fds) {
         return text(message, fds, CHANNEL_REQUESTS, true);
     }
 
-    /** A message as it went over the wire. */
+    /** The bytes of a message as on the wire. */
     static byte[] bytes(Reply message) {
         return Connection.encode(message.request(), message.flags(), message.payload());
     }
@@ -156,7 +156,7 @@ public final class MessageText {
                     }
                 }
                 default -> {
-                    // A number, or bytes.
+                    // The reply is a number, or bytes.
                 }
             }
         }

@@ -9,8 +9,8 @@ import org.exomem.conformance.guest.RingTraffic;
 import org.exomem.conformance.guest.Used;
 
 /**
- * What happened during one check, in order. For one thread at a time. A check that does very much keeps its first and its
- * last lines.
+ * The events of one check, in order. For one thread at a time. Keeps only the first and the last lines of a check with
+ * very many events.
  */
 public final class Transcript implements RingTraffic {
     private static final int FIRST = 200;
@@ -19,9 +19,9 @@ public final class Transcript implements RingTraffic {
     /**
      * One line.
      *
-     * @param nanos since the check began
+     * @param nanos nanoseconds since the check began
      * @param text what happened, decoded
-     * @param bytes the message's bytes with its header; empty if it was no message
+     * @param bytes the message's bytes with its header; empty if the event was not a message
      */
     @SuppressWarnings("ArrayRecordComponent") // never compared
     public record Line(long nanos, String text, byte[] bytes) {}
@@ -36,22 +36,22 @@ public final class Transcript implements RingTraffic {
         return new Watched("", "the back-end", MessageText::request, MessageText::reply);
     }
 
-    /** The back-end's own channel, where requests come and replies are sent. */
+    /** The back-end's own channel: requests are received, and replies are sent. */
     public Traffic backEndChannel() {
         return new Watched("channel: ", "the back-end", MessageText::channelReply, MessageText::channelRequest);
     }
 
-    /** The same connection, seen from the back-end's side: requests come, and replies are sent. */
+    /** The front-end's connection, from the back-end's side: requests are received, and replies are sent. */
     public Traffic backEnd() {
         return new Watched("", "the front-end", MessageText::reply, MessageText::request);
     }
 
-    /** The back-end's own channel, seen from its side. */
+    /** The back-end's own channel, from the back-end's side. */
     public Traffic backEndsOwnChannel() {
         return new Watched("channel: ", "the front-end", MessageText::channelRequest, MessageText::channelReply);
     }
 
-    /** Notes something in words. */
+    /** Records a line of text. */
     public void say(String text) {
         add(text, new byte[0]);
     }
@@ -94,7 +94,7 @@ public final class Transcript implements RingTraffic {
         }
     }
 
-    /** The last lines, at most that many. */
+    /** The last lines, at most {@code count}. */
     public List<Line> last(int count) {
         List<Line> from = last.size() < count ? lines() : last;
         return List.copyOf(from.subList(Math.max(0, from.size() - count), from.size()));

@@ -1,4 +1,4 @@
-/** What went over the wire and the rings during one check, decoded for people. */
+/** The traffic of one check on the wire and the rings, decoded for people. */
 @NullMarked
 package org.exomem.conform.wire;
 

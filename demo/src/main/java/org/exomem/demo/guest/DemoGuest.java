@@ -9,18 +9,18 @@ import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A guest in a process of its own: a real memfd, a real socket, real eventfds, without a VMM. It is told step by step
- * what to do, because some steps need the operator's side of the back-end too, which is in other hands.
+ * A guest in a process of its own: a real memfd, a real socket, real eventfds, without a VMM. It executes commands step
+ * by step, because some steps also need the operator's side of the back-end, which another process controls.
  *
- * <p>Usage: {@code DemoGuest SOCKET [MEMORY-MIB [SOCKET-OF-MEMORY-DEVICE]]}. It reads commands from standard input, one on a line, and answers
- * each with one line on standard output:
+ * <p>Usage: {@code DemoGuest SOCKET [MEMORY-MIB [SOCKET-OF-MEMORY-DEVICE]]}. It reads commands from standard input, one
+ * on a line, and answers each with one line on standard output:
  *
  * <pre>
  * ok COMMAND key=value … | TEXT        it worked; TEXT says for people what was measured
  * error COMMAND | TEXT                 it did not, and why; the process then ends with exit code 1
  * </pre>
  *
- * The commands, in the order of a life (sizes are bytes, pages are of 4 KiB):
+ * The commands, in the order of a guest's life (sizes are bytes, pages have 4 KiB):
  *
  * <pre>
  * attach              connects, negotiates, shares the memory, starts the rings
@@ -53,7 +53,7 @@ public final class DemoGuest {
         System.exit(run(Path.of(arguments[0]), mib << 20, memoryDevice, commands, answers) ? 0 : 1);
     }
 
-    /** Obeys commands until one fails or they end; returns whether all worked. */
+    /** Executes commands until one fails or the input ends. Returns whether all succeeded. */
     static boolean run(
             Path socket, long memory, @Nullable Path memoryDevice, BufferedReader commands, PrintStream answers)
             throws IOException {

@@ -16,7 +16,9 @@ import org.exomem.conformance.guest.BalloonFeatures;
 import org.exomem.conformance.guest.GuestRam;
 import org.jspecify.annotations.Nullable;
 
-/** The steps of a guest's life with a balloon, each measured. The guest's pages: its own, free ones, the balloon's. */
+/**
+ * The steps of a guest's life with a balloon, each measured. A page of the guest is in use, free, or in the balloon.
+ */
 final class DemoLife implements AutoCloseable {
     private static final long FEATURES = BalloonFeatures.LINUX
             | Features.PROTOCOL_FEATURES
@@ -40,12 +42,12 @@ final class DemoLife implements AutoCloseable {
     private final @Nullable DemoMemory device;
     private @Nullable BalloonDriver driver;
 
-    /** The balloon takes pages from the top of memory downwards; everything from here on is in it. */
+    /** The balloon takes pages from the top of memory downwards: all pages from here on are in it. */
     private long balloonFrom;
 
     /**
-     * @param memory what the guest has from the start, in bytes
-     * @param memorySocket of a memory device whose region is at 4 GiB, if there is one
+     * @param memory the guest's initial memory in bytes
+     * @param memorySocket socket of a memory device whose region is at 4 GiB; null if there is none
      */
     DemoLife(Path socket, long memory, @Nullable Path memorySocket) throws IOException {
         if (memory < 2 * OWN_MEMORY || memory % BLOCK != 0) {
@@ -141,7 +143,7 @@ final class DemoLife implements AutoCloseable {
                 .say(values.size() + " values sent, " + mib(free()) + " free of " + mib(memory));
     }
 
-    /** Tags 0 to 15, of which a guest without programs has only memory to tell (BAL-STAT-4). */
+    /** Tags 0 to 15. A guest without programs can report only those about memory (BAL-STAT-4). */
     private SortedMap<Integer, Long> currentStatistics() {
         SortedMap<Integer, Long> values = new TreeMap<>();
         for (int tag = 0; tag < 16; tag++) {
@@ -196,7 +198,7 @@ final class DemoLife implements AutoCloseable {
                 .say(what + ": host memory " + mib(before) + " -> " + mib(after));
     }
 
-    /** The bytes of free memory, which lie between the guest's own and the balloon's. */
+    /** The bytes of free memory, between the pages in use and those in the balloon. */
     private long free() {
         return balloonFrom - freeFrom;
     }

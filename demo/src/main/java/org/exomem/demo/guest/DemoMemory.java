@@ -14,9 +14,12 @@ import org.exomem.conformance.guest.MemDriver;
 import org.exomem.conformance.guest.MemDriver.Answer;
 import org.jspecify.annotations.Nullable;
 
-/** The guest's memory device: it follows what is asked for, from the bottom of the region upwards, and back. */
+/**
+ * The guest's memory device. The guest plugs blocks up to the requested size, from the bottom of the region upwards,
+ * and unplugs them in reverse.
+ */
 final class DemoMemory implements AutoCloseable {
-    /** The most that the guest can get, in bytes. */
+    /** The largest size that the guest can get, in bytes. */
     static final long REGION_SIZE = 512L << 20;
 
     private static final long FEATURES = Features.PROTOCOL_FEATURES | Features.VERSION_1 | Features.EVENT_IDX | 0b111;
@@ -25,10 +28,10 @@ final class DemoMemory implements AutoCloseable {
             | Protocol.CONFIG
             | Protocol.CONFIGURE_MEM_SLOTS
             | Protocol.STATUS;
-    /** As many as Linux plugs at once with blocks of 2 MiB: its own blocks are of 128 MiB. */
+    /** As many as Linux plugs at once if the device's blocks have 2 MiB: Linux's own blocks have 128 MiB. */
     private static final int BLOCKS_AT_ONCE = 64;
 
-    /** So often that the JVM compiles what serves a request. */
+    /** Enough repetitions that the JVM compiles the code that serves a request. */
     private static final int PRACTICE = 6000;
 
     private static final byte CONTENT = 0x3c;
@@ -88,7 +91,7 @@ final class DemoMemory implements AutoCloseable {
                         + mib(before) + " -> " + mib(after));
     }
 
-    /** Gives the last plugged block back and takes it again, many times. */
+    /** Unplugs the last plugged block and plugs it again, many times. */
     Measured practise() throws IOException {
         MemDriver device = attached();
         MemDriver.Config config = device.config();

@@ -25,12 +25,12 @@ final class Measured {
         return this;
     }
 
-    /** Bytes as people read them. */
+    /** Bytes as text for people. */
     static String mib(long bytes) {
         return bytes % MIB == 0 ? bytes / MIB + " MiB" : String.format("%.1f MiB", (double) bytes / MIB);
     }
 
-    /** A duration in milliseconds, from nanoseconds. */
+    /** Nanoseconds as text in milliseconds. */
     static String millis(long nanos) {
         return String.format("%.1f ms", nanos / 1e6);
     }

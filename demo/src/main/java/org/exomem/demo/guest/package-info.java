@@ -1,4 +1,4 @@
-/** A guest in a process of its own, told step by step what to do. */
+/** A guest in a process of its own, which executes commands step by step. */
 @NullMarked
 package org.exomem.demo.guest;
 

@@ -31,7 +31,10 @@ class MemoryImageTest {
         arena.close();
     }
 
-    /** Two files: 8 pages seen at 0 and, from page 4 on, at 4 GiB; and 4 pages of which the guest sees nothing. */
+    /**
+     * Two files: one of 8 pages that the guest sees at 0 and, from page 4 on, at 4 GiB; and one of 4 pages that the
+     * guest does not see.
+     */
     private MemoryImage image() throws IOException {
         SharedFile ram = SharedFile.memfd("ram", 8 * PAGE);
         regions.add(MemoryRegion.map(0, 4 * PAGE, 0, 0, new SharedFile(ram.fd().duplicate())));

@@ -7,11 +7,14 @@ import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import org.exomem.migration.image.MemoryImage;
 
-/** A pager in a process of its own, which gives some pages and then hangs with a touch that it has taken. */
+/** A pager in a separate process, which places some pages and then hangs with a touch that it has taken. */
 final class HangingPager {
     private HangingPager() {}
 
-    /** @param arguments the VMM's process and userfaultfd, the saved file, the VMM's file, and how many pages to give */
+    /**
+     * @param arguments the VMM's process and userfaultfd, the saved file, the VMM's file, and the number of pages to
+     * place
+     */
     public static void main(String[] arguments) throws IOException, InterruptedException {
         int left = Integer.parseInt(arguments[4]);
         try (MemoryImage memory = SavedGuest.memory(Path.of(arguments[3]));

@@ -14,32 +14,33 @@ import org.exomem.pages.PageBits;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A tiny guest whose memory comes while it runs, on one thread and under one seed. At each call of the kernel the guest goes on, and
- * the other thread of the pager, and the pager may be killed. In the end the memory is compared with what the guest must find.
+ * A tiny guest whose memory arrives while it runs, on one thread and under one seed. At each call of the kernel, the
+ * guest and the other thread of the pager continue, and the pager may be killed. At the end the memory is compared with
+ * the right content.
  */
 final class PagerSimulation {
-    /** Ways to break a rule on purpose. */
+    /** Deliberate violations of rules. */
     enum Mutant {
         NONE,
-        /** A page that is there is overwritten (PGR-PLACE-1). */
+        /** A present page is overwritten (PGR-PLACE-1). */
         OVERWRITES,
-        /** What can't be had becomes zeros (PGR-SOURCE-1). */
+        /** A page that can't be read becomes zeros (PGR-SOURCE-1). */
         ZEROS_FOR_WANT,
-        /** A page that has arrived and was given back becomes what the source has (PGR-ZERO-1). */
+        /** A page that has arrived and was returned to the host gets the source's content again (PGR-ZERO-1). */
         NO_ZEROS,
         /** Holes are owed (PGR-OWED-1). */
         HOLES_OWED,
-        /** A successor does not look what has arrived, and takes all for arrived (PGR-OWED-2). */
+        /** A successor does not check which pages have arrived, and treats all as arrived (PGR-OWED-2). */
         FILE_NOT_ASKED,
-        /** A successor does not have touches come again (PGR-AGAIN-1). */
+        /** A successor does not repeat pending touches (PGR-AGAIN-1). */
         NOT_AGAIN_AT_START,
-        /** A touch that could not be answered does not come again (PGR-STALL-1). */
+        /** A touch that could not be answered is not repeated (PGR-STALL-1). */
         NOT_AGAIN_AFTER_FAILURE,
-        /** One that can't be answered keeps those from being answered that were taken with it (PGR-STALL-1). */
+        /** A touch that can't be answered blocks the touches that were taken with it (PGR-STALL-1). */
         OTHERS_NOT_SERVED,
-        /** Whoever waits for a page that came otherwise meanwhile is not woken. */
+        /** A thread is not woken when its page has arrived in another way. */
         NOT_WOKEN,
-        /** The background goes on while somebody waits (PGR-ORDER-2). */
+        /** The background continues while a thread waits (PGR-ORDER-2). */
         DOES_NOT_STAND_BACK
     }
 
@@ -51,7 +52,7 @@ final class PagerSimulation {
     private static final int STEPS = 120;
     private static final int MOST_STEPS_TO_THE_END = 3000;
 
-    /** The pager was killed: nothing of it goes on. */
+    /** The pager was killed: all its code stops. */
     private static final class Killed extends RuntimeException {
         private static final long serialVersionUID = 1;
 
@@ -62,7 +63,7 @@ final class PagerSimulation {
 
     /** A virtual processor. */
     private static final class Cpu {
-        /** Where it waits, 0 if it does not. */
+        /** The address that it waits for; 0 if it does not wait. */
         private long address;
 
         private boolean writes;
@@ -73,11 +74,11 @@ final class PagerSimulation {
     private final int pages;
     private final int[] source;
     private final int[] file;
-    /** What the guest must find; where it gave the page back, either zeros or what the source had. */
+    /** The content that the guest must find. A page that the guest returned may have zeros or the source's content. */
     private final int[] expected;
 
     private final boolean[] givenBack;
-    /** The pager that knows that it had arrived. */
+    /** The pager that knew that the page had arrived. */
     private final @Nullable Run[] givenBackTo;
 
     private final boolean[] touched;
@@ -251,7 +252,7 @@ final class PagerSimulation {
         return kills;
     }
 
-    /** @throws AssertionError if the guest finds what it must not, or waits for ever */
+    /** @throws AssertionError if the guest finds wrong content, or waits for ever */
     void run() throws IOException {
         for (int step = 0; step < STEPS; step++) {
             step();
@@ -333,7 +334,7 @@ final class PagerSimulation {
         inServer = false;
     }
 
-    /** Of those who were taken together, whoever touched a page that is not owed goes on. */
+    /** Among touches that were taken together, those of pages that are not owed must be answered. */
     private void expectOthersServed(Run now) {
         if (hostIsFull || mutant == Mutant.NOT_WOKEN) {
             return;
@@ -378,7 +379,7 @@ final class PagerSimulation {
         }
     }
 
-    /** In the middle of a call of the pager. */
+    /** Lets the others continue, in the middle of a call of the pager. */
     private void goOn() {
         if (!ending && chance.oneIn(60)) {
             throw new Killed();
@@ -405,7 +406,7 @@ final class PagerSimulation {
         }
         int page = chance.below(pages);
         if (chance.oneIn(8) && file[page] != ABSENT && !inBackground && waiting(page) == 0) {
-            // The VMM gives it back to the host.
+            // The VMM returns the page to the host.
             file[page] = ABSENT;
             givenBack[page] = true;
             givenBackTo[page] = run;
@@ -485,7 +486,7 @@ final class PagerSimulation {
         return done;
     }
 
-    /** Who waits in the range touches again; its event, if it was not taken, is dropped as the kernel does. */
+    /** Threads that wait in the range touch again. If an event was not taken, it is dropped, as in the kernel. */
     private void wakeUp(long address, long length) {
         for (Cpu cpu : cpus) {
             if (cpu.address != 0 && cpu.address >= address && cpu.address < address + length) {

@@ -14,8 +14,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * Pagers of tiny guests under all kinds of interleavings, one for each seed. {@code -Dexomem.pager.simulation.seed=N} runs one seed,
- * {@code -Dexomem.pager.simulation.runs=N} another number than ten thousand.
+ * Pagers of tiny guests under all kinds of interleavings, one for each seed. {@code -Dexomem.pager.simulation.seed=N}
+ * runs one seed, {@code -Dexomem.pager.simulation.runs=N} a number of seeds other than ten thousand.
  */
 class PagerSimulationTest {
     private static final long RUNS = Long.getLong("exomem.pager.simulation.runs", 10_000);
@@ -57,7 +57,7 @@ class PagerSimulationTest {
                     }
                 });
         if (wanted == null) {
-            // That nothing is lost means little if nothing ever happens.
+            // The result means little if no faults happened.
             assertThat(faults.get()).isGreaterThan(RUNS);
             assertThat(prefetched.get()).isGreaterThan(RUNS);
             assertThat(kills.get()).isGreaterThan(RUNS / 10);

@@ -42,7 +42,7 @@ class PagerTest {
     private Path memoryFolder;
     private final Told told = new Told();
 
-    /** What the pager says. */
+    /** Records the pager's notifications. */
     private static final class Told implements Pager.Watcher {
         private volatile int stalls;
         private volatile int recoveries;
@@ -78,7 +78,7 @@ class PagerTest {
         return SavedGuest.of(pages, memoryFolder, memoryFolder);
     }
 
-    /** A pager and what it needs. */
+    /** A pager and the objects that it needs. */
     private final class Serving implements AutoCloseable {
         private final MemoryImage memory;
         private final ImagePages image;
@@ -128,7 +128,7 @@ class PagerTest {
             PagerState state = serving.end();
             assertThat(state.status()).isEqualTo(Status.COMPLETED);
             assertThat(state.owed()).isZero();
-            // Whoever is interrupted while it waits touches its page again.
+            // A thread that is interrupted while it waits touches its page again.
             assertThat(state.faults()).isGreaterThanOrEqualTo(64);
             assertThat(state.zeroFaults()).isGreaterThanOrEqualTo(8);
         }
@@ -144,7 +144,7 @@ class PagerTest {
             assertThat(state.status()).isEqualTo(Status.COMPLETED);
             assertThat(state.prefetched()).isEqualTo(4096 / 8 * 7);
             assertThat(allocated(guest.ram())).isEqualTo(4096 / 8 * 7);
-            // The VMM does what it is told in order: it has closed its userfaultfd when it answers.
+            // The VMM carries out its commands in order: it has closed its userfaultfd when it answers.
             assertThat(guest.vmm().ask("sum", 0, 4096, 1)).isEqualTo(SavedGuest.sum(0, 4096, 1));
             assertThat(OpenFiles.of(guest.vmm().pid()).names().values()).doesNotContain("anon_inode:[userfaultfd]");
         }
@@ -223,7 +223,7 @@ class PagerTest {
             assertThat(guest.vmm().hasSaid()).isFalse();
             assertThat(allocated(guest.ram())).isZero();
             try (FileChannel file = FileChannel.open(guest.saved(), StandardOpenOption.WRITE)) {
-                // Whoever cut it puts it back.
+                // The truncated file is restored.
                 try (SavedGuest same = SavedGuest.of(1024, folder, folder);
                         FileChannel whole = FileChannel.open(same.saved(), StandardOpenOption.READ)) {
                     whole.transferTo(0, whole.size(), file);
@@ -248,7 +248,7 @@ class PagerTest {
         }
     }
 
-    /** Somebody may debug the VMM just then. */
+    /** A debugger may be attached to the VMM just then. */
     @Test
     @Tag("PGR-END-1")
     @Tag("PGR-STALL-1")
@@ -276,7 +276,7 @@ class PagerTest {
                     Optional.of(Prefetch.AT_ONCE),
                     told)) {
                 await().atMost(LIMIT).until(() -> tries.get() > 0);
-                // A page of zeros: it is not owed, and missing as long as the memory is watched.
+                // A page of zeros: it is not owed, and is missing while the memory is watched.
                 assertThat(guest.vmm().ask("read", 7)).isEqualTo("0 0");
                 PagerState state = pager.end()
                         .orTimeout(LIMIT.toSeconds(), TimeUnit.SECONDS)
@@ -288,7 +288,7 @@ class PagerTest {
         }
     }
 
-    /** A memory of a VMM with something else in the place of a part of it. */
+    /** The memory of a VMM in which a part is replaced. */
     private static class Changed implements Pager.Memory {
         private final VmmMemory vmm;
 
@@ -322,7 +322,7 @@ class PagerTest {
         }
     }
 
-    /** All has arrived, but whoever touches a page of zeros has to be served until the memory is left. */
+    /** All pages have arrived, but touches of zero pages must be served until the memory is left. */
     @Test
     @Tag("PGR-END-1")
     void pagerThatCanNotServeWhileItLeavesTriesAgain() throws Exception {
@@ -445,7 +445,7 @@ class PagerTest {
         }
     }
 
-    /** The kernel gives nothing to a range that lies in two mappings, and says the same as for one that is not mapped. */
+    /** The kernel refuses a range that is in two mappings, with the same error as for an unmapped range. */
     @Test
     @Tag("PGR-SOURCE-1")
     void pagesOnBothSidesOfABorderBetweenTwoMappingsArrive() throws IOException {

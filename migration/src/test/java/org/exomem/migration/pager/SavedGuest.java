@@ -14,8 +14,8 @@ import org.exomem.migration.image.ImageFile;
 import org.exomem.migration.image.MemoryImage;
 
 /**
- * A guest whose memory was saved, and a process that has an empty memory for it. Page {@code p} begins with the number {@code p + 1}
- * and ends with {@code -p}; every eighth page was never written.
+ * A guest whose memory was saved, and a process with an empty memory for it. Page {@code p} begins with the number
+ * {@code p + 1} and ends with {@code -p}. Every eighth page was never written.
  */
 final class SavedGuest implements AutoCloseable {
     private static final long PAGE = 4096;
@@ -34,7 +34,7 @@ final class SavedGuest implements AutoCloseable {
         this.userfaultfd = Integer.parseInt(vmm.line());
     }
 
-    /** @param memory a folder in memory for what the process has */
+    /** @param memory a folder in memory for the process's file */
     static SavedGuest of(long pages, Path folder, Path memory) throws IOException {
         Path saved = folder.resolve("saved");
         try (SharedFile file = SharedFile.create(saved, pages * PAGE);
@@ -59,7 +59,7 @@ final class SavedGuest implements AutoCloseable {
         return isZeros(page) ? "0 0" : page + 1 + " " + -page;
     }
 
-    /** Of every so manieth page. */
+    /** The sum over every {@code step}th page. */
     static String sum(long first, long count, long step) {
         return Long.toString(LongStream.iterate(first, page -> page < first + count, page -> page + step)
                 .map(page -> isZeros(page) ? 0 : page + 1)
@@ -94,7 +94,7 @@ final class SavedGuest implements AutoCloseable {
         return new MemoryImage(List.of(new ImageFile("ram", SharedFile.open(ram))));
     }
 
-    /** As whoever finds a userfaultfd that is in use, or not. */
+    /** Like a process that finds the userfaultfd, in use or not. */
     static VmmMemory watch(int pid, int userfaultfd, boolean used, MemoryImage memory, VmmMemory.Leaving leaving)
             throws IOException {
         ProcessFd process = ProcessFd.open(pid);

@@ -7,7 +7,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/** A program of the test class path that runs in a process of its own. Closing it ends it, as {@code kill -9} does. */
+/** A program of the test class path in a separate process. Closing it kills it, like {@code kill -9}. */
 final class TestProgram implements AutoCloseable {
     private final Process process;
     private final BufferedReader output;
@@ -47,7 +47,7 @@ final class TestProgram implements AutoCloseable {
         process.getOutputStream().flush();
     }
 
-    /** True if {@link #line} does not wait. */
+    /** True if {@link #line} would not wait. */
     boolean hasSaid() throws IOException {
         return output.ready();
     }

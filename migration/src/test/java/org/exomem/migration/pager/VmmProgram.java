@@ -14,8 +14,8 @@ import org.exomem.linux.SharedFile;
 import org.exomem.linux.Userfaultfd;
 
 /**
- * A program that has a file mapped as a VMM has its guest's memory. It first says the number of a userfaultfd that it made, and then
- * obeys one command a line:
+ * A program that has a file mapped like a VMM its guest's memory. It first prints the number of a userfaultfd that it
+ * created, and then obeys one command a line:
  *
  * <pre>
  * read PAGE             says the first and the last number in the page
@@ -28,7 +28,7 @@ import org.exomem.linux.Userfaultfd;
 final class VmmProgram {
     private static final long PAGE = 4096;
     private static final long MADVISE = 28;
-    /** Other memory of exomem is not dumped. */
+    /** Other memory of exomem is excluded from core dumps. */
     private static final long DODUMP = 17;
 
     private VmmProgram() {}

@@ -139,7 +139,7 @@ class DescriptorSourceTest {
         set(64 * PAGE - STRIDE + MARK_OFFSET, MARK);
         free(8, 0);
         free(12, 2);
-        // The first range has one descriptor in memory, and the second one four pages.
+        // The first range has one descriptor in memory, and the second one has four pages.
         assertThat(collect()).isEqualTo("0 60");
     }
 
@@ -257,7 +257,7 @@ class DescriptorSourceTest {
                 .doesNotThrowAnyException();
     }
 
-    /** As a message that was parsed may be (FPB-DESC-7): fields are in their bounds, addresses are anything. */
+    /** Descriptors as in a parsed message (FPB-DESC-7): fields are within their bounds, addresses are arbitrary. */
     private PageDescriptors random(Random random) {
         int stride = 4 + random.nextInt(4093);
         int shift = 12 + random.nextInt(random.nextBoolean() ? 1 : 19);

@@ -29,7 +29,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** A process that reads a slow file past the page cache into its guest's memory, as a VMM does for a disk with cache=none. */
+/**
+ * A process that reads a slow file past the page cache into its guest's memory, as a VMM does for a disk with
+ * cache=none.
+ */
 @Tag("MIG-DIRTY-8")
 class DirectReadTest {
     private static final int PAGE = 4096;
@@ -101,7 +104,7 @@ class DirectReadTest {
         }
     }
 
-    /** With the rule nothing is lost; without it the test would notice. */
+    /** With the rule no write is lost. Without it the test would notice a loss. */
     @ParameterizedTest
     @ValueSource(booleans = {true, false})
     void readThatIsUnderWayInTheRoundsAndEndsBeforeThePauseArrives(boolean rule) throws IOException {
@@ -110,7 +113,7 @@ class DirectReadTest {
             GuestControl control = new GuestControl() {
                 @Override
                 public void prepare() throws IOException {
-                    // After the last round that sends what was told early, as it was before.
+                    // The read ends after the last round, which sends again the early marked pages.
                     endRead();
                 }
 
@@ -136,14 +139,14 @@ class DirectReadTest {
         }
     }
 
-    /** What was in each page before it was read into. */
+    /** The content of each page before the read. */
     private static byte[] before() {
         byte[] page = new byte[PAGE];
         page[0] = 1;
         return page;
     }
 
-    /** What a page that is read into gets: the disk is read from its beginning. */
+    /** The content that a page gets from the read: the disk is read from its beginning. */
     private static byte[] onDisk(int page) {
         return SlowFile.content((long) (page - FIRST) * PAGE, PAGE);
     }

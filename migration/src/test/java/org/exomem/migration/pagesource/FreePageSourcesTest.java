@@ -189,7 +189,7 @@ class FreePageSourcesTest {
         assertThat(collect(source)).isEmpty();
     }
 
-    /** To look behind dense memory for its next hole takes as long as that is large. */
+    /** A search for the next hole after dense memory takes time proportional to the dense part. */
     @Test
     @Tag("MIG-HOLE-2")
     void fewPagesAreAskedForOneByOneAndManyInRuns() throws IOException {

@@ -10,7 +10,7 @@ import org.exomem.linux.Userfaultfd;
 import org.exomem.linux.process.ProcessFd;
 import org.exomem.migration.image.MemoryImage;
 
-/** A {@link MappingProgram} that runs. Closing it ends it. */
+/** A running {@link MappingProgram}. Closing it ends it. */
 final class MappingProcess implements AutoCloseable {
     private final Process process;
     private final BufferedReader output;
@@ -43,17 +43,17 @@ final class MappingProcess implements AutoCloseable {
         return (int) process.pid();
     }
 
-    /** Watches it with the userfaultfd that it made. */
+    /** Watches it with the userfaultfd that it created. */
     WatchedWrites watch(MemoryImage image, boolean direct, Consumer<String> note) throws IOException {
         return WatchedWrites.begin(pid(), fetch(userfaultfd), image, direct, WatchedWrites.ANY_RATE, note);
     }
 
-    /** The same, if it writes no more pages newly. */
+    /** The same, if it writes at most so many new pages a second. */
     WatchedWrites watch(MemoryImage image, long mostPerSecond, Consumer<String> note) throws IOException {
         return WatchedWrites.begin(pid(), fetch(userfaultfd), image, false, mostPerSecond, note);
     }
 
-    /** The same, whatever others write. */
+    /** The same, without regard to writes of other processes. */
     WatchedWrites watchAlone(MemoryImage image, List<WatchedWrites.FilePart> leftOut, Consumer<String> note)
             throws IOException {
         return WatchedWrites.beginAlone(pid(), fetch(userfaultfd), image, leftOut, note);
@@ -65,7 +65,7 @@ final class MappingProcess implements AutoCloseable {
         }
     }
 
-    /** Has it make another userfaultfd, and returns that. */
+    /** Makes it create another userfaultfd, and returns that. */
     Userfaultfd fetchAnother() throws IOException {
         say("another");
         Userfaultfd another = fetch(Integer.parseInt(line()));
@@ -73,7 +73,7 @@ final class MappingProcess implements AutoCloseable {
         return another;
     }
 
-    /** Has it obey a command, and returns when it has. */
+    /** Sends a command, and returns when it is carried out. */
     void obey(Object... words) throws IOException {
         say(words);
         String answer = line();
@@ -82,18 +82,18 @@ final class MappingProcess implements AutoCloseable {
         }
     }
 
-    /** Has it become the same program anew, which has nothing mapped. */
+    /** Makes it execute the same program again, without any mapping. */
     void becomeAnew() throws IOException {
         say("anew");
         userfaultfd = Integer.parseInt(line());
     }
 
-    /** A userfaultfd that it made, which has agreed on the features for {@link #watch}. */
+    /** A userfaultfd that it created, with the features for {@link #watch} enabled. */
     Userfaultfd fetch() throws IOException {
         return fetch(userfaultfd);
     }
 
-    /** Gives it a command. */
+    /** Sends a command. */
     void say(Object... words) throws IOException {
         StringBuilder text = new StringBuilder();
         for (Object word : words) {
@@ -103,7 +103,7 @@ final class MappingProcess implements AutoCloseable {
         process.getOutputStream().flush();
     }
 
-    /** Returns the next line that it says. */
+    /** Returns the next line of its output. */
     String line() throws IOException {
         String line = output.readLine();
         if (line == null) {

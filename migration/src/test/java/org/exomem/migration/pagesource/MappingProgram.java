@@ -17,8 +17,8 @@ import org.exomem.linux.SharedFile;
 import org.exomem.linux.Userfaultfd;
 
 /**
- * A program that has files mapped and writes them, as a VMM does. It first says the number of a userfaultfd that it made. Then it
- * obeys one command a line, and says "done" when it has:
+ * A program that has files mapped and writes them, like a VMM. It first prints the number of a userfaultfd that it
+ * created. Then it obeys one command a line, and prints "done" after each:
  *
  * <pre>
  * map FILE OFFSET LENGTH    the mappings are counted from 0
@@ -83,7 +83,7 @@ final class MappingProgram {
         }
     }
 
-    /** All of them were written once when this returns. */
+    /** When this returns, all pages were written at least once. */
     private static void writeAgainAndAgain(MemorySegment into, int pages) {
         for (long page = 0; page < pages; page++) {
             into.set(JAVA_BYTE, page * PAGE, (byte) 1);
@@ -96,9 +96,11 @@ final class MappingProgram {
         });
     }
 
-    /** The child has this one thread, and none of those that a JVM needs in the long run: it does very little. */
+    /**
+     * The child has only this thread, without the threads that a JVM needs in the long run: so it must do very little.
+     */
     private static void fork(MemorySegment into, long offset, byte value) throws IOException {
-        // Loads what the child needs.
+        // Loads the code that the child needs.
         C.PRCTL.of(SIGNAL_AT_PARENTS_END, 0L);
         if ((int) C.FORK.of() == 0) {
             C.PRCTL.of(SIGNAL_AT_PARENTS_END, SIGKILL);

@@ -29,7 +29,8 @@ class SharedLogTest {
 
     @Test
     void markedPagesAreAddedOnceAtTheirPlaceInTheImage() throws LinuxException {
-        // 3 pages at address 5 pages, image pages 70 on; 100 pages at address 1000 pages, image pages 0 on.
+        // 3 pages at address 5 pages, which are image pages from 70 on; 100 pages at address 1000 pages, which are
+        // image pages from 0 on.
         AddressMap map =
                 new AddressMap(List.of(new Range(5 * PAGE, 3 * PAGE, 100), new Range(1000 * PAGE, 100 * PAGE, 0)));
         long pages = 103;
@@ -65,7 +66,7 @@ class SharedLogTest {
             long address = 0;
             long image = 0;
             for (int i = 1 + random.nextInt(3); i > 0; i--) {
-                // Ends within words and at their ends, and more than is fetched at a time.
+                // The ends are within words and at their boundaries, and there is more than is fetched at a time.
                 long step = random.nextBoolean() ? 1 : 64;
                 address += random.nextInt(200) * step;
                 long length = 1 + random.nextInt(700) * step;
@@ -137,7 +138,7 @@ class SharedLogTest {
                     seen[p] = marked[p];
                 }
             });
-            // Whoever sees the bit sees the write before it; so the last write of each page was seen.
+            // A reader that sees the bit sees the write before it. So the last write of each page was seen.
             assertThat(seen).isEqualTo(marked);
         }
     }

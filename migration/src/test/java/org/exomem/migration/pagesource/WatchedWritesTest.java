@@ -27,7 +27,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** Against a process that maps files and writes them. */
+/** Tests against a process that maps files and writes them. */
 class WatchedWritesTest {
     private static final long PAGE = 4096;
     private static final int PAGES = 64;
@@ -126,7 +126,7 @@ class WatchedWritesTest {
         }
     }
 
-    /** What {@code maps} shows is as before; only the kernel knows that nobody watches there. */
+    /** The content of {@code maps} is unchanged; only the kernel knows that nothing watches there. */
     @Test
     @Tag("MIG-WATCH-3")
     void mappingThatIsMadeAnewAtTheSamePlaceCountsAsWritten() throws IOException {
@@ -207,7 +207,7 @@ class WatchedWritesTest {
         }
     }
 
-    /** It writes nothing of the memory any more, whatever it is now. */
+    /** The process does not write this memory any more, whatever is mapped there now. */
     @Test
     @Tag("MIG-WATCH-3")
     void memoryOfAProcessThatBecomesAnotherProgramCountsAsWritten() throws IOException {
@@ -221,7 +221,7 @@ class WatchedWritesTest {
         }
     }
 
-    /** The userfaultfd belongs to the memory that it had before. */
+    /** The userfaultfd belongs to the process's former memory. */
     @Test
     @Tag("MIG-WATCH-5")
     void programThatBecomesAnotherOneAndMapsTheMemoryAgainIsNotTrusted() throws IOException {
@@ -259,7 +259,7 @@ class WatchedWritesTest {
         assertThat(notes).isEmpty();
     }
 
-    /** A userfaultfd does not watch what a child has. */
+    /** A userfaultfd does not watch a child's memory. */
     @Test
     @Tag("MIG-WATCH-4")
     void whatAChildOfTheProcessWritesIsNotLost() throws IOException {
@@ -328,7 +328,7 @@ class WatchedWritesTest {
                 process.obey("write", 0, 3 * PAGE, 1);
                 assertThat(sync(writes)).containsExactly(3, 8, 9, 10, 11, 12, 13, 14, 15);
 
-                // The guard leaves a part.
+                // The guard leaves a part unwatched.
                 first.unregister(area.from() + 8 * PAGE, 4 * PAGE);
                 process.obey("write", 0, 9 * PAGE, 1);
                 assertThat(sync(writes)).contains(8, 9, 10, 11, 12, 13, 14, 15);
@@ -391,7 +391,7 @@ class WatchedWritesTest {
     @Tag("MIG-WATCH-1")
     void hundredsOfMappingsAreWatched() throws IOException {
         for (int i = 0; i < 300; i++) {
-            // Backwards, so that no two of them are one.
+            // In descending order, so that no two mappings are merged.
             process.obey("map", path("a"), (PAGES - 1 - i % PAGES) * PAGE, PAGE);
         }
         try (WatchedWrites writes = watch()) {

@@ -19,14 +19,14 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** A process has 512 MiB mapped and writes its pages in no order. */
+/** A process has 512 MiB mapped and writes its pages in random order. */
 @Tag("MIG-WATCH-8")
 class WriteRateTest {
     private static final long PAGE = 4096;
     private static final long SIZE = 512L << 20;
     private static final int PAGES = (int) (SIZE / PAGE);
     private static final long FEW = WatchedWrites.BEARABLE_RATE;
-    /** A writer passes this even where others have most of the processor. */
+    /** A writer exceeds this even if other processes have most of the processor. */
     private static final long VERY_FEW = FEW / 20;
 
     private Path folder;
@@ -60,7 +60,7 @@ class WriteRateTest {
     @Test
     void aProcessThatWritesAllOfItsMemoryAgainAndAgainIsNotWatched() throws IOException {
         process.obey("busy", 0, PAGES);
-        // Once more where others have both processors for the whole of a look.
+        // Repeated, as other processes may have both processors during the whole measurement.
         await().atMost(Duration.ofSeconds(20))
                 .untilAsserted(
                         () -> assertThatThrownBy(this::watch).hasMessageContaining("writes so much of its memory"));

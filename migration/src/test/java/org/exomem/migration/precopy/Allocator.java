@@ -5,16 +5,16 @@ import org.exomem.migration.Chance;
 import org.exomem.pages.PageDescriptors;
 
 /**
- * The memory management of a {@link World}'s guest: takes and frees blocks of pages, and keeps records of that in guest memory, which it
- * changes in several steps under a lock. The records can be read as {@link PageDescriptors}: behind the guest's other pages there is one page for each
- * of them with its descriptor, and one with the guards.
+ * The memory management of a {@link World}'s guest. It takes and frees blocks of pages, and keeps records of that in
+ * guest memory, which it changes in several steps under a lock. The records can be read as {@link PageDescriptors}:
+ * after the guest's other pages there is one page for each of them with its descriptor, and one with the guards.
  */
 final class Allocator {
     private static final int MOST_ORDER = 2;
     private static final int MARK = 0x80;
     private static final int ALIVE = 77;
 
-    /** What is done next with the block in hand. */
+    /** The next action with the present block. */
     private enum Doing {
         NOTHING,
         FREES,
@@ -34,21 +34,21 @@ final class Allocator {
     private boolean ordered;
     private boolean alive = true;
 
-    /** @param pages of the world that it gives out, from the first one on */
+    /** @param pages the number of the world's pages that it manages, from the first one on */
     Allocator(World world, Chance chance, Mutant mutant, int pages) {
         this.world = world;
         this.chance = chance;
         this.mutant = mutant;
         this.pages = pages;
         for (int p = 0; p < pages; p++) {
-            // Whatever was left there: without a mark it means nothing.
+            // Old content of the descriptor has no meaning without a mark.
             world.set(descriptor(p), 0, chance.below(MOST_ORDER + 2) << 8);
         }
         world.set(guards(), 0, 0);
         world.set(guards(), 1, ALIVE);
     }
 
-    /** The pages of a world whose allocator gives out so many. */
+    /** The number of pages of a world whose allocator manages so many. */
     static int pagesFor(int pages) {
         return 2 * pages + 1;
     }
@@ -77,7 +77,7 @@ final class Allocator {
                 List.of(new PageDescriptors.Range(0, pages, pages * World.PAGE, 3))));
     }
 
-    /** One store, or one decision. */
+    /** Makes one store, or one decision. */
     void step() {
         switch (doing) {
             case NOTHING -> begin();
@@ -119,7 +119,7 @@ final class Allocator {
             world.set(guards(), 0, 1);
             doing = Doing.TAKES;
         } else if (world.giveUp(first, 1 << order)) {
-            // Nobody needs the pages, and then the lock is taken.
+            // The pages are unused, and then the lock is taken.
             world.set(guards(), 0, 1);
             doing = Doing.FREES;
         }
@@ -127,7 +127,7 @@ final class Allocator {
         ordered = false;
     }
 
-    /** The compiler places the two stores as it likes. Returns true when both are done. */
+    /** Makes one of the two stores, in the order that the compiler chooses. Returns true when both are done. */
     private boolean markOrOrder(int mark, int newOrder) {
         if (!marked && (ordered || chance.oneIn(2))) {
             world.set(descriptor(first), 0, mark | order(first) << 8);
@@ -147,7 +147,7 @@ final class Allocator {
         return (int) (world.get(descriptor(page), 0) >> 8) & 0xFF;
     }
 
-    /** The descriptors get another place, and something else is where they were. */
+    /** The descriptors move to another place, and their old place gets other content. */
     private void moveAway() {
         if (alive) {
             alive = false;

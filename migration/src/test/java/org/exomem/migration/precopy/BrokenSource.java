@@ -6,7 +6,7 @@ import org.exomem.pages.PageBits;
 import org.exomem.pages.PageFeed.Kind;
 import org.exomem.pages.PageSubscription;
 
-/** What the sources of hints and of the balloon would be like if they left out a rule. */
+/** Sources of hints and of the balloon that violate a rule. */
 final class BrokenSource implements FreePageSource {
     private final Fate fate;
     private final Mutant mutant;

@@ -3,55 +3,55 @@ package org.exomem.migration.precopy;
 import java.util.EnumSet;
 import java.util.Set;
 
-/** Ways to break a rule on purpose. */
+/** Deliberate violations of rules. */
 enum Mutant {
     NONE,
-    /** Descriptors are taken for certain while a lock is held. */
+    /** Descriptors count as certain while a lock is held. */
     LOCK_NOT_LOOKED_AT,
-    /** What descriptors mark while the guest runs is left out for good. */
+    /** Pages that descriptors mark while the guest runs are left out for good. */
     GUESS_TAKEN_FOR_CERTAIN,
-    /** The guest moves its descriptors away and leaves the guard as it was. */
+    /** The guest moves its descriptors, and does not change the guard. */
     GUARD_NOT_CHANGED,
-    /** A hint counts whenever its session began. */
+    /** A hint counts even if its session began too early. */
     START_NOT_CHECKED,
-    /** What waits in the feeds is drained before the sync and not after it. */
+    /** The feeds are drained before the sync instead of after it. */
     DRAIN_BEFORE_SYNC,
-    /** A hint counts also after its session's end. */
+    /** A hint counts even after its session's end. */
     END_NOT_CHECKED,
-    /** The device takes the driver's answer for the beginning of a session, and not that it issued the id. */
+    /** The device treats the driver's answer as the beginning of a session, instead of the issue of the id. */
     BEGINS_WITH_THE_ANSWER,
-    /** The log is read, and then cleared. */
+    /** The log is read and then cleared, in two steps. */
     FETCH_THEN_CLEAR,
-    /** A write is taken for done when it is told. */
+    /** A write counts as done when it is marked. */
     EARLY_WRITES_FORGOTTEN,
-    /** A message that was lost is not noticed. */
+    /** A lost message is not noticed. */
     LOSSES_IGNORED,
-    /** Nor one that was lost before the source was there, but after it was subscribed for. */
+    /** Nor is a message that was lost before the source existed, but after the subscription. */
     EARLY_LOSSES_IGNORED,
-    /** The guest takes pages out of the balloon without telling. */
+    /** The guest takes pages out of the balloon without a request. */
     NOT_TOLD_OF_DEFLATION,
-    /** The device answers a deflation, and then tells of it. */
+    /** The device answers a deflate request, and reports it only then. */
     DEFLATION_TOLD_LATE,
-    /** The device answers a plug request, and then tells of it. */
+    /** The device answers a plug request, and reports it only then. */
     PLUG_TOLD_LATE,
     /** A reset of the balloon is not noticed. */
     RESET_IGNORED,
     /** There is no sync after the pause. */
     NO_LAST_SYNC,
-    /** What is sent is read a second time, and not what the fingerprint is of. */
+    /** The page is read a second time to be sent, so its fingerprint is of other content. */
     READ_TWICE,
-    /** Fingerprints are taken to be older than the hints, which they are not. */
+    /** Fingerprints count as older than the hints, which they are not. */
     HINTED_BEFORE_LOOKING,
-    /** What was sent after the last barrier is not owed again when the connection is lost. */
+    /** Pages that were sent after the last barrier are not sent again when the connection is lost. */
     LOST_NOT_OWED,
-    /** What was sent after the last barrier is taken for what the destination has, though the connection was lost. */
+    /** Pages that were sent after the last barrier count as received, although the connection was lost. */
     LOST_TAKEN_FOR_SENT,
-    /** A hole excuses a page though nobody knows what the destination has of it. */
+    /** A hole excludes a page although the destination's content of it is unknown. */
     LOST_EXCUSED_BY_A_HOLE,
-    /** A page of zeros is not sent though nobody knows what the destination has of it. */
+    /** A zero page is not sent although the destination's content of it is unknown. */
     LOST_ZEROS_NOT_SENT;
 
-    /** Those that can only be noticed where a guest tells its page descriptors. */
+    /** Mutants that can be noticed only if the guest reports its page descriptors. */
     static final Set<Mutant> OF_DESCRIPTORS =
             EnumSet.of(LOCK_NOT_LOOKED_AT, GUESS_TAKEN_FOR_CERTAIN, GUARD_NOT_CHANGED);
 }

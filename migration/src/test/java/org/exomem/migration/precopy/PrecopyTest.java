@@ -36,7 +36,7 @@ class PrecopyTest {
     private static final int PAGES = 4096;
     private static final long SIZE = (long) PAGE * PAGES;
 
-    /** Time passes only when the engine lets it, or a sink takes it. */
+    /** Time passes only when the engine waits, or a sink takes time. */
     private static final class TestTicker implements Ticker {
         long now;
         long passed;
@@ -85,7 +85,7 @@ class PrecopyTest {
         }
     }
 
-    /** Writes what it gets into the destination, at a gigabyte per second. */
+    /** Writes received pages into the destination, at a gigabyte per second. */
     private class Sink implements PageSink {
         @Override
         public void pages(long first, MemorySegment content) {
@@ -184,7 +184,7 @@ class PrecopyTest {
                         cancel)
                 .run();
 
-        // Before this test itself reads the mapping, which allocates.
+        // Before this test itself reads the mapping, which allocates memory.
         assertThat(source.allocatedBytes()).isEqualTo(allocated);
         assertThat(memory.segment().mismatch(arrived.segment())).isEqualTo(-1);
         assertThat(report.pages(Fate.SENT)).isEqualTo(1001);
@@ -210,7 +210,7 @@ class PrecopyTest {
         assertThat(ticker.passed).isBetween(1L, SIZE / 25 + 1_000_000);
     }
 
-    /** Guesses that the second half of memory is free, and is certain of it at some pause. */
+    /** Guesses that the second half of memory is free, and is certain of it at some pauses. */
     private static final class Guessing implements FreePageSource {
         private int pausesToGo;
         private boolean due;
@@ -315,7 +315,7 @@ class PrecopyTest {
         private int begun;
         private int ended;
         private long told;
-        /** All hints of a session come at once, and it ends. */
+        /** All hints of a session come at once, and the session ends. */
         private boolean isOver;
 
         Hinting(long pages, long nanosPerPage) {
@@ -434,7 +434,7 @@ class PrecopyTest {
                                 image,
                                 List.of((DirtySource) into -> {
                                     syncs[0]++;
-                                    // What the first session hinted.
+                                    // The hints of the first session.
                                     if (syncs[0] == 2) {
                                         into.addAll();
                                     }

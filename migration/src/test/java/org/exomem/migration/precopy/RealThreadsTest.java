@@ -36,7 +36,10 @@ import org.exomem.pages.PageSubscription;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** A guest, a device's event loop, the engine and its workers, each a thread: migration after migration of the same guest. */
+/**
+ * A guest, a device's event loop, the engine and its workers, each with a thread: repeated migrations of the same
+ * guest.
+ */
 class RealThreadsTest {
     private static final int RUNS = Integer.getInteger("exomem.threads.runs", 3000);
     private static final int PAGES = 300;
@@ -79,7 +82,7 @@ class RealThreadsTest {
     private static final class Sink implements PageSink {
         private final Memory destination;
         private final Way way;
-        /** One connection that is lost is all that are. */
+        /** If one connection is lost, all are lost. */
         private final AtomicBoolean lost;
 
         Sink(Memory destination, AtomicBoolean lost, long seed) {
@@ -123,7 +126,7 @@ class RealThreadsTest {
         public void free(long first, long count) {}
     }
 
-    /** Two sinks over a connection that is lost now and then. */
+    /** Two sinks over a connection that is lost at times. */
     private static final class Connection {
         private final AtomicBoolean lost = new AtomicBoolean();
         private final List<Sink> sinks;
@@ -151,7 +154,7 @@ class RealThreadsTest {
         }
     }
 
-    /** The guest's thread owns what is needed of each page; the event loop owns the device. */
+    /** The guest's thread owns the knowledge of which pages are needed. The event loop owns the device. */
     private static final class Guest implements GuestControl, HintSessions, AutoCloseable {
         private static final VarHandle LONG = JAVA_LONG.varHandle();
         private static final int USED = 0;
@@ -168,7 +171,7 @@ class RealThreadsTest {
         private final boolean[] inBalloon = new boolean[PAGES];
         private volatile int shownId;
         private int id;
-        /** Whoever holds it keeps the guest from doing anything. */
+        /** While a thread holds this lock, the guest does nothing. */
         private final ReentrantLock running = new ReentrantLock(true);
 
         private volatile boolean ended;

@@ -36,11 +36,11 @@ import org.exomem.pages.PageSubscription;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One migration of a tiny guest, on one thread and under one seed. Whenever the engine calls anything, the world goes on
- * first, and the call may fail. In the end the destination is compared with the source.
+ * One migration of a tiny guest, on one thread and under one seed. At each call of the engine, the world continues
+ * first, and the call may fail. At the end the destination is compared with the source.
  */
 final class Simulation implements GuestPages, PageSink, GuestControl, HintSessions, Ticker {
-    /** What came of it. */
+    /** The result. */
     enum Outcome {
         MIGRATED,
         FAILED,
@@ -87,9 +87,9 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
     @Nullable
     Report report;
 
-    /** What no guest writes. */
+    /** A value that no guest writes. */
     private static final long GONE = -1;
-    /** Pages that were owed when the guest left. */
+    /** The number of pages that were owed when the guest left. */
     long owed;
 
     private final PageBits promised;
@@ -134,10 +134,10 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
                         this,
                         bytes -> MemorySegment.ofArray(new long[(int) bytes / Long.BYTES]),
                         couriers -> new InlineCrew(couriers.getFirst()),
-                        // A page takes 32 s, or 320 us or less: hints are waited for until none come, or for a few of
-                        // them.
+                        // A page takes 32 s, or 320 us or less: so the engine waits until no hints come, or for a few
+                        // of them.
                         chance.oneIn(8) ? 1 : 40_000,
-                        // Each of them is worth it.
+                        // Each hint is worth the wait.
                         0));
     }
 
@@ -204,7 +204,7 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
         };
     }
 
-    /** Looks at no guard. */
+    /** A source that ignores the guards. */
     private static final class TrustedDescriptors implements FreePageSource {
         private final DescriptorSource source;
         private boolean trusted;
@@ -241,7 +241,7 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
         }
     }
 
-    /** Some time before anybody listens: connecting takes it. */
+    /** Subscribes some time before the source reads, because connecting takes time. */
     private PageSubscription subscribe(Set<Kind> kinds, boolean all) {
         PageSubscription subscription = world.subscribe(all ? Set.of() : kinds);
         for (int i = chance.oneIn(4) ? chance.below(20) : 0; i > 0; i--) {
@@ -347,7 +347,7 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
         }
     }
 
-    /** Any call that may fail. */
+    /** A call that may fail. */
     private void call() throws IOException {
         world.step();
         calls++;
@@ -433,7 +433,7 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
         way.barrier();
     }
 
-    /** What is promised is gone at the destination. The guest runs on for a while. */
+    /** The destination discards the promised pages. The guest runs on for a while. */
     private void promise(PageBits pages) throws IOException {
         verify(!world.paused, "the guest is paused before the destination listens", -1);
         hasPromised = true;
@@ -505,7 +505,7 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
     @Override
     public void pass(long nanos) {
         time += nanos;
-        // Much happens in a time in which the engine does nothing.
+        // Much happens in a period in which the engine does nothing.
         for (int i = chance.below(96); i > 0; i--) {
             world.step();
         }
@@ -596,7 +596,9 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
         };
     }
 
-    /** With post-copy: what the destination throws away and asks for later comes from the memory of the paused guest. */
+    /**
+     * With post-copy: pages that the destination discarded and requests later come from the memory of the paused guest.
+     */
     private void bringOwed() {
         precopy.owed().forEachRun((first, count) -> {
             int from = (int) first * World.WORDS_IN_PAGE;
@@ -627,7 +629,7 @@ final class Simulation implements GuestPages, PageSink, GuestControl, HintSessio
         for (Fate fate : Fate.values()) {
             free += fate.isNotNeeded() ? done.pages(fate) : 0;
         }
-        // Who leaves before its memory does tells of none.
+        // A migration that leaves before its memory reports none.
         verify(free == told || switchesOver && told == 0, "told that " + told + " are free, counted " + free, -1);
         verify(world.paused, "the guest runs", -1);
         verify(world.throttle == 0, "the guest is slow at the destination", -1);

@@ -16,11 +16,11 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * Migrations of tiny guests under all kinds of interleavings, one for each seed. {@code -Dexomem.simulation.seed=N} runs one
- * seed and shows what happened, {@code -Dexomem.simulation.runs=N} another number of them.
+ * Migrations of tiny guests under all kinds of interleavings, one for each seed. {@code -Dexomem.simulation.seed=N}
+ * runs one seed and shows the events, {@code -Dexomem.simulation.runs=N} sets the number of seeds.
  */
 class SimulationTest {
-    /** As many find each rule that is broken on purpose. */
+    /** The number of runs that suffices to find each mutant. */
     private static final long MUTANT_RUNS = 400_000;
 
     private static final long RUNS = Long.getLong("exomem.simulation.runs", MUTANT_RUNS);
@@ -103,7 +103,7 @@ class SimulationTest {
         if (failed.get() != null) {
             throw failed.get();
         }
-        // That nothing is lost means little if nothing ever happens.
+        // The result means little if some outcomes never occurred.
         for (Simulation.Outcome outcome : Simulation.Outcome.values()) {
             assertThat(outcomes.get(outcome.ordinal())).as(outcome.name()).isGreaterThan(RUNS / 50);
         }

@@ -6,12 +6,12 @@ import org.exomem.migration.Chance;
 import org.exomem.migration.ConnectionLostException;
 
 /**
- * The way to a destination: what is sent arrives later, in its order, and at a barrier at the latest. When the way is cut,
- * some of it has arrived, and the rest never does. For one thread at a time.
+ * The connection to a destination. What is sent arrives later, in order, and at a barrier at the latest. When the
+ * connection is cut, a part of it has arrived, and the rest never does. For one thread at a time.
  */
 final class Way {
     private final Chance chance;
-    /** 0: never cut; otherwise cut once in so many times that it is used. */
+    /** 0: never cut; otherwise cut once in so many uses on average. */
     private final int cutting;
 
     private final Deque<Runnable> under = new ArrayDeque<>();
@@ -23,7 +23,7 @@ final class Way {
         this.cutting = cutting;
     }
 
-    /** @param arrival what it does at the destination */
+    /** @param arrival the effect at the destination */
     void send(Runnable arrival) throws ConnectionLostException {
         cut();
         under.add(arrival);
@@ -32,7 +32,7 @@ final class Way {
         }
     }
 
-    /** Passed also if it is the answer that is lost. */
+    /** The barrier counts as passed even if only its answer is lost. */
     void barrier() throws ConnectionLostException {
         cut();
         arrive(under.size());
@@ -40,12 +40,12 @@ final class Way {
         cut();
     }
 
-    /** How many barriers have been passed. */
+    /** The number of barriers that were passed. */
     long barriers() {
         return barriers;
     }
 
-    /** After a cut: some of what was under way arrives, the rest never. */
+    /** After a cut: a part of the data on the way arrives, the rest never does. */
     void lose() {
         arrive(chance.below(under.size() + 1));
         under.clear();

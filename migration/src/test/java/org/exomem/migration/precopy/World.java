@@ -13,15 +13,15 @@ import org.exomem.pages.StateReplay;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A guest, its devices and its VMM, as far as their doings concern a migration, and what is true of each page: whether
- * anybody needs its content. Each {@link #step} is one small thing that one of them does, chosen by the seed.
+ * A guest, its devices and its VMM, as far as they affect a migration, and for each page whether its content is needed.
+ * Each {@link #step} is one small action of one of them, chosen by the seed.
  *
- * <p>The guest is honest or lies. An honest one obeys VIRTIO: what it does not say is not tested here. A liar hints pages
- * that it uses. For both, a page that is hinted is needed by nobody from the moment at which the guest puts the hint into its
- * queue, until it writes the page again.
+ * <p>The guest is honest or lies. An honest guest obeys VIRTIO. A liar hints pages that it uses; that a guest loses
+ * such pages is not tested here. For both, a hinted page is not needed from the moment at which the guest puts the hint
+ * into its queue, until it writes the page again.
  */
 final class World {
-    /** What a guest does, among sixteen things. */
+    /** An action of the guest, one of sixteen. */
     private static final int TAKES_BACK = 5;
 
     static final int WORDS_IN_PAGE = 2;
@@ -29,16 +29,16 @@ final class World {
     private static final int BLOCK = 4;
     private static final int STOP = 0;
 
-    /** What the guest does with a page. */
+    /** The guest's use of a page. */
     private enum Use {
         USED,
-        /** On a free list of the guest's. */
+        /** On a free list of the guest. */
         FREE,
-        /** The allocator's own. */
+        /** Used by the allocator itself. */
         RECORD,
-        /** Put aside for hinting; the guest may take it back at any time. */
+        /** Reserved for hinting; the guest may take it back at any time. */
         HINTED,
-        /** A device of the VMM writes it, and the log has been told of that already. */
+        /** A device of the VMM writes it, and the log already has that. */
         FILLING,
         INFLATING,
         INFLATED,
@@ -84,26 +84,26 @@ final class World {
     final int pages;
     final long[] memory;
     final boolean[] hole;
-    /** Somebody needs what the page holds. */
+    /** Whether the content of a page is needed. */
     final boolean[] matters;
-    /** Pages written, told to two logs. */
+    /** Written pages, in two logs. */
     final long[][] logs;
 
     private final Chance chance;
     private final Mutant mutant;
     private final boolean liar;
-    /** The guest clears what it reports, and counts on the zeros afterwards (Linux with init_on_free). */
+    /** The guest clears what it reports, and relies on the zeros afterwards (Linux with init_on_free). */
     private final boolean clears;
-    /** Devices of the VMM write pages that were pinned, and logged, before. */
+    /** Devices of the VMM write pages that were pinned and logged before. */
     final boolean direct;
-    /** The guest seldom uses memory: what it hints stays as it is for long. */
+    /** The guest rarely uses memory: hinted pages stay unchanged for long. */
     private final boolean rests;
-    /** False if each write has a value of its own. */
+    /** False if each write has a unique value. */
     private final boolean valuesComeAgain;
 
     private final Use[] uses;
     private final boolean[] untold;
-    /** Slices of replays that are put off. */
+    /** Deferred slices of replays. */
     private final Queue<Runnable> slices = new ArrayDeque<>();
 
     private final PageFeed feed = new PageFeed(slices::add);
@@ -112,21 +112,21 @@ final class World {
     private final Ring deflations = new Ring();
     private final Ring reports = new Ring();
     private final Ring blocks = new Ring();
-    /** Messages that a broken device offers later. */
+    /** Messages that a broken device sends later. */
     private final Ring late = new Ring();
 
     boolean paused;
     int throttle;
     private int activity;
     private long values = 1;
-    /** The device's, and what the driver has read of it; STOP if none. */
+    /** The device's command id, and the id that the driver has read; STOP if none. */
     private int commandId;
 
     private int driversId;
     private int answeredId;
-    /** Hints are asked for as free page bitmaps. */
+    /** Hints are requested as free page bitmaps. */
     private final boolean bitmaps;
-    /** The request that the driver answers, or STOP; and the page that it looks at next. */
+    /** The request that the driver answers, or STOP; and the page that it examines next. */
     private int answering;
 
     private int looksAt;
@@ -136,7 +136,7 @@ final class World {
     private boolean beginWanted;
     private boolean endWanted;
 
-    /** Keeps records of free pages that can be read, if there is one. */
+    /** Keeps readable records of free pages, if there is one. */
     final @Nullable Allocator allocator;
 
     @Nullable
@@ -195,7 +195,7 @@ final class World {
         return uses[page] == Use.FREE;
     }
 
-    /** The guest is to need these pages no longer. Returns false if some are not simply used. */
+    /** The guest does not need these pages any more. Returns false if some are not simply in use. */
     boolean giveUp(int first, int count) {
         for (int p = first; p < first + count; p++) {
             if (uses[p] != Use.USED) {
@@ -210,7 +210,7 @@ final class World {
         return true;
     }
 
-    /** The guest is given pages that were free. What they hold is of no interest to it. */
+    /** The guest takes free pages. Their content does not matter to it. */
     void take(int first, int count) {
         for (int p = first; p < first + count; p++) {
             uses[p] = Use.USED;
@@ -218,7 +218,7 @@ final class World {
         }
     }
 
-    /** A few pages in each slice: much happens in between. */
+    /** A few pages in each slice, so that much happens in between. */
     private final class Replay implements StateReplay {
         private int page;
 
@@ -245,7 +245,7 @@ final class World {
         }
     }
 
-    /** Some things happen, or none; now and then a lot. */
+    /** Does some actions, or none; at times many. */
     void step() {
         Runnable slice = slices.poll();
         if (slice != null) {
@@ -362,7 +362,10 @@ final class World {
         say("driver reads id", shown);
     }
 
-    /** The driver looks at a page's record under the lock. Much later the chunk with its bit goes into the queue (FPB-BIT-1, FPB-BIT-2). */
+    /**
+     * The driver reads a page's record under the lock. Much later the chunk with its bit goes into the queue
+     * (FPB-BIT-1, FPB-BIT-2).
+     */
     private void answerWithBitmap() {
         int shown = requested || running ? commandId : STOP;
         if (answering == STOP || answering != shown && chance.oneIn(4)) {
@@ -597,7 +600,7 @@ final class World {
 
     private void rarely(int page) {
         switch (chance.below(8)) {
-            // A message of no session, which says nothing: none that was begun, or one that has ended.
+            // A hint of no present session, which has no meaning: its session never began, or has ended.
             case 0 -> feed.offer(Kind.HINTED, commandId + 1, page * PAGE, PAGE);
             case 1 -> {
                 if (!requested && !running && commandId > 0) {
@@ -611,7 +614,7 @@ final class World {
         }
     }
 
-    /** The page is there, and logged, before its new content comes. */
+    /** The page is present and logged before its new content arrives. */
     private void beginToFill(int page) {
         if (uses[page] == Use.USED || uses[page] == Use.HINTED) {
             uses[page] = Use.FILLING;
@@ -632,7 +635,7 @@ final class World {
         }
     }
 
-    /** The guest boots anew, or loads its driver anew. */
+    /** The guest boots again, or loads its driver again. */
     private void resetBalloon() {
         if (paused) {
             return;

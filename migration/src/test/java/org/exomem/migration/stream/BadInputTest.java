@@ -44,10 +44,13 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Sources and destinations that are wrong, each in its own way: both ends say so, and nothing of theirs is used. */
+/**
+ * Sources and destinations that are wrong, each in its own way. Both ends report that, and use nothing of the wrong
+ * data.
+ */
 @Timeout(value = 180, unit = TimeUnit.SECONDS)
 class BadInputTest {
-    /** For what a machine under load may be late with. */
+    /** A limit that also suffices on a busy machine. */
     private static final Duration LIMIT = Duration.ofMinutes(1);
 
     private static final byte[] NOTHING = {};
@@ -117,7 +120,7 @@ class BadInputTest {
         return data;
     }
 
-    /** The migration that had begun ends, at both ends for this reason, with nothing applied. */
+    /** Fails unless the migration ends at both ends for this reason, with nothing applied. */
     private void assertFails(RawSource main, String reason) throws IOException {
         RawSource.Chunk said = main.hear();
         assertThat(said.type()).isEqualTo(RawSource.ERROR);
@@ -132,7 +135,7 @@ class BadInputTest {
         assertThat(destination.content()).containsOnly(0);
     }
 
-    /** Somebody is told why nobody wants to talk to it, and the destination waits on for a real source. */
+    /** Fails unless the source is refused with this reason, and the destination still waits for a real source. */
     private void assertTurnedAway(RawSource raw, String reason) throws Exception {
         RawSource.Chunk said = raw.hear();
         assertThat(said.type()).isEqualTo(RawSource.ERROR);

@@ -34,7 +34,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** A destination that takes nothing holds up neither who cancels nor the source's threads, nor a paused guest for long. */
+/** A destination that does not read must not delay a cancellation, the source's threads, or for long a paused guest. */
 @Timeout(60)
 class CancelTest {
     private static final StreamOptions OPTIONS = StreamOptions.defaults()
@@ -49,7 +49,7 @@ class CancelTest {
     private MigrationReceiver receiver;
     private MigrationSender sender;
 
-    /** Takes the first thing that comes, and nothing more for a while. */
+    /** Accepts the first call, and blocks in the next for a while. */
     private final class Stuck implements Destination {
         private void hold() throws IOException {
             stuck.countDown();
@@ -128,7 +128,7 @@ class CancelTest {
                 receiver.address(), StreamSecurity.none(), options, source.memory(), new BandwidthLimit(0), cancel);
     }
 
-    /** To a destination that gets so long for everything. */
+    /** Connects to a destination with this limit for each step. */
     private void connectFor(Duration limit) throws IOException {
         sender.close();
         receiver.close();
@@ -258,7 +258,7 @@ class CancelTest {
         receiver.cancel();
         FutureTask<ReceivedMigration> receiving = new FutureTask<>(receiver::receive);
         new Thread(receiving, "receiving").start();
-        // Only then may the rest arrive: the whole round could be there before anybody stops it.
+        // The rest may arrive only then: otherwise the whole round could be complete before it is cancelled.
         assertThatThrownBy(sending::get)
                 .isInstanceOf(ExecutionException.class)
                 .hasMessageContaining("the destination was stopped");

@@ -25,17 +25,20 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** Once a source has let go, there is one guest: whatever happens, the source is not told to go on while it starts there. */
+/**
+ * Once a source has let go, there must be one guest. Whatever happens, the source must not resume its guest while it
+ * starts at the destination.
+ */
 @Timeout(value = 180, unit = TimeUnit.SECONDS)
 class HandOverTest {
-    /** For what a machine under load may be late with. */
+    /** A limit that also suffices on a busy machine. */
     private static final Duration LIMIT = Duration.ofMinutes(1);
 
     private final Held before = Held.now();
     private final CountDownLatch starting = new CountDownLatch(1);
     private final CountDownLatch mayStart = new CountDownLatch(1);
 
-    /** Takes its time to start. */
+    /** A destination that starts slowly. */
     private final class Slow implements Destination {
         private final TestDestination to;
 

@@ -12,13 +12,13 @@ import java.time.Duration;
 import java.util.List;
 import java.util.stream.Stream;
 
-/** Descriptors and threads that this process has, to be compared with what it has afterwards. */
+/** The descriptors and threads of this process, for a comparison with those afterwards. */
 record Held(long sockets, long files) {
-    /** For what a machine under load may be late with. */
+    /** A limit that also suffices on a busy machine. */
     private static final Duration LIMIT = Duration.ofMinutes(1);
 
     static {
-        // The JDK makes some for itself with the first socket that is closed.
+        // The JDK opens some for itself when the first socket is closed.
         try (ServerSocketChannel server = ServerSocketChannel.open().bind(null);
                 SocketChannel socket = SocketChannel.open(server.getLocalAddress())) {
             socket.finishConnect();
@@ -53,7 +53,7 @@ record Held(long sockets, long files) {
                 .toList();
     }
 
-    /** What a migration took is given back. */
+    /** Waits until everything that a migration used is released. */
     void awaitSame() {
         await("threads to end").atMost(LIMIT).until(() -> migrationThreads().isEmpty());
         await("descriptors to be closed").atMost(LIMIT).until(() -> now().equals(this));

@@ -40,7 +40,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** A guest that begins at the destination before all of its memory is there. */
+/** A guest that runs at the destination before all of its memory is there. */
 @Timeout(value = 180, unit = TimeUnit.SECONDS)
 class PostCopyStreamTest {
     private static final Duration WITHIN = Duration.ofSeconds(20);
@@ -48,7 +48,7 @@ class PostCopyStreamTest {
     private static final StreamOptions OPTIONS =
             StreamOptions.defaults().withChannels(2).withResumeWithin(WITHIN).withFeatures(FEATURES, Set.of());
 
-    /** 64 pages, as OWED has them. */
+    /** 64 pages in the form of OWED. */
     private static final byte[] ALL = {-1, -1, -1, -1, -1, -1, -1, -1};
 
     private final Held before = Held.now();
@@ -57,11 +57,11 @@ class PostCopyStreamTest {
     private TestDestination destination;
     private MigrationReceiver receiver;
     private Tampered way;
-    /** Of the destination. */
+    /** The destination's options. */
     private StreamOptions options = OPTIONS;
 
     private StreamOptions sourceOptions = OPTIONS;
-    /** A connection of which nothing gets through while {@link #isSilent}. */
+    /** The connection that carries no data while {@link #isSilent}. */
     private int silent = -1;
 
     private volatile boolean isSilent;
@@ -115,7 +115,7 @@ class PostCopyStreamTest {
                 way.address(), StreamSecurity.none(), sourceOptions, source.memory(), new BandwidthLimit(0));
     }
 
-    /** The source's memory; {@code held} has to be complete before a page behind the first hundred can be read. */
+    /** The source's memory. A page after the first hundred can be read only when {@code held} is complete. */
     private GuestPages memory(Supplier<CompletableFuture<Void>> held) {
         return new GuestPages() {
             @Override
@@ -154,10 +154,10 @@ class PostCopyStreamTest {
         return pages;
     }
 
-    /** All but the owed pages in one round; then what is owed, and a state. */
+    /** Sends all but the owed pages in one round, then the list of owed pages, and a state. */
     private void sendUntilReady(MigrationSender sender, PageBits owed, GuestPages memory) throws IOException {
         source.sendAll(sender, 3);
-        // What came before is of no use: these are other pages by now.
+        // Earlier content of these pages is useless: they have changed.
         for (long page = owed.next(0); page < owed.pages(); page = owed.next(page + 1)) {
             sender.channels().getFirst().pages(page, source.pages(0, 1));
         }
@@ -244,7 +244,10 @@ class PostCopyStreamTest {
         assertThat(resumed).isGreaterThan(30);
     }
 
-    /** False if it was cut where it can't go on: the destination gets ready, and needs pages for that. */
+    /**
+     * Returns false if the connection was cut where the migration can't continue: the destination prepares, and needs
+     * pages for that.
+     */
     private boolean migrateOver(MigrationSender sender, PageBits owed) throws IOException {
         GuestPages memory = memory(() -> CompletableFuture.completedFuture(null));
         boolean ready = false;
@@ -334,7 +337,7 @@ class PostCopyStreamTest {
             owing().want.ask(301);
             await().atMost(WITHIN).until(() -> owing().has(301));
             PageBits absent = owing().owed();
-            // It does not know which of the missing pages are owed: the source tells.
+            // The destination does not know which of the missing pages are owed: the source lists them.
             absent.add(350, 20);
             BegunMigration begun = Objects.requireNonNull(destination.begun);
             MigrationAddress address = receiver.address();
@@ -356,7 +359,10 @@ class PostCopyStreamTest {
         assertThat(destination.failures).isEmpty();
     }
 
-    /** The VMM's answer that its guest runs may wait for a page: it comes over the connections that are made meanwhile. */
+    /**
+     * The VMM's answer that its guest runs may wait for a page, which arrives over the connections that are made
+     * meanwhile.
+     */
     @Test
     @Tag("STR-PST-7")
     @Tag("STR-END-3")
@@ -385,7 +391,10 @@ class PostCopyStreamTest {
         assertThat(destination.failures).isEmpty();
     }
 
-    /** RUNNING is lost, and the guest has ended before it could be said again: an ERROR alone would have it begin anew at the source. */
+    /**
+     * RUNNING is lost, and the guest has ended before it could be sent again. An ERROR alone would make the source
+     * resume its guest.
+     */
     @Test
     @Tag("STR-PST-12")
     @Tag("STR-END-4")
@@ -412,7 +421,10 @@ class PostCopyStreamTest {
         }
     }
 
-    /** What a destination says that does not keep to STR-PST-12, or that has failed to start it: the source can't tell. */
+    /**
+     * Answers of a destination that violates STR-PST-12, or that has failed to start the guest: the source can't know
+     * the outcome.
+     */
     @Test
     @Tag("STR-END-8")
     void sourceThatIsToldAnErrorAfterACutDoesNotTakeItsGuestBack() throws Exception {
@@ -479,7 +491,7 @@ class PostCopyStreamTest {
     void wantedPageIsNotWaitedForOnAConnectionThatHasDiedWithoutASign() throws Exception {
         options = OPTIONS.withPatience(Duration.ofSeconds(2));
         sourceOptions = options;
-        // The first data connection of the source: from some time on it carries nothing, and nobody hears of it.
+        // The source's first data connection: from some time on it carries nothing, and neither end gets an error.
         silent = 1;
         listenAgain();
         try (MigrationSender sender = connect()) {
@@ -565,7 +577,7 @@ class PostCopyStreamTest {
         assertThat(raw.hear().type()).isEqualTo(2);
     }
 
-    /** Of the first 64 pages. */
+    /** Promises the first 64 pages. */
     private void promise(RawSource raw) throws IOException {
         raw.say(19, 0, 64, ALL);
         raw.say(19, 64, 0, new byte[0]);

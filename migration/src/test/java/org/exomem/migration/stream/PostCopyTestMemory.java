@@ -12,7 +12,7 @@ import org.exomem.migration.stream.destination.PostCopyMemory;
 import org.exomem.migration.stream.destination.WantedPage;
 import org.exomem.pages.PageBits;
 
-/** Pages that come after their guest has begun, in a file. */
+/** A file for pages that arrive after the start of their guest. */
 final class PostCopyTestMemory implements PostCopyMemory {
     final PageBits promised;
     final WantedPage want;

@@ -9,7 +9,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.zip.CRC32C;
 import org.exomem.migration.stream.wire.MigrationAddress;
 
-/** A source that says whatever a test wants, encoded from the specification and not by the code under test. */
+/** A source that sends whatever a test wants, encoded from the specification and not by the code under test. */
 public final class RawSource implements AutoCloseable {
     static final int MEMORY = 1;
     static final int ACCEPTED = 2;
@@ -47,7 +47,7 @@ public final class RawSource implements AutoCloseable {
         return ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN);
     }
 
-    /** Says and hears a preamble. */
+    /** Sends and receives a preamble. */
     RawSource greet(int role, int channel) throws IOException {
         ByteBuffer preamble = bytes(64);
         preamble.put("exomemmg".getBytes(StandardCharsets.US_ASCII))
@@ -80,7 +80,7 @@ public final class RawSource implements AutoCloseable {
         return (int) crc.getValue();
     }
 
-    /** A chunk's bytes, as the next one. */
+    /** The bytes of the next chunk. */
     byte[] chunk(int type, long first, long count, byte[] payload) {
         return chunk(type, 0, payload.length, sequence++, first, count, payload);
     }
@@ -103,7 +103,7 @@ public final class RawSource implements AutoCloseable {
         send(chunk(type, first, count, payload));
     }
 
-    /** A memory of one file. */
+    /** Describes a memory of one file. */
     static byte[] memory(int pageSize, long size) {
         ByteBuffer memory = bytes(8 + 17 + 6);
         memory.putInt(pageSize).putInt(1);
@@ -111,7 +111,7 @@ public final class RawSource implements AutoCloseable {
         return memory.array();
     }
 
-    /** Waits for the next thing that is no sign of life. */
+    /** Waits for the next chunk that is not ALIVE. */
     Chunk hear() throws IOException {
         Chunk heard = hearAny();
         while (heard.type == ALIVE) {
@@ -120,7 +120,7 @@ public final class RawSource implements AutoCloseable {
         return heard;
     }
 
-    /** Waits for the next thing. */
+    /** Waits for the next chunk. */
     Chunk hearAny() throws IOException {
         ByteBuffer header = read(40);
         byte[] payload = read(header.getInt(4)).array();

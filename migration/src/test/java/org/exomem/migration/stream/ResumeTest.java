@@ -32,7 +32,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A network that is cut, and comes back: what the destination has counts, what is uncertain is sent again. */
+/** A network that is cut and comes back: data that the destination has counts, and uncertain data is sent again. */
 @Timeout(value = 180, unit = TimeUnit.SECONDS)
 class ResumeTest {
     private static final Duration WITHIN = Duration.ofSeconds(20);
@@ -67,7 +67,7 @@ class ResumeTest {
                 MigrationAddress.parse("127.0.0.1:0"), StreamSecurity.none(), options, destination);
     }
 
-    /** One budget of bytes for all connections; whichever uses it up is cut, in the middle of what it carries. */
+    /** One budget of bytes for all connections. The connection that uses it up is cut, in the middle of its data. */
     private Tampered cutter() throws IOException {
         return new Tampered(receiver.address(), (connection, offset, bytes) -> {
             long left = cutAfter.addAndGet(-bytes.remaining());
@@ -98,7 +98,7 @@ class ResumeTest {
         void run() throws IOException;
     }
 
-    /** Does something that may be cut off, coming back and doing it again as long as it takes. */
+    /** Does a step that may be cut off; connects again and repeats it until it is complete. */
     private static boolean untilDone(MigrationSender sender, Step step) throws IOException {
         while (true) {
             try {
@@ -218,7 +218,7 @@ class ResumeTest {
     void destinationThatIsCutOffWhileItGetsReadyIsReadyOnce() throws Exception {
         destination.whileGettingReady = () -> {
             way.cut();
-            // It is busy, so it notices when the source is back.
+            // The destination is busy, so it notices the cut when the source is back.
             return destination.lost.await(WITHIN.toSeconds(), TimeUnit.SECONDS);
         };
         try (MigrationSender sender = connect(OPTIONS)) {
@@ -257,7 +257,7 @@ class ResumeTest {
         }
     }
 
-    /** Shows one certificate, then another. */
+    /** Uses one certificate, then another. */
     private static final class Changing implements StreamSecurity {
         private final StreamSecurity first;
         private final StreamSecurity second;

@@ -35,7 +35,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** What goes in at the source comes out at the destination, over every kind of connection. */
+/** Everything that the source sends arrives at the destination, over every kind of connection. */
 @Timeout(value = 180, unit = TimeUnit.SECONDS)
 class RoundTripTest {
     private static final MigrationAddress ANY_PORT = MigrationAddress.parse("127.0.0.1:0");

@@ -12,12 +12,12 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import org.exomem.migration.stream.wire.MigrationAddress;
 
-/** Somebody between source and destination, who cuts, changes and records what the source sends. */
+/** A man in the middle between source and destination, who cuts, changes and records what the source sends. */
 final class Tampered implements AutoCloseable {
-    /** What is done to the bytes that the source sent. */
+    /** The change to the bytes that the source sent. */
     interface Tampering {
         /**
-         * @param connection which of the source's connections, from 0
+         * @param connection index of the source's connection, from 0
          * @param offset of the first byte on it
          * @return false to cut the connection here
          */
@@ -50,7 +50,7 @@ final class Tampered implements AutoCloseable {
             try {
                 work.run();
             } catch (IOException e) {
-                // One end hung up, or this was closed.
+                // One end closed its connection, or this was closed.
                 return;
             }
         }));
@@ -94,7 +94,7 @@ final class Tampered implements AutoCloseable {
         }
     }
 
-    /** Cuts all connections that there are. */
+    /** Cuts all present connections. */
     void cut() throws IOException {
         for (SocketChannel socket : sockets) {
             socket.close();

@@ -26,12 +26,12 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Whatever happens to the bytes on their way, either the guest runs at the destination with the memory that it had, or both ends
- * say what is wrong, and the source has the guest.
+ * Whatever happens to the bytes on their way, either the guest runs at the destination with its memory, or both ends
+ * report the fault, and the source has the guest.
  */
 @Timeout(value = 180, unit = TimeUnit.SECONDS)
 class TamperedStreamTest {
-    /** For what a machine under load may be late with. */
+    /** A limit that also suffices on a busy machine. */
     private static final Duration LIMIT = Duration.ofMinutes(1);
 
     private static final StreamOptions OPTIONS =
@@ -45,7 +45,7 @@ class TamperedStreamTest {
         before.awaitSame();
     }
 
-    /** The bytes that the source sends on one connection in a whole migration. */
+    /** The number of bytes that the source sends on one connection in a whole migration. */
     private long bytesOn(int connection) throws Exception {
         AtomicLong sent = new AtomicLong();
         try (TestDestination destination = new TestDestination(source.memory());
@@ -85,7 +85,7 @@ class TamperedStreamTest {
         sender.handOver();
     }
 
-    /** One migration with somebody in between; checks that both ends know what became of it. */
+    /** One migration with tampering. Checks that both ends know its outcome. */
     private void tamper(String what, Tampered.Tampering tampering) throws Exception {
         try (TestDestination destination = new TestDestination(source.memory());
                 MigrationReceiver receiver = listen(destination);
@@ -141,7 +141,7 @@ class TamperedStreamTest {
         onlyWholePagesOf(what, destination);
     }
 
-    /** Nothing of a bad chunk is applied: each page is the source's, or as it was before. */
+    /** Nothing of a bad chunk is applied: each page is the source's, or unchanged. */
     private void onlyWholePagesOf(String what, TestDestination destination) throws IOException {
         byte[] there = destination.content();
         byte[] zeros = new byte[TestSource.PAGE];
@@ -175,7 +175,7 @@ class TamperedStreamTest {
         };
     }
 
-    /** All places of what is small, and of a large connection those where something begins, and some in between. */
+    /** All offsets of a small connection; for a large one the beginnings of its parts, and some in between. */
     private static long[] places(long bytes, int stride) {
         // 64 bytes of preamble, then mostly chunks of one page.
         return LongStream.range(0, bytes)

@@ -24,7 +24,7 @@ import org.exomem.migration.stream.format.MemoryDescription;
 import org.exomem.pages.PageBits;
 import org.jspecify.annotations.Nullable;
 
-/** A destination with memory of its own, which remembers what it was told. */
+/** A destination with memory of its own, which records all calls. */
 final class TestDestination implements Destination, AutoCloseable {
     final MemoryDescription memory;
     final SharedFile file;
@@ -42,14 +42,14 @@ final class TestDestination implements Destination, AutoCloseable {
 
     volatile int timesReady;
     volatile int timesStarted;
-    /** What is owed, once that was said. */
+    /** The owed pages, once they are listed. */
     volatile @Nullable PostCopyTestMemory owing;
 
-    /** What was owed before the guest had stopped at the source. */
+    /** The pages that were owed before the guest stopped at the source. */
     volatile @Nullable PageBits promised;
 
     volatile @Nullable BegunMigration begun;
-    /** What an earlier process has not received. */
+    /** The pages that an earlier process has not received. */
     volatile PageBits absent = new PageBits(0);
 
     TestDestination(MemoryDescription memory) throws IOException {

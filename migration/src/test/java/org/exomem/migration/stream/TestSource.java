@@ -12,7 +12,7 @@ import org.exomem.migration.stream.format.MemoryDescription;
 import org.exomem.migration.stream.format.MemoryDescription.MemoryFile;
 import org.exomem.migration.stream.source.MigrationSender;
 
-/** A source's memory, and the sending of all of it. */
+/** A source's memory, and code that sends all of it. */
 final class TestSource {
     static final int PAGE = 4096;
 
@@ -51,7 +51,7 @@ final class TestSource {
         return content.length / PAGE;
     }
 
-    /** Sends runs of one length, on one channel after the other. */
+    /** Sends runs of one length, on the channels in turn. */
     void sendAll(MigrationSender sender, long run) throws IOException {
         List<PageSink> channels = sender.channels();
         int next = 0;
@@ -66,7 +66,7 @@ final class TestSource {
         }
     }
 
-    /** A whole migration. */
+    /** Makes a whole migration. */
     void migrate(MigrationSender sender, long run) throws IOException {
         sendAll(sender, run);
         sender.endRound();

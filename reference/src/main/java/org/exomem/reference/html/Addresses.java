@@ -6,9 +6,9 @@ import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** Where each id has its place in the pages. Makes links of ids in texts. */
+/** The address of each id in the pages. Turns ids in texts into links. */
 final class Addresses {
-    /** What may be an id of a rule, of a group of rules, or of an entry in the catalogue. */
+    /** A word that may be the id of a rule, of a group of rules, or of an entry in the catalogue. */
     private static final Pattern ID = Pattern.compile("(?<![\\w.-])(?:[A-Z]{2,8}(?:-[A-Z]+)*(?:-[0-9]+)?"
             + "|[a-z][a-z0-9-]*(?:\\.[a-z][a-z0-9-]*)*\\.[1-9][0-9]*)(?![\\w-])");
 
@@ -16,11 +16,12 @@ final class Addresses {
 
     private final Map<String, String> hrefs = new HashMap<>();
 
-    /** The first one of an id counts. */
+    /** Adds an address. The first address of an id counts. */
     void add(String id, String page) {
         hrefs.putIfAbsent(id, page + "#" + id);
         int end = id.lastIndexOf('-');
-        // "MIG-HINT" leads to the first rule whose id begins so; the letters of a chapter alone are too often a word.
+        // "MIG-HINT" leads to the first rule whose id begins so. The letters of a chapter alone are often an ordinary
+        // word.
         if (end > 0 && id.indexOf('-') < end) {
             hrefs.putIfAbsent(id.substring(0, end), page + "#" + id);
         }
@@ -30,13 +31,13 @@ final class Addresses {
         return Optional.ofNullable(hrefs.get(id));
     }
 
-    /** The id as a link; as text if it has no place. */
+    /** The id as a link; as text if it has no address. */
     String link(String id) {
         return of(id).map(href -> "<a class=\"id\" href=\"" + Html.escape(href) + "\">" + Html.escape(id) + "</a>")
                 .orElse(Html.escape(id));
     }
 
-    /** A text as HTML, in which all ids are links. */
+    /** A text as HTML, with all ids as links. */
     String linked(String text) {
         StringBuilder html = new StringBuilder();
         Matcher id = ID.matcher(text);
@@ -50,7 +51,7 @@ final class Addresses {
         return html.append(Html.escape(text.substring(end))).toString();
     }
 
-    /** The same, for a text that has code between backticks. */
+    /** Like {@link #linked}, for a text that has code between backticks. */
     String prose(String text) {
         StringBuilder html = new StringBuilder();
         Matcher code = CODE.matcher(text);

@@ -31,8 +31,8 @@ import org.commonmark.parser.Parser;
 import org.commonmark.renderer.html.HtmlRenderer;
 
 /**
- * A chapter on its way to a page. A rule is defined by its id in the first cell of a row, or in bold at the beginning of a
- * paragraph, a list item or a cell, as {@code spec/README.md} says; anywhere else an id is a reference.
+ * A chapter that becomes a page. A rule is defined by its id in the first cell of a row, or in bold at the beginning of
+ * a paragraph, a list item or a cell, as {@code spec/README.md} says. Anywhere else an id is a reference.
  */
 final class ChapterPage {
     private static final Pattern RULE = Pattern.compile("[A-Z]{2,4}(-[A-Z]+)*-[0-9]+");
@@ -45,10 +45,10 @@ final class ChapterPage {
     /** The node that defines a rule: a row, or the bold id. */
     private final IdentityHashMap<Node, String> definitions = new IdentityHashMap<>();
 
-    /** The rows that say whom their rule binds. */
+    /** The rows that name the party that their rule binds. */
     private final Set<Node> sayingParty = Collections.newSetFromMap(new IdentityHashMap<>());
 
-    /** The cells that have the text of a rule. */
+    /** The cells that contain the text of a rule. */
     private final Set<Node> texts = Collections.newSetFromMap(new IdentityHashMap<>());
 
     private final IdentityHashMap<Node, String> anchors = new IdentityHashMap<>();
@@ -66,7 +66,7 @@ final class ChapterPage {
         return title;
     }
 
-    /** The file that it comes from. */
+    /** The chapter's file. */
     String file() {
         return text.file();
     }
@@ -81,10 +81,10 @@ final class ChapterPage {
     }
 
     /**
-     * The page. To be called once.
+     * Renders the page. Called once.
      *
      * @param titles of all chapters, by their files
-     * @param appendix HTML behind the chapter; may be empty
+     * @param appendix HTML after the chapter; may be empty
      */
     Page render(Addresses addresses, Facts facts, Map<String, String> titles, SearchIndex index, String appendix) {
         document.accept(new Indexer(index));
@@ -115,7 +115,7 @@ final class ChapterPage {
         return body.getFirstChild() != null && definitions.containsKey(body.getFirstChild());
     }
 
-    /** The words of a node, without any marks. */
+    /** The words of a node, without markup. */
     private static String plain(Node node) {
         Words words = new Words();
         node.accept(words);
@@ -167,7 +167,7 @@ final class ChapterPage {
         }
     }
 
-    /** Finds headings and what defines a rule. */
+    /** Finds headings and the nodes that define rules. */
     private final class Finder extends AbstractVisitor {
         private final Set<String> slugs = new HashSet<>();
         private String section = "";
@@ -216,7 +216,7 @@ final class ChapterPage {
         }
     }
 
-    /** Tells the search of sections and rules. */
+    /** Adds sections and rules to the search index. */
     private final class Indexer extends AbstractVisitor {
         private final SearchIndex index;
         private Page.Section section = new Page.Section("", "", 1);
@@ -272,7 +272,7 @@ final class ChapterPage {
         }
     }
 
-    /** Puts links, facts and diagrams into the text. */
+    /** Adds links, facts and diagrams to the text. */
     private final class Writer extends AbstractVisitor {
         private final Addresses addresses;
         private final Facts facts;
@@ -322,7 +322,7 @@ final class ChapterPage {
             text.appendChild(html(facts.ofRule(id, sayingParty.contains(node))));
         }
 
-        /** The cell with the rule's text, whatever its column is called. */
+        /** The cell with the rule's text, for any heading of its column. */
         private static Node longest(List<Node> cells) {
             return cells.stream()
                     .max((one, other) ->
@@ -348,7 +348,7 @@ final class ChapterPage {
             String target = link.getDestination();
             if (!target.contains("://")) {
                 link.setDestination(target.replaceFirst("\\.md(?=#|$)", ".html"));
-                // A file's name says nothing here.
+                // The name of a file is useless on a page.
                 if (target.equals(plain(link))) {
                     children(link).forEach(Node::unlink);
                     link.appendChild(new Text(titles.getOrDefault(target, target)));

@@ -10,7 +10,7 @@ import java.util.Objects;
 import org.exomem.reference.Catalogue;
 
 /**
- * A chapter of {@code spec/}, as it is written.
+ * The text of a chapter of {@code spec/}.
  *
  * @param file its name, such as {@code balloon.md}
  * @param markdown the text
@@ -44,7 +44,7 @@ record ChapterText(String file, String markdown) {
         return List.copyOf(chapters);
     }
 
-    /** The page that it becomes. */
+    /** The name of the page that it becomes. */
     String page() {
         return file.replaceFirst("\\.md$", ".html");
     }

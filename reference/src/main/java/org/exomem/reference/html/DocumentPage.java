@@ -11,7 +11,7 @@ import org.exomem.reference.Requirement;
 import org.exomem.reference.SectionCount;
 import org.exomem.reference.Source;
 
-/** The page of a document of the catalogue that is no chapter: all its entries, by group. */
+/** The page of a document of the catalogue that is not a chapter: all its entries, by group. */
 record DocumentPage(Document document) {
     String name() {
         return "requirements-" + document.file().replaceFirst("\\.[a-z]+$", "") + ".html";
@@ -42,7 +42,7 @@ record DocumentPage(Document document) {
         return new Page(name(), source.title(), Page.Kind.CATALOGUE, html.toString(), sections);
     }
 
-    /** Tells the search of a requirement. */
+    /** Adds a requirement to the search index. */
     static void index(SearchIndex index, Requirement requirement, String page) {
         String names = String.join(" ", requirement.aliases()) + " " + String.join(" ", requirement.see());
         index.add(

@@ -12,7 +12,10 @@ import org.exomem.reference.Catalogue;
 import org.exomem.reference.Requirement;
 import org.exomem.reference.Strength;
 
-/** What is shown beside a statement: whom it binds and how much, what says the same elsewhere, and what checks found. */
+/**
+ * The facts beside a statement: strength and party, references to the same statement elsewhere, and the results of
+ * checks.
+ */
 final class Facts {
     private final Catalogue catalogue;
     private final Addresses addresses;
@@ -24,7 +27,7 @@ final class Facts {
         this.results = results;
     }
 
-    /** Strength, party and what else is known in a word or two. */
+    /** Strength, party and other labels of one or two words. */
     static String labels(Requirement requirement) {
         return labels(requirement, false);
     }
@@ -49,7 +52,7 @@ final class Facts {
         return strength.toString().toLowerCase(Locale.ROOT).replace(" not", "");
     }
 
-    /** An entry of the catalogue, whole. */
+    /** A whole entry of the catalogue. */
     String entry(Requirement requirement) {
         String id = Html.escape(requirement.id());
         StringBuilder html = new StringBuilder();
@@ -81,9 +84,9 @@ final class Facts {
     }
 
     /**
-     * What is shown below a rule of a chapter.
+     * The facts below a rule of a chapter.
      *
-     * @param saysParty whether its row says whom it binds
+     * @param saysParty whether its row names the party that it binds
      */
     String ofRule(String rule, boolean saysParty) {
         Optional<Requirement> own = catalogue.byId(rule);
@@ -112,7 +115,10 @@ final class Facts {
         }
     }
 
-    /** The checks of a requirement and what they found; empty if there are none. Made of what may stand in a table's cell. */
+    /**
+     * The checks of a requirement and their results; empty if there are none. Uses only elements that may be in a
+     * table's cell.
+     */
     private String checks(Requirement requirement) {
         Set<String> checks = results.checks(requirement.id());
         if (checks.isEmpty()) {
@@ -146,7 +152,7 @@ final class Facts {
         return html.append("</details>\n").toString();
     }
 
-    /** How many subjects came out in which way, the weightiest first. */
+    /** The number of subjects with each verdict, the weightiest verdict first. */
     private String summary(Requirement requirement) {
         List<Verdict> verdicts = new ArrayList<>();
         for (Run run : results.runs()) {

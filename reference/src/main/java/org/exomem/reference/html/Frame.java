@@ -2,7 +2,7 @@ package org.exomem.reference.html;
 
 import java.util.List;
 
-/** What all pages have: the head, the search, and the navigation. */
+/** The parts that all pages share: the head, the search, and the navigation. */
 record Frame(List<Page> pages) {
     static final String STYLE = "reference.css";
     static final String SCRIPT = "reference.js";

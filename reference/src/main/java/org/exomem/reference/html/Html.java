@@ -2,11 +2,11 @@ package org.exomem.reference.html;
 
 import java.util.Locale;
 
-/** What texts become within HTML. The pages are XML too, so that a test can read them with a parser that forgives nothing. */
+/** Text as HTML. The pages are also XML, so that a test can read them with a strict parser. */
 final class Html {
     private Html() {}
 
-    /** A text as the content of an element, or as the value of an attribute in double quotes. */
+    /** Escapes a text for the content of an element, or for the value of an attribute in double quotes. */
     static String escape(String text) {
         StringBuilder html = new StringBuilder(text.length() + 16);
         for (int i = 0; i < text.length(); i++) {
@@ -17,7 +17,7 @@ final class Html {
                 case '>' -> html.append("&gt;");
                 case '"' -> html.append("&quot;");
                 default -> {
-                    // Other control characters are in no XML, not even escaped.
+                    // XML can't represent other control characters, not even escaped.
                     if (c >= ' ' || c == '\n' || c == '\t') {
                         html.append(c);
                     }
@@ -27,12 +27,15 @@ final class Html {
         return html.toString();
     }
 
-    /** A link to another place of the reference, or to a page of somebody else. */
+    /** A link to another place of the reference, or to an external page. */
     static String link(String href, String text) {
         return "<a href=\"" + escape(href) + "\">" + escape(text) + "</a>";
     }
 
-    /** The part of a heading's address that is made of its text: as GitHub does it, so that links in the chapters fit. */
+    /**
+     * The part of a heading's address that is made of its text. It follows GitHub's method, so that links in the
+     * chapters work.
+     */
     static String slug(String heading) {
         StringBuilder slug = new StringBuilder();
         for (char c : heading.strip().toLowerCase(Locale.ROOT).toCharArray()) {

@@ -18,7 +18,7 @@ import org.exomem.reference.Catalogue;
 import org.exomem.reference.Document;
 import org.exomem.reference.Requirement;
 
-/** Writes the reference as a folder of files that a browser shows as they are. */
+/** Writes the reference as a folder of static files for a browser. */
 public final class HtmlReference {
     private final Catalogue catalogue;
     private final List<ChapterText> chapterTexts;
@@ -31,23 +31,24 @@ public final class HtmlReference {
     }
 
     /**
-     * The reference of this version of exomem.
+     * Creates the reference of this version of exomem.
      *
-     * @param runs what the conformance runner found, for the matrix; may be empty
+     * @param runs results of the conformance runner, for the matrix; may be empty
      */
     public static HtmlReference of(Catalogue catalogue, List<Run> runs) {
         return new HtmlReference(catalogue, ChapterText.load(), runs);
     }
 
-    /** The same, with other chapters. */
+    /** Creates the reference with other chapters. */
     static HtmlReference of(Catalogue catalogue, List<ChapterText> chapters, List<Run> runs) {
         return new HtmlReference(catalogue, chapters, runs);
     }
 
     /**
-     * Writes the reference: what the build calls.
+     * Writes the reference; the build calls this.
      *
-     * @param arguments the folder, and files with reports of the conformance runner beside those of {@code spec/results}
+     * @param arguments the folder, and files with further reports of the conformance runner, in addition to those of
+     * {@code spec/results}
      * @throws IOException if a file can't be read, or the folder can't be written
      */
     public static void main(String[] arguments) throws IOException {
@@ -59,8 +60,8 @@ public final class HtmlReference {
     }
 
     /**
-     * Writes all files into a folder, which is made if it is missing. Files of the same names are replaced, others are left
-     * alone.
+     * Writes all files into a folder, and creates it if it is missing. Replaces files with the same names, and does not
+     * touch others.
      *
      * @throws IOException if the folder can't be written
      */
@@ -71,7 +72,7 @@ public final class HtmlReference {
         }
     }
 
-    /** The content of all files, by their names. */
+    /** The content of all files, by name. */
     Map<String, String> files() throws IOException {
         List<ChapterPage> chapters = chapterTexts.stream().map(ChapterPage::new).toList();
         List<DocumentPage> documents = catalogue.documents().stream()
@@ -106,14 +107,14 @@ public final class HtmlReference {
         return files;
     }
 
-    /** The chapter that a document of the catalogue was made of. */
+    /** The chapter from which a document of the catalogue was made. */
     private static Optional<ChapterPage> chapterOf(Document document, List<ChapterPage> chapters) {
         return chapters.stream()
                 .filter(chapter -> chapter.file().equals(document.file()))
                 .findFirst();
     }
 
-    /** Entries of a chapter's document that stand nowhere in the chapter, so that none is missing. */
+    /** Entries of a chapter's document that the chapter does not show, so that none is missing. */
     private String appendix(ChapterPage chapter, Facts facts, SearchIndex index) {
         Set<String> there = new HashSet<>(chapter.rules());
         StringBuilder html = new StringBuilder();

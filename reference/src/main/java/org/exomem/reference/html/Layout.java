@@ -8,10 +8,10 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * The layout of a structure in memory, as the chapters write it in blocks of code that are marked as {@code layout}: a line
- * for each field, with its offset, its type and its name in either order, and what it holds. A line that begins in the first
- * column with a letter is the heading of the next structure. A line without an offset is a field whose place depends on those
- * before it, or, far to the right, goes on with what the line before says.
+ * The layout of a structure in memory. The chapters write it in code blocks that are marked as {@code layout}: one line
+ * for each field, with its offset, its type and its name in either order, and its meaning. A line that begins with a
+ * letter in the first column is the heading of the next structure. A line without an offset is a field whose position
+ * depends on the fields before it. If its text begins far to the right, it continues the text of the line before.
  *
  * @param title empty if the block has one structure only
  */
@@ -24,7 +24,7 @@ record Layout(String title, List<Field> fields) {
     private static final Pattern ARRAY = Pattern.compile("(?<name>.*)\\[(?<count>[0-9]+)]");
     private static final Pattern BYTES = Pattern.compile("([0-9]+) bytes");
     private static final Pattern COLUMNS = Pattern.compile(" {2,}");
-    /** From this column on a line goes on with the text of the one before. */
+    /** A line whose text begins at or after this column continues the text of the line before. */
     private static final int TEXT_COLUMN = 10;
 
     /**
@@ -32,10 +32,10 @@ record Layout(String title, List<Field> fields) {
      *
      * @param offset in bytes; empty if it depends on fields before it
      * @param type empty if the layout gives none
-     * @param text what it holds; may be empty
+     * @param text its meaning; may be empty
      */
     record Field(OptionalInt offset, String type, String name, String text) {
-        /** Its bytes, if its type says them. */
+        /** The field's size in bytes, if its type determines it. */
         OptionalInt size() {
             Matcher bytes = BYTES.matcher(type);
             if (bytes.matches()) {
@@ -61,7 +61,7 @@ record Layout(String title, List<Field> fields) {
         fields = List.copyOf(fields);
     }
 
-    /** The structures of a block. */
+    /** Parses the structures of a block. */
     static List<Layout> parse(String block) {
         List<Layout> layouts = new ArrayList<>();
         String title = "";
@@ -118,7 +118,7 @@ record Layout(String title, List<Field> fields) {
                 offset, parts.length > 2 ? parts[1] : "", parts[0], parts.length > 1 ? parts[parts.length - 1] : "");
     }
 
-    /** The bytes of a field with an offset: as its type says, or up to the next field; empty for one with an open end. */
+    /** The size in bytes of a field with an offset: by its type, or up to the next field. Empty if its end is open. */
     OptionalInt size(int index) {
         Field field = fields.get(index);
         if (field.size().isPresent() || field.offset().isEmpty() || index + 1 == fields.size()) {

@@ -2,10 +2,10 @@ package org.exomem.reference.html;
 
 import java.util.OptionalInt;
 
-/** A layout as a picture of its bytes, eight in a row, and a table of its fields. */
+/** A layout as a drawing of its bytes, eight in a row, and a table of its fields. */
 final class LayoutDiagram {
     private static final int ROW = 8;
-    /** A field of at least as many whole rows is drawn as one. */
+    /** A field with at least this many bytes is drawn as one cell. */
     private static final int LONG = 3 * ROW;
 
     private final StringBuilder html = new StringBuilder();
@@ -43,7 +43,7 @@ final class LayoutDiagram {
         html.append("</tbody></table></div></figure>\n");
     }
 
-    /** The picture. The table below it says all that it shows, so that it is hidden from who hears the page. */
+    /** The drawing. The table below it contains the same information, so the drawing is hidden from screen readers. */
     private void bytes(Layout layout) {
         html.append("<div class=\"bytes\" aria-hidden=\"true\"><span class=\"at\"></span>");
         for (int i = 0; i < ROW; i++) {
@@ -76,20 +76,20 @@ final class LayoutDiagram {
         html.append("</div>\n");
     }
 
-    /** Nothing up to the end of a row. */
+    /** An empty cell up to the end of a row. */
     private void rest(int from) {
         if (from % ROW != 0) {
             cell(ROW - from % ROW, "", "none");
         }
     }
 
-    /** A row for what has no end, or no fixed place. */
+    /** A row for a field without an end, or without a fixed position. */
     private void open(String at, String name) {
         html.append("<span class=\"at\">").append(at).append("</span>");
         cell(ROW, name, "field open");
     }
 
-    /** A stretch of bytes, cut at the ends of rows. The name stands in its widest piece. */
+    /** A range of bytes, split at the ends of rows. The widest piece has the name. */
     private void cells(int from, int to, String name, String kind) {
         boolean named = false;
         int at = from;

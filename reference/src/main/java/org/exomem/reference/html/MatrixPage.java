@@ -11,7 +11,10 @@ import org.exomem.reference.Catalogue;
 import org.exomem.reference.Document;
 import org.exomem.reference.Requirement;
 
-/** Each requirement of the documents in YAML that can be observed over vhost-user (a chapter's rule is tested by exomem's own tests), the checks that are about it, and what they found at each subject. */
+/**
+ * The matrix: each observable requirement of the documents in YAML, the checks that are about it, and their results for
+ * each subject. Rules of chapters are not in it, because exomem's own tests check them.
+ */
 final class MatrixPage {
     static final String NAME = "matrix.html";
 
@@ -54,7 +57,7 @@ final class MatrixPage {
         return new Page(NAME, "Conformance matrix", Page.Kind.OVERVIEW, html.toString(), List.of());
     }
 
-    /** How many requirements came out in which way, for each subject. */
+    /** The number of requirements with each verdict, for each subject. */
     private String subjects() {
         StringBuilder html =
                 new StringBuilder("<div class=\"scroll\"><table class=\"subjects\"><thead><tr><th>subject</th>");

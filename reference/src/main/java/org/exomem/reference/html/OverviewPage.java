@@ -5,7 +5,7 @@ import org.exomem.reference.Catalogue;
 import org.exomem.reference.Document;
 import org.exomem.reference.Requirement;
 
-/** The first page: what there is, and how much of it. */
+/** The first page: what the reference contains, with numbers. */
 record OverviewPage(Catalogue catalogue, Results results) {
     static final String NAME = "index.html";
 

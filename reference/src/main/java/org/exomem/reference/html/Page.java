@@ -3,7 +3,7 @@ package org.exomem.reference.html;
 import java.util.List;
 
 /**
- * What a page of the reference holds, without what all pages have.
+ * The content of a page of the reference, without the parts that all pages share.
  *
  * @param name of its file
  * @param title in the navigation and in the browser
@@ -11,7 +11,7 @@ import java.util.List;
  * @param sections for the navigation
  */
 record Page(String name, String title, Kind kind, String body, List<Section> sections) {
-    /** Where in the navigation it stands. */
+    /** The page's place in the navigation. */
     enum Kind {
         OVERVIEW(""),
         CATALOGUE("Requirements"),

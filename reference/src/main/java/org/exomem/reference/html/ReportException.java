@@ -1,6 +1,6 @@
 package org.exomem.reference.html;
 
-/** A file is no report of the conformance runner. The message names the file. */
+/** A file is not a report of the conformance runner. The message names the file. */
 public final class ReportException extends RuntimeException {
     private static final long serialVersionUID = 1L;
 

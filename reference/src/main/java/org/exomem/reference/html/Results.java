@@ -9,10 +9,10 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 
-/** The results of all runs, by requirement. Our own devices come first. */
+/** The results of all runs, by requirement. Exomem's own devices come first. */
 final class Results {
     private final List<Run> runs;
-    /** For each requirement, for each run, what came out. */
+    /** The results for each requirement and each run. */
     private final Map<String, Map<Run, List<Run.Result>>> byRequirement = new HashMap<>();
 
     Results(List<Run> runs) {
@@ -22,7 +22,7 @@ final class Results {
         for (Run run : runs) {
             for (Run.Result result : run.results()) {
                 add(run, result, result.requirements().getFirst());
-                // What went wrong says nothing of the other requirements that the check would have seen kept.
+                // A failure says nothing about the other requirements that the check would have confirmed.
                 if (!result.verdict().isWrong()) {
                     result.requirements().stream().skip(1).forEach(other -> add(run, result, other));
                 }
@@ -45,7 +45,7 @@ final class Results {
         return byRequirement.getOrDefault(requirement, Map.of()).getOrDefault(run, List.of());
     }
 
-    /** The names of the checks that are about a requirement, in the order in which runs have them. */
+    /** The names of the checks that are about a requirement, in the order of the runs. */
     Set<String> checks(String requirement) {
         Set<String> names = new LinkedHashSet<>();
         for (Run run : runs) {

@@ -18,8 +18,8 @@ import java.util.Map;
 import java.util.stream.Stream;
 
 /**
- * Reads reports of the conformance runner, in JSON. Only the fields that are shown are read; others are left alone, so that
- * the report may have more of them.
+ * Reads reports of the conformance runner, in JSON. Reads only the fields that are shown, and ignores others, so that
+ * later reports may have more fields.
  */
 public final class RunReader {
     private static final ObjectMapper JSON = new ObjectMapper();
@@ -27,9 +27,9 @@ public final class RunReader {
     private RunReader() {}
 
     /**
-     * The runs that this version of exomem has been released with, from {@code spec/results}; empty if there are none.
+     * The runs that this version of exomem was released with, from {@code spec/results}; empty if there are none.
      *
-     * @throws ReportException if a file is no report
+     * @throws ReportException if a file is not a report
      */
     public static List<Run> load() {
         URL folder = RunReader.class.getResource("/org/exomem/reference/results");
@@ -52,7 +52,7 @@ public final class RunReader {
     /**
      * Reads a report.
      *
-     * @throws ReportException if the file can't be read or is no report; the message names the file
+     * @throws ReportException if the file can't be read or is not a report; the message names the file
      */
     public static Run read(Path file) {
         String name = String.valueOf(file.getFileName());
@@ -100,7 +100,10 @@ public final class RunReader {
                 results);
     }
 
-    /** The requirement that a failure is told of, and then the others that the check is about, if the report names any. */
+    /**
+     * The requirement for which a failure is reported, followed by the others that the check is about, if the report
+     * names any.
+     */
     private static List<String> requirements(JsonNode result) {
         List<String> ids = new ArrayList<>();
         ids.add(wanted(result, "requirement").asText());

@@ -5,18 +5,18 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.util.ArrayList;
 import java.util.List;
 
-/** What the search of the pages finds. A script, since a page that was opened from a file may read no other file. */
+/** The index of the search. It is a script, because a page that was opened from a file may read no other file. */
 final class SearchIndex {
     private final List<List<String>> entries = new ArrayList<>();
 
     /**
-     * Adds a place.
+     * Adds an entry.
      *
      * @param href page and anchor
-     * @param label what it is called: an id, or a heading
-     * @param kind what else is shown beside it, such as strength and party
-     * @param text what is searched, and shown in part
-     * @param more what is searched, too
+     * @param label its name: an id, or a heading
+     * @param kind shown beside the label, such as strength and party
+     * @param text searched, and shown in part
+     * @param more searched, not shown
      */
     void add(String href, String label, String kind, String text, String more) {
         entries.add(List.of(href, label, kind, spaced(text), spaced(more)));

@@ -8,21 +8,22 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * The states of one side of a protocol and what leads from one to another, as the chapters write them in blocks of code that
- * are marked as {@code states}: a line {@code FROM -> TO: what happens} for each transition, where {@code *} is any state.
- * Drawn with a column for each state and, from top to bottom, an arrow for each transition, in the order of the lines.
+ * The states of one side of a protocol and the transitions between them. The chapters write them in code blocks that
+ * are marked as {@code states}: a line {@code FROM -> TO: what happens} for each transition, where {@code *} is any
+ * state. The drawing has a column for each state and, from top to bottom, an arrow for each transition, in the order of
+ * the lines.
  */
 final class StateDiagram {
     private static final Pattern LINE = Pattern.compile("(?<from>[^>]+?) -> (?<to>[^:]+): (?<what>.*)");
     private static final String ANY = "*";
-    /** With more states than these, columns are narrow. */
+    /** With more states than this, columns are narrow. */
     private static final int MANY = 4;
 
     private static final int MARGIN = 20;
     private static final int BOX = 32;
     private static final int TOP = 12;
     private static final int ROW = 40;
-    /** About the width of a letter of the text at the arrows. */
+    /** The approximate width of a letter of the text at the arrows. */
     private static final double LETTER = 6.6;
 
     private record Transition(String from, String to, String what) {}
@@ -52,7 +53,7 @@ final class StateDiagram {
         column = states.size() > MANY ? 144 : 190;
     }
 
-    /** The drawing, and the same as a list for who hears the page. */
+    /** The drawing, and the same as a list for screen readers. */
     static String html(String block, Addresses addresses) {
         StateDiagram diagram = new StateDiagram(block);
         return "<figure class=\"states\"><div class=\"scroll\" tabindex=\"0\">" + diagram.draw() + "</div>"
@@ -102,7 +103,10 @@ final class StateDiagram {
         return svg.append("</svg>").toString();
     }
 
-    /** Where the text of an arrow ends, which begins at its middle or, for one that leads back to its state, beside it. */
+    /**
+     * The right end of an arrow's text. The text begins at the middle of the arrow, or beside it for a transition back
+     * to the same state.
+     */
     private double right(Transition each) {
         double length = each.what.length() * LETTER;
         int to = x(states.indexOf(each.to));

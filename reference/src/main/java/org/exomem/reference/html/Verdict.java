@@ -2,16 +2,16 @@ package org.exomem.reference.html;
 
 import java.util.Locale;
 
-/** What came out of a check, as the conformance runner's report names it. A later one outweighs an earlier one. */
+/** The result of a check, as the conformance runner's report names it. A later value outweighs an earlier one. */
 public enum Verdict {
     /** The subject does not offer what the check needs. */
     SKIP("–"),
     /** The subject closed the connection where that is an acceptable way to refuse. */
     REFUSED("⊘"),
     PASS("✓"),
-    /** The check could not be made. */
+    /** The check could not run. */
     ERROR("!"),
-    /** Something that had to come did not come in time. */
+    /** An expected message or notification did not come in time. */
     HANG("…"),
     FAIL("✗");
 
@@ -21,17 +21,17 @@ public enum Verdict {
         this.sign = sign;
     }
 
-    /** Whether somebody has to look at it. */
+    /** Whether the verdict needs attention. */
     boolean isWrong() {
         return this == ERROR || this == HANG || this == FAIL;
     }
 
-    /** The word in small letters. */
+    /** The word in lower case. */
     String word() {
         return name().toLowerCase(Locale.ROOT);
     }
 
-    /** Sign and word, as a label that does not rest on its colour. */
+    /** Sign and word: a label that does not depend on its colour. */
     String label() {
         return "<span class=\"verdict " + word() + "\"><span aria-hidden=\"true\">" + sign + "</span> " + word()
                 + "</span>";

@@ -1,6 +1,6 @@
 /**
- * The catalogue and the chapters of {@code spec/} as a folder of HTML pages, which a browser shows from files: no server, no
- * request to any host. {@link org.exomem.reference.html.HtmlReference} is where to begin.
+ * The catalogue and the chapters of {@code spec/} as a folder of HTML pages. A browser shows them from files, without a
+ * server or a request to any host. The entry point is {@link org.exomem.reference.html.HtmlReference}.
  */
 @NullMarked
 package org.exomem.reference.html;

@@ -7,11 +7,12 @@ import java.io.IOException;
 import java.nio.file.Path;
 
 /**
- * On which processor a thread runs. Waking a thread costs a few microseconds on the waker's processor and many times that
- * on another, and the kernel chooses by what else happens to run: what is compared must be placed alike.
+ * Ties threads to processors. A wake-up costs a few microseconds on the waker's processor, and many times that on
+ * another. The kernel chooses the processor by the other load of the machine. So threads whose times are compared must
+ * be placed alike.
  */
 final class Affinity {
-    /** How many there are; the JVM counts those only that its thread may use. */
+    /** The number of processors. The JVM counts only those that its thread may use. */
     static final int CPUS = Runtime.getRuntime().availableProcessors();
 
     static {
@@ -30,7 +31,7 @@ final class Affinity {
         set(0, (1L << CPUS) - 1);
     }
 
-    /** Ties the threads of that name of another process. */
+    /** Ties the threads with that name of another process. */
     static void tie(long pid, String name, int cpu) throws IOException {
         for (Path thread : ProcessUsage.threads(pid, name)) {
             set(Integer.parseInt(thread.getFileName().toString()), 1L << cpu);

@@ -5,9 +5,7 @@ import com.sun.jna.Native;
 import com.sun.jna.Pointer;
 import org.exomem.linux.Fd;
 
-/**
- * An eventfd with nothing around its system calls, called by JNA as exomem's own are. Nothing is allocated for a call.
- */
+/** An eventfd with only its system calls, called by JNA like exomem's own. A call allocates nothing. */
 final class BareEventFd implements AutoCloseable {
     private static final int EFD_CLOEXEC = 0x80000;
     private static final short POLLIN = 1;
@@ -22,7 +20,7 @@ final class BareEventFd implements AutoCloseable {
     private final long valueAt = Pointer.nativeValue(value);
     private final long pollAt = Pointer.nativeValue(poll);
 
-    /** Uses a descriptor that exists and takes ownership of it. */
+    /** Takes ownership of an existing descriptor. */
     BareEventFd(Fd fd) {
         this.fd = fd;
         value.setLong(0, 1);
@@ -30,7 +28,7 @@ final class BareEventFd implements AutoCloseable {
         poll.setShort(4, POLLIN);
     }
 
-    /** A new one, whose reads wait. */
+    /** Creates an eventfd whose reads wait. */
     static BareEventFd blocking() {
         return new BareEventFd(new Fd(eventfd(0, EFD_CLOEXEC)));
     }
@@ -39,18 +37,18 @@ final class BareEventFd implements AutoCloseable {
         return fd;
     }
 
-    /** Wakes whoever waits. */
+    /** Wakes the thread that waits. */
     void signal() {
         value.setLong(0, 1);
         expect(8, write(fd.number(), valueAt, 8));
     }
 
-    /** Waits by reading; for a descriptor whose reads wait. */
+    /** Waits by read; for a descriptor whose reads wait. */
     void await() {
         expect(8, read(fd.number(), valueAt, 8));
     }
 
-    /** Waits by poll, and leaves the notification where it is. */
+    /** Waits by poll, and does not take the notification. */
     void awaitReadable(int limitMillis) {
         expect(1, poll(pollAt, 1, limitMillis));
     }

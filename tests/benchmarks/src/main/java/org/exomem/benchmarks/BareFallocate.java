@@ -10,8 +10,8 @@ import org.exomem.linux.Fd;
 import org.exomem.linux.SharedFile;
 
 /**
- * Nothing but {@code fallocate(PUNCH_HOLE)}, called by a process in the back-end's place: it has the
- * guest's memory file, and maps nothing.
+ * Only {@code fallocate(PUNCH_HOLE)}, called by a process in place of the back-end. The process has the guest's memory
+ * file, and maps nothing.
  */
 final class BareFallocate implements AutoCloseable {
     private static final String GO = "go";
@@ -27,7 +27,7 @@ final class BareFallocate implements AutoCloseable {
                 ChildJvm.start(BareFallocate.class, List.of(ram.file().fd())));
     }
 
-    /** Names what is to be punched from now on, in that order; guest addresses are offsets in the file. */
+    /** Sets the runs that are punched from now on, in that order. Guest addresses are offsets in the file. */
     void use(List<Run> runs) throws IOException {
         StringBuilder line = new StringBuilder();
         runs.forEach(
@@ -36,7 +36,7 @@ final class BareFallocate implements AutoCloseable {
         child.answer();
     }
 
-    /** Punches, and returns the nanoseconds from before the first call to after the last. */
+    /** Punches the holes. Returns the nanoseconds from before the first call to after the last. */
     long punch() throws IOException {
         child.tell(GO);
         return Long.parseLong(child.answer());

@@ -12,7 +12,7 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
-/** Something to be measured, as a command. Its options are sizes: the defaults are what the figures stand for. */
+/** A measurement as a command. Its options are sizes. The targets of the figures hold for the defaults. */
 abstract class Benchmark implements Callable<Integer> {
     private static final ObjectMapper JSON = new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
 
@@ -24,7 +24,7 @@ abstract class Benchmark implements Callable<Integer> {
 
     private record Result(String benchmark, Machine machine, List<Figure> figures) {}
 
-    /** Measures; tells what it does meanwhile by {@link #say}. */
+    /** Measures, and reports its progress with {@link #say}. */
     abstract List<Figure> measure() throws IOException;
 
     @Override

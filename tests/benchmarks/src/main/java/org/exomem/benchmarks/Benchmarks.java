@@ -3,7 +3,7 @@ package org.exomem.benchmarks;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 
-/** All that can be measured, each a subcommand. {@code tests/benchmarks/run} builds first and calls this. */
+/** All measurements, each a subcommand. {@code tests/benchmarks/run} builds first and calls this. */
 @Command(
         name = "benchmarks",
         mixinStandardHelpOptions = true,

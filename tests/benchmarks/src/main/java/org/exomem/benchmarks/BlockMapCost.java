@@ -17,7 +17,7 @@ import org.openjdk.jmh.results.RunResult;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 
-/** What it costs to know of each block of a region of 4 TiB whether it is plugged, and to ask. */
+/** The cost of recording for each block of a region of 4 TiB whether it is plugged, and of reading that. */
 @Command(
         name = "block-map",
         mixinStandardHelpOptions = true,
@@ -26,7 +26,7 @@ final class BlockMapCost extends Benchmark {
     private static final double WANTED_KB = 1000;
     private static final double WANTED_NANOS = 1000;
     private static final long BLOCK = 2L << 20;
-    /** So many are made, so that what else comes and goes on the heap does not count. */
+    /** The number of maps: enough to make other changes of the heap negligible. */
     private static final int MAPS = 16;
 
     @Mixin
@@ -53,7 +53,7 @@ final class BlockMapCost extends Benchmark {
                         .atMost(WANTED_KB));
     }
 
-    /** The heap that a map takes whose state file is mapped, and all of the file. */
+    /** The heap of a map whose state file is mapped, and the whole file, in bytes. */
     private static double inFile(MemoryRegionPlan plan) throws IOException {
         Path folder = Files.createTempDirectory("exomem-benchmark");
         StateDirectory directory = new StateDirectory(folder);

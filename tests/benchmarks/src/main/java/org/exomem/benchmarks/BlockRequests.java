@@ -10,12 +10,12 @@ import org.exomem.conformance.guest.GuestRam;
 import org.exomem.conformance.guest.MemDriver;
 import org.exomem.conformance.guest.RingDriver;
 
-/** Requests to plug or to unplug, written before anything is measured, one for each run of blocks. */
+/** Requests to plug or to unplug, one for each run of blocks, written before the measurement. */
 final class BlockRequests {
     private static final Duration LIMIT = Duration.ofSeconds(60);
     private static final int REQUEST_SIZE = 24;
     private static final int RESPONSE_SIZE = 10;
-    /** From one request, with the response behind it, to the next: a cache line. */
+    /** The distance between two requests, each with its response, in bytes: a cache line. */
     private static final int STRIDE = 64;
 
     private static final int RESPONSE = 32;
@@ -41,12 +41,12 @@ final class BlockRequests {
         }
     }
 
-    /** Plugs all of it; see {@link #send}. */
+    /** Plugs all runs; see {@link #send}. */
     long plug(RingDriver ring) throws IOException {
         return send(ring, MemDriver.PLUG);
     }
 
-    /** Unplugs all of it; see {@link #send}. */
+    /** Unplugs all runs; see {@link #send}. */
     long unplug(RingDriver ring) throws IOException {
         return send(ring, MemDriver.UNPLUG);
     }
@@ -54,7 +54,7 @@ final class BlockRequests {
     /**
      * Makes all requests available, then notifies once, and sleeps until the device has answered the last.
      *
-     * @return the nanoseconds from the notification on
+     * @return the nanoseconds since the notification
      * @throws IOException if one was not acknowledged
      */
     private long send(RingDriver ring, int type) throws IOException {

@@ -21,8 +21,8 @@ import org.exomem.linux.Poll;
 import org.exomem.linux.UnixSockets;
 
 /**
- * A class of ours that runs as another process, with this one's JVM and class path. It is given descriptors when it
- * starts, then lines, each of which it answers with one.
+ * A class that runs as another process, with this one's JVM and class path. It receives descriptors when it starts,
+ * then lines, and answers each line with one line.
  */
 final class ChildJvm implements AutoCloseable {
     private static final Duration LIMIT = Duration.ofSeconds(30);
@@ -37,7 +37,7 @@ final class ChildJvm implements AutoCloseable {
         this.answers = new BufferedReader(new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
     }
 
-    /** The words that start a JVM like this one with that class; its arguments follow. */
+    /** The words that start a JVM like this one with that class. Its arguments follow. */
     static List<String> words(String mainClass) {
         return new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
@@ -45,19 +45,19 @@ final class ChildJvm implements AutoCloseable {
                 "-Xmx512m",
                 "--enable-native-access=ALL-UNNAMED",
                 "-cp",
-                // Surefire may put a jar that only names the others on the class path proper.
+                // Surefire may use a class path with a single jar that names the others.
                 System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")),
                 mainClass));
     }
 
-    /** Starts a class whose main calls {@link #descriptors} first; the descriptors stay the caller's. */
+    /** Starts a class whose main calls {@link #descriptors} first. The descriptors remain the caller's. */
     static ChildJvm start(Class<?> main, List<Fd> descriptors) throws IOException {
         return start(List.of(), main, descriptors);
     }
 
     /**
-     * The same for a process that this one attaches to: it is a child of a shell, because the JDK waits for its own children,
-     * and would be told in place of whoever traces one that it has stopped.
+     * The same for a process that this one traces. It is the child of a shell: the JDK waits for its own children, and
+     * would receive the stops of a traced child instead of the tracer.
      */
     static ChildJvm startBelowShell(Class<?> main, List<Fd> descriptors) throws IOException {
         return start(List.of("sh", "-c", "\"$@\"; exit $?", "sh"), main, descriptors);
@@ -97,7 +97,7 @@ final class ChildJvm implements AutoCloseable {
         }
     }
 
-    /** In the child: the descriptors that it was given. */
+    /** In the child: returns the descriptors that it received. */
     static List<Fd> descriptors(String[] arguments) throws IOException {
         List<Fd> descriptors = new ArrayList<>();
         try (MessageSocket socket = new MessageSocket(UnixSockets.connect(Path.of(arguments[0])))) {
@@ -109,7 +109,7 @@ final class ChildJvm implements AutoCloseable {
         return descriptors;
     }
 
-    /** In the child: answers lines until they end. */
+    /** In the child: answers lines until the input ends. */
     static void serve(UnaryOperator<String> answer) throws IOException {
         BufferedReader lines = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         PrintStream out = new PrintStream(System.out, true, StandardCharsets.UTF_8);
@@ -118,12 +118,12 @@ final class ChildJvm implements AutoCloseable {
         }
     }
 
-    /** Sends a line; its {@link #answer} has to be fetched before the next. */
+    /** Sends a line. {@link #answer} must be called before the next line. */
     void tell(String question) {
         questions.println(question);
     }
 
-    /** Waits for the answer to what was told last. */
+    /** Waits for the answer to the last line. */
     String answer() throws IOException {
         String answer = answers.readLine();
         if (answer == null) {

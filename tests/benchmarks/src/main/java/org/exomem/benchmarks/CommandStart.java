@@ -19,7 +19,9 @@ import java.util.jar.Manifest;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** What {@code exomem vms} takes, from the launcher to its end, beside a JVM that does nothing. */
+/**
+ * The duration of {@code exomem vms}, from the start of the launcher to the end, compared with a JVM that does nothing.
+ */
 @Command(
         name = "command-start",
         mixinStandardHelpOptions = true,
@@ -39,7 +41,7 @@ final class CommandStart extends Benchmark {
         try (ServeProcess exomem = ServeProcess.start(List.of("vm0"))) {
             List<String> vms = command(exomem, "vms");
             List<String> bare = bareJvm(folder, javaOf(command(exomem, "hints", "vm0", "--follow")));
-            // Once each before: what is read from disk is then in memory.
+            // Once each before the measurement, so that the files are in memory.
             millis(bare);
             millis(vms);
             List<Double> bareMillis = new ArrayList<>();
@@ -72,7 +74,10 @@ final class CommandStart extends Benchmark {
         return command;
     }
 
-    /** The words with which the launcher starts the JVM of a command, up to its class path; found on one that runs on. */
+    /**
+     * The words with which the launcher starts a command's JVM, up to its class path. They are read from a command that
+     * keeps running.
+     */
     private static List<String> javaOf(List<String> command) throws IOException {
         Process process = new ProcessBuilder(command)
                 .redirectOutput(ProcessBuilder.Redirect.DISCARD)
@@ -95,7 +100,7 @@ final class CommandStart extends Benchmark {
         }
     }
 
-    /** A JVM that says hello, with the options of another, and a cache that it was trained for. */
+    /** A JVM that prints a line, with the options of another, and a cache from its own training. */
     private static List<String> bareJvm(Path folder, List<String> java) throws IOException {
         Path jar = folder.resolve("hello.jar");
         Path cache = folder.resolve("hello.aot");

@@ -10,8 +10,8 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 /**
- * The device alone: how fast it takes pages into the balloon from a driver in another process that has everything ready
- * before it kicks, and sleeps until all is done.
+ * The device alone: how fast it puts pages into the balloon. The driver in another process has everything ready before
+ * it kicks, and sleeps until all is done.
  */
 @Command(
         name = "device-inflate",
@@ -20,7 +20,7 @@ import picocli.CommandLine.Option;
 final class DeviceInflate extends Benchmark {
     private static final double WANTED_MILLIONS = 50;
     private static final double WANTED_OF_FALLOCATE = 0.9;
-    /** The guest's own memory below the pages that go into the balloon: rings, and buffers of page numbers. */
+    /** Bytes of the guest's own memory below the pages for the balloon: rings, and buffers of page numbers. */
     private static final long OWN = 32L << 20;
 
     @Option(names = "--memory", paramLabel = "MIB", description = "What the runs lie in. Default: ${DEFAULT-VALUE}")

@@ -12,8 +12,8 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 /**
- * The memory device alone: how fast it plugs and unplugs for a driver in another process that has everything ready before
- * it kicks, and sleeps until all is done.
+ * The memory device alone: how fast it plugs and unplugs. The driver in another process has everything ready before it
+ * kicks, and sleeps until all is done.
  */
 @Command(
         name = "device-plug",
@@ -23,7 +23,7 @@ final class DevicePlug extends Benchmark {
     private static final double WANTED_A_SECOND = 200_000;
     private static final double WANTED_OF_FALLOCATE = 0.9;
     private static final long BLOCK_PAGES = MemoryGuest.BLOCK / Pages.SIZE;
-    /** What Linux names in one request when a memory block of x86-64, 128 MiB, is free as a whole. */
+    /** The number of blocks in one request of Linux if a memory block of x86-64, 128 MiB, is completely free. */
     private static final int LINUX_BLOCKS = (int) ((128L << 20) / MemoryGuest.BLOCK);
 
     private static final long SEED = 4711;
@@ -43,7 +43,7 @@ final class DevicePlug extends Benchmark {
     @Option(names = "--warm-up", description = "Rounds before, not measured. Default: ${DEFAULT-VALUE}")
     private int warmUp = 40;
 
-    /** What the guest has written to its blocks before it unplugs them. */
+    /** What the guest has written into its blocks before it unplugs them. */
     private enum Content {
         ALL_PAGES {
             @Override
@@ -81,7 +81,9 @@ final class DevicePlug extends Benchmark {
         return figures;
     }
 
-    /** Blocks that the guest never touches: what it plugs and unplugs is bookkeeping, and a system call for a hole. */
+    /**
+     * Blocks that the guest never touches: plugging and unplugging them is bookkeeping, and a system call for a hole.
+     */
     private List<Figure> count(RingFormat format, boolean keepsState) throws IOException {
         long region = requests * MemoryGuest.BLOCK;
         List<Double> plugged = new ArrayList<>();
@@ -107,7 +109,7 @@ final class DevicePlug extends Benchmark {
     }
 
     private List<Figure> compare(RingFormat format) throws IOException {
-        // Small requests have to be many, so that the wake-ups at both ends do not count.
+        // Small requests must be many, so that the wake-ups at both ends are negligible.
         long region = Math.max(requests * MemoryGuest.BLOCK, memory << 20);
         List<Figure> figures = new ArrayList<>();
         try (ServeProcess exomem = ServeProcess.startMemories(List.of(MemoryGuest.options("a", region)), false);
@@ -129,12 +131,12 @@ final class DevicePlug extends Benchmark {
         return figures;
     }
 
-    /** Room for requests for all blocks of a region, each of two descriptors. */
+    /** The queue size for requests for all blocks of a region; each request has two descriptors. */
     private static int queueSize(long region) {
         return Integer.highestOneBit((int) (4 * region / MemoryGuest.BLOCK - 1));
     }
 
-    /** As before the other figures, for both. */
+    /** A run before the measurements, for both. */
     private void warmUp(MemoryGuest guest, BareFallocate bare, List<Run> runs) throws IOException {
         BlockRequests blocks = new BlockRequests(guest.ram(), runs);
         bare.use(runs);
@@ -145,7 +147,7 @@ final class DevicePlug extends Benchmark {
         }
     }
 
-    /** The same ranges with the same in them in the same order, once by calls of another process. */
+    /** The same ranges with the same content in the same order, by exomem and by plain calls of another process. */
     private List<Figure> compare(MemoryGuest guest, BareFallocate bare, List<Run> runs, Content content, String what)
             throws IOException {
         BlockRequests requests = new BlockRequests(guest.ram(), runs);
@@ -153,7 +155,7 @@ final class DevicePlug extends Benchmark {
         List<Double> rates = new ArrayList<>();
         List<Double> ratios = new ArrayList<>();
         for (int round = -2; round < rounds; round++) {
-            // Plugged in both cases: the patrol looks at unplugged blocks only.
+            // Plugged in both cases, because the patrol examines only unplugged blocks.
             requests.plug(guest.ring());
             content.write(guest.ram(), runs);
             double bareRate = runs.size() * 1e9 / bare.punch();
@@ -172,7 +174,7 @@ final class DevicePlug extends Benchmark {
                         .atLeast(WANTED_OF_FALLOCATE));
     }
 
-    /** The whole region in runs of so many blocks. */
+    /** The whole region in runs of {@code blocks} blocks. */
     private static List<Run> runs(long region, int blocks) {
         List<Run> runs = new ArrayList<>();
         long pages = Math.min(blocks * BLOCK_PAGES, region / Pages.SIZE);

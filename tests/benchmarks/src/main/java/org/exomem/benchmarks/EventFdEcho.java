@@ -5,7 +5,7 @@ import java.util.List;
 import org.HdrHistogram.Histogram;
 import org.exomem.linux.Fd;
 
-/** The bare ping-pong: another process that waits in read for one eventfd and then writes the other. */
+/** The plain ping-pong: another process waits in read for one eventfd, and then writes another. */
 final class EventFdEcho implements AutoCloseable {
     private static final String TIE = "tie ";
 
@@ -23,7 +23,7 @@ final class EventFdEcho implements AutoCloseable {
         child.answer();
     }
 
-    /** Goes there and back {@code times} times and records the nanoseconds of each. */
+    /** Sends {@code times} round trips, and records the nanoseconds of each. */
     void pingPong(int times, Histogram histogram) throws IOException {
         child.tell(Integer.toString(times));
         for (int i = 0; i < times; i++) {

@@ -8,14 +8,14 @@ import org.jspecify.annotations.Nullable;
  * A measured number.
  *
  * @param name what was measured
- * @param value how much, in {@code unit}
- * @param unit as in {@code ms}; empty for a ratio
- * @param target of the figure, or null where it has none
+ * @param value in {@code unit}
+ * @param unit such as {@code ms}; empty for a ratio
+ * @param target of the figure, or null if it has none
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
 public record Figure(
         String name, double value, String unit, @Nullable Target target) {
-    /** Which side of the limit is good. */
+    /** The side of the limit that is good. */
     public enum Bound {
         AT_MOST,
         AT_LEAST
@@ -56,7 +56,7 @@ public record Figure(
         return target != null && !target.isMetBy(value);
     }
 
-    /** The line of a table for people. */
+    /** The figure as a row of a table for people. */
     String row() {
         String judgement = target == null ? "" : target + (isMissed() ? "  MISSED" : "  met");
         return String.format(Locale.ROOT, "  %-58s %10s %-10s %s", name, number(value), unit, judgement)

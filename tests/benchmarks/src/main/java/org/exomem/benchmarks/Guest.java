@@ -10,9 +10,9 @@ import org.exomem.conformance.guest.BalloonFeatures;
 import org.exomem.conformance.guest.GuestRam;
 import org.exomem.conformance.guest.RingDriver;
 
-/** A guest without a VMM, attached to a balloon in another process, with its inflate and deflate queues running. */
+/** A guest without a VMM, attached to a balloon in another process. Its inflate and deflate queues run. */
 final class Guest implements AutoCloseable {
-    /** What a Linux driver acknowledges, with a split ring. */
+    /** The features that a Linux driver acknowledges, with a split ring. */
     static final long LINUX = BalloonFeatures.LINUX | Features.VERSION_1 | Features.INDIRECT_DESC | Features.EVENT_IDX;
 
     private static final long PROTOCOL =

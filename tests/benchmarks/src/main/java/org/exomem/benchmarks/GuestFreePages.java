@@ -16,9 +16,10 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 /**
- * A Linux guest with exomem's driver is asked for free page bitmaps: just booted, and when its free memory lies in single pages; then again
- * while nothing takes the guest's processor away, to see how long the driver itself locks. And what a program in it loses that writes
- * memory while it is asked once a second. Beside it, what Linux's own driver tells by reports and hints.
+ * Requests for free page bitmaps to a Linux guest with exomem's driver: just after boot, and when its free memory
+ * consists of single pages; then again while nothing takes the guest's processor away, to see how long the driver itself
+ * holds the lock. Also measures how much slower a program in the guest writes memory during a request each
+ * second. For comparison: the free memory that Linux's own driver reports and hints.
  */
 @Command(
         name = "guest-free-pages",
@@ -61,7 +62,7 @@ final class GuestFreePages extends Benchmark {
     @Option(names = "--linux", description = "The guest's kernel: ${COMPLETION-CANDIDATES}. Default: ${DEFAULT-VALUE}")
     private GuestImage.Linux linux = GuestImage.Linux.BOOKWORM;
 
-    /** An answer; times in ms, {@code coverage} of what the guest calls free. */
+    /** An answer; times in ms, {@code coverage} as a part of the memory that the guest counts as free. */
     private record Answer(double time, double device, double hold, double coverage) {}
 
     @Override
@@ -74,11 +75,11 @@ final class GuestFreePages extends Benchmark {
                         .driver("exomem_balloon")
                         .vhostUserBalloon(exomem.socket(VM)))) {
             GuestShell guest = qemu.guest();
-            // A page that is given back out of a huge one is free only when that is split.
+            // A page that a program frees out of a huge page is free only when the huge page is split.
             guest.run("echo never > /sys/kernel/mm/transparent_hugepage/enabled");
             figures.addAll(figures("just booted", ask("just booted", control, qemu), true));
             guest.run("randwrite start " + WRITTEN_MIB, LIMIT);
-            // The first seconds are slow: QEMU translates what runs often.
+            // The first seconds are slow, because QEMU translates frequently used code.
             rate(guest, () -> {});
             double alone = rate(guest, () -> {});
             double asked = rate(guest, () -> request(control));
@@ -94,7 +95,7 @@ final class GuestFreePages extends Benchmark {
         return figures;
     }
 
-    /** What Linux's own driver tells by reports and hints of memory that a program has just freed. */
+    /** The reports and hints of Linux's own driver for memory that a program has just freed. */
     private List<Figure> besides() throws IOException {
         List<Figure> figures = new ArrayList<>();
         try (ServeProcess exomem = ServeProcess.start(List.of(VM + ",free-page-reporting=on"));
@@ -233,7 +234,7 @@ final class GuestFreePages extends Benchmark {
         void run() throws IOException;
     }
 
-    /** Words that the program writes in a second, while something is done each second. */
+    /** Words that the program writes in a second, while {@code eachSecond} runs each second. */
     private double rate(GuestShell guest, Step eachSecond) throws IOException {
         int from = now(guest) + 1;
         for (int i = 0; i < seconds; i++) {

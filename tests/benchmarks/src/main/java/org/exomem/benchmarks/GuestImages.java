@@ -21,8 +21,8 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 /**
- * A Linux guest gets a new QEMU under it, is saved, restored, made a template and cloned; beside it QEMU's own live update
- * ({@code cpr-transfer}). Each command is run as a user runs it.
+ * A Linux guest moves to a new QEMU, is saved, restored, made a template and cloned. For comparison: QEMU's own live
+ * update ({@code cpr-transfer}). Each command runs as for a user.
  */
 @Command(
         name = "guest-images",
@@ -73,7 +73,7 @@ final class GuestImages extends Benchmark {
         return figures;
     }
 
-    /** One guest of one size. */
+    /** The measurements of one guest of one size. */
     private final class Run {
         private final int size;
         private final Path folder;
@@ -140,7 +140,7 @@ final class GuestImages extends Benchmark {
         }
 
         private void clone(List<Figure> figures) throws IOException {
-            // The first one checks the template.
+            // The first clone checks the template.
             end(start(1));
             oneByOne("clone to running", false, figures);
             oneByOne("clone to running, its VMM waited", true, figures);
@@ -246,7 +246,7 @@ final class GuestImages extends Benchmark {
             for (JsonNode one : started) {
                 Path own = folder.resolve("clones").resolve(one.path("name").asText());
                 OwnQemu.of(own.resolve("a")).close();
-                // Before another clone takes its name.
+                // The VM's name must be free before another clone takes it.
                 Awaitility.await()
                         .atMost(LIMIT)
                         .until(() -> features(one.path("name").asText()) < 0);
@@ -266,7 +266,7 @@ final class GuestImages extends Benchmark {
                     .until(() -> features(vm) > 0);
         }
 
-        /** How many its driver has taken; -1 if the VM is not served. */
+        /** The number of features that its driver has acknowledged; -1 if the VM is not served. */
         private int features(String vm) throws IOException {
             try (QmpClient control = exomem.control()) {
                 for (JsonNode one : control.execute("query-vms")) {
@@ -304,7 +304,7 @@ final class GuestImages extends Benchmark {
             }
         }
 
-        /** From the stop of the guest until it runs in the other QEMU. */
+        /** The time from the stop of the guest until it runs in the other QEMU. */
         private double cprTransfer() throws IOException {
             Path cpr = folder.resolve("cpr");
             Path main = folder.resolve("main");
@@ -375,7 +375,7 @@ final class GuestImages extends Benchmark {
         }
     }
 
-    /** What the files of a folder in memory take. */
+    /** The memory that the files of a folder occupy. */
     private static double sharedMemory(Path folder) throws IOException {
         try (Stream<Path> files = Files.walk(folder)) {
             double bytes = 0;

@@ -14,8 +14,8 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 /**
- * The whole system: how long the same Linux guest in the same QEMU takes to inflate, once with exomem's balloon and once
- * with QEMU's own, from the command until the driver says that it has done all.
+ * The whole system: how long the same Linux guest in the same QEMU takes to inflate, once with exomem's balloon and
+ * once with QEMU's own. Measured from the command until the driver reports that it has finished.
  */
 @Command(
         name = "guest-inflate",
@@ -23,7 +23,7 @@ import picocli.CommandLine.Option;
         description = "A real Linux guest inflates: exomem's time against QEMU's own balloon.")
 final class GuestInflate extends Benchmark {
     private static final double WANTED = 0.7;
-    // Each look wakes threads of what is measured; a hundred a second would cost it some percent.
+    // Each query wakes threads of the measured system; a hundred a second would cost it some percent.
     private static final Duration LOOK_AGAIN = Duration.ofMillis(100);
     private static final Duration LIMIT = Duration.ofMinutes(5);
 
@@ -53,7 +53,7 @@ final class GuestInflate extends Benchmark {
             description = "Options of exomem's balloon, as in discard=off: shows what the guest alone takes.")
     private String balloonOptions = "";
 
-    /** One guest's run, in ms; {@code cpu} is that of QEMU and the back-end while it inflated. */
+    /** The result of one guest, in ms; {@code cpu} is the processor time of QEMU and the back-end while it inflated. */
     private record Run(double inflate, double deflate, long cpu) {}
 
     @Override

@@ -23,9 +23,9 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 /**
- * The whole system: a Linux guest moves from one QEMU to another on the same machine, by QEMU alone and with exomem, idle
- * and after a program in it has used most of its memory and ended. Afterwards the guest must be alive over there, with the
- * memory that it held.
+ * The whole system: a Linux guest moves from one QEMU to another on the same machine, by QEMU alone and with exomem. It
+ * is idle, or a program in it has used most of its memory and ended. Afterwards the guest must be alive at the
+ * destination, with the memory that it held.
  */
 @Command(
         name = "guest-migrate",
@@ -35,13 +35,13 @@ final class GuestMigrate extends Benchmark {
     private static final Duration LIMIT = Duration.ofMinutes(3);
     private static final Duration LOOK_AGAIN = Duration.ofMillis(20);
     private static final long MIB = 1 << 20;
-    /** What the guest holds, and has to hold afterwards. */
+    /** MiB that the guest holds, and must still hold afterwards. */
     private static final long KEPT = 64;
 
-    /** Far more than any socket here carries. */
+    /** Bytes a second, far more than any socket here carries. */
     private static final long NO_LIMIT = 100L << 30;
 
-    /** More than the engine's part is not there for all of exomem: neither here nor there. */
+    /** More than the engine's part is not available to the whole of exomem, neither here nor at the destination. */
     private static final String HEAP = "-Xmx64m";
 
     private static final double WANTED_BYTES = 22;
@@ -51,7 +51,7 @@ final class GuestMigrate extends Benchmark {
     private static final double WANTED_OF_BITMAP_AGAINST_QEMU = 10;
     private static final double WANTED_TOUCHED = 8;
 
-    /** Who migrates, and what it knows. */
+    /** What migrates the guest, and what it knows about the guest's memory. */
     enum Way {
         QEMU("QEMU, private memory"),
         QEMU_HINTS("QEMU, private memory, hints"),
@@ -62,7 +62,7 @@ final class GuestMigrate extends Benchmark {
         EXOMEM_HINTS_NOT_CLEARED("exomem, hints, init_on_alloc=0"),
         EXOMEM_REPORTING("exomem, reporting"),
         EXOMEM_BITMAP("exomem, bitmap"),
-        /** No log of writes: page descriptors tell at the pause what is free. */
+        /** No log of writes: page descriptors show at the pause which pages are free. */
         EXOMEM_DESCRIPTORS("exomem, page descriptors"),
         EXOMEM_COMPARE("exomem, no hints, comparing"),
         EXOMEM_SKIP("exomem, hints, comparing, skip unchanged");
@@ -81,7 +81,7 @@ final class GuestMigrate extends Benchmark {
             return name().contains("HINTS") || this == EXOMEM_SKIP;
         }
 
-        /** As exomem's control socket names it. */
+        /** The name on exomem's control socket. */
         String hintsWord() {
             if (hasOurDriver()) {
                 return "bitmap";
@@ -98,26 +98,26 @@ final class GuestMigrate extends Benchmark {
             return hasOurDriver() ? "exomem_balloon" : "virtio_balloon";
         }
 
-        /** QEMU's own memory, as its users have it who need no vhost-user device. */
+        /** QEMU's private memory, as for users without a vhost-user device. */
         boolean isPrivate() {
             return this == QEMU || this == QEMU_HINTS;
         }
 
-        /** How exomem learns which pages the guest writes. */
+        /** How exomem finds the pages that the guest writes. */
         String writes() {
             return EnumSet.of(EXOMEM_COMPARE, EXOMEM_SKIP, EXOMEM_DESCRIPTORS).contains(this) ? "compare" : "watch";
         }
     }
 
-    /** What was done with the guest's memory before. */
+    /** What happened to the guest's memory before. */
     enum Before {
         BOOT("idle guest", 1),
-        /** As with a VMM that preallocates: the host holds all memory, the guest uses little of it. */
+        /** As with a VMM that preallocates: the host holds all memory, and the guest uses little of it. */
         TOUCHING("idle guest, all its memory touched", WANTED_TOUCHED),
         WORK("guest whose work has ended", WANTED_TIME);
 
         private final String title;
-        /** How many times shorter a migration has to be than without hints. */
+        /** The required ratio of the time without hints to the time with them. */
         private final double wanted;
 
         Before(String title, double wanted) {
@@ -369,12 +369,12 @@ final class GuestMigrate extends Benchmark {
         return checksum;
     }
 
-    /** What the destination will fill. */
+    /** The memory that the destination will fill. */
     private WarmMemory warm(Path folder) throws IOException {
         return WarmMemory.of(folder, memory << 20);
     }
 
-    /** A guest that lost memory would have died, or would find it out. */
+    /** A guest that lost memory would have died, or would detect the loss. */
     private static void check(Qemu destination, String checksum) throws IOException {
         String found = destination.guest().run("memeat verify kept", LIMIT);
         if (!found.equals(checksum)) {
@@ -382,12 +382,12 @@ final class GuestMigrate extends Benchmark {
         }
     }
 
-    /** All that the guest does not call free: programs, caches, and the kernel with its own tables. */
+    /** All memory that the guest does not count as free: programs, caches, and the kernel with its own tables. */
     private double inUse(Qemu qemu) throws IOException {
         return (memory << 20) - qemu.guest().memory().free();
     }
 
-    /** Waits until reports free no more: a sixteenth of what is free comes every two seconds. */
+    /** Waits until reports free no more: every two seconds, a sixteenth of the free memory is reported. */
     private static void awaitReported(Qemu qemu) {
         long[] last = {Long.MAX_VALUE};
         Awaitility.await()

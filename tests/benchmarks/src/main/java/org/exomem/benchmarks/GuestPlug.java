@@ -18,8 +18,9 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 /**
- * The whole system: how long the same Linux guest in the same QEMU takes to plug memory and to unplug it again, once with
- * exomem's memory device and once with QEMU's own, from the command until the driver's last request was carried out.
+ * The whole system: how long the same Linux guest in the same QEMU takes to plug memory and to unplug it again, once
+ * with exomem's memory device and once with QEMU's own. Measured from the command until the driver's last request was
+ * carried out.
  */
 @Command(
         name = "guest-plug",
@@ -30,12 +31,12 @@ final class GuestPlug extends Benchmark {
     private static final double WANTED_PLUG = 1.0;
     private static final double WANTED_UNPLUG = 0.8;
     private static final double WANTED_GUARD = 1.1;
-    /** What the guest boots with; all of it lies below 2 GiB, and the regions of both devices from 4 GiB on. */
+    /** Bytes that the guest boots with. All of them are below 2 GiB, and the regions of both devices begin at 4 GiB. */
     private static final long BOOT = 2L << 30;
 
     private static final long REGION = 4L << 30;
     private static final Duration LIMIT = Duration.ofMinutes(2);
-    // Each look is work for what is measured: plugging takes a fifth of a second, unplugging some seconds.
+    // Each query loads the measured system. Plugging takes a fifth of a second, unplugging some seconds.
     private static final Duration LOOK_WHEN_PLUGGING = Duration.ofMillis(20);
     private static final Duration LOOK_WHEN_UNPLUGGING = Duration.ofMillis(100);
 
@@ -60,7 +61,7 @@ final class GuestPlug extends Benchmark {
     @Option(names = "--linux", description = "The guest's kernel: ${COMPLETION-CANDIDATES}. Default: ${DEFAULT-VALUE}")
     private GuestImage.Linux linux = GuestImage.Linux.BOOKWORM;
 
-    /** One guest's run, in ms; {@code cpu} is that of QEMU, and of the back-end if that is another process. */
+    /** The result of one guest, in ms; {@code cpu} is that of QEMU, and of the back-end if that is another process. */
     private record Run(double plug, List<Long> plugCpu, double unplug, List<Long> unplugCpu) {
         @Override
         public String toString() {
@@ -83,7 +84,7 @@ final class GuestPlug extends Benchmark {
         List<Run> ours = new ArrayList<>();
         List<Run> guarded = new ArrayList<>();
         for (int round = 0; round < rounds; round++) {
-            // They take turns in being first.
+            // The order of the two alternates.
             if (round % 2 == 0) {
                 own.add(qemu(before));
                 ours.add(exomem(before, false));
@@ -214,7 +215,7 @@ final class GuestPlug extends Benchmark {
         List<Long> cpu = ProcessUsage.cpuMillis(processes);
         double plug = memory.millisTo(size << 20, LOOK_WHEN_PLUGGING, LIMIT);
         List<Long> plugCpu = ProcessUsage.cpuMillisSince(cpu, processes);
-        // The guest still has to bring the blocks online that it plugged last.
+        // The guest must still bring the last plugged blocks online.
         qemu.guest().run("true");
         if (before > 0) {
             qemu.guest().run("memeat fill a " + before + " 1", LIMIT);

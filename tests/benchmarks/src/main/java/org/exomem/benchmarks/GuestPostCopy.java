@@ -19,8 +19,9 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 /**
- * A Linux guest begins at another QEMU before its memory is there, by exomem and by QEMU's own post-copy, alternating. Both leave at once: nothing
- * was sent before. As soon as it runs over there a program in it reads all that it has filled.
+ * A Linux guest runs at another QEMU before its memory is there, by exomem and by QEMU's own post-copy, alternating.
+ * Both hand over at once: nothing was sent before. As soon as the guest runs at the destination, a program in it reads
+ * all the memory that it has filled.
  */
 @Command(
         name = "guest-postcopy",
@@ -50,10 +51,10 @@ final class GuestPostCopy extends Benchmark {
     /**
      * One migration; times in ms.
      *
-     * @param pause from the stop of the guest until it runs over there
+     * @param pause from the stop of the guest until it runs at the destination
      * @param asked from the command until then
-     * @param reading how many times longer the program took over there than here before
-     * @param all from the command until all was there
+     * @param reading how many times longer the program took there than here before
+     * @param all from the command until all memory had arrived
      */
     private record Run(double pause, double asked, double reading, double all) {}
 
@@ -120,7 +121,7 @@ final class GuestPostCopy extends Benchmark {
                 .driver("virtio_balloon");
     }
 
-    /** What the program reads, and how long that takes, ms. */
+    /** Runs the program that reads its memory. Returns its time in ms. */
     private static double read(Qemu qemu, String checksum) throws IOException {
         long begin = System.nanoTime();
         String found = qemu.guest().run("memeat verify kept", LIMIT);

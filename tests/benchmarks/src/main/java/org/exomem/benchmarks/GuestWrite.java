@@ -21,9 +21,9 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 /**
- * How much a migration slows a program down that writes its guest's memory at random. Each guest is its own measure: what the program
- * wrote in the seconds before, against what it wrote in as many of the migration, from its first second on. The migration is
- * cancelled afterwards.
+ * How much a migration slows down a program that writes its guest's memory at random. Each guest is compared with
+ * itself: what the program wrote in some seconds before the migration, against what it wrote in as many seconds of the
+ * migration, from its first second on. The migration is cancelled afterwards.
  */
 @Command(
         name = "guest-write",
@@ -35,7 +35,7 @@ final class GuestWrite extends Benchmark {
     private static final int TENTHS_A_SECOND = 10;
     private static final double WANTED = 1.05;
 
-    /** Who migrates. */
+    /** What migrates the guest. */
     enum Way {
         QEMU("QEMU, private memory", ""),
         EXOMEM("exomem", "auto"),
@@ -43,7 +43,7 @@ final class GuestWrite extends Benchmark {
         EXOMEM_COMPARE("exomem, comparing", "compare");
 
         private final String title;
-        /** How exomem learns what is written. */
+        /** How exomem finds the pages that are written. */
         private final String writes;
 
         Way(String title, String writes) {
@@ -74,7 +74,7 @@ final class GuestWrite extends Benchmark {
     @Option(names = "--rounds", description = "Rounds of each, alternating. Default: ${DEFAULT-VALUE}")
     private int rounds = 3;
 
-    /** Words written in a second, millions. */
+    /** Millions of words written in a second. */
     private record Run(double before, double meanwhile) {
         double slowDown() {
             return before / meanwhile;
@@ -143,7 +143,7 @@ final class GuestWrite extends Benchmark {
                 Qemu destination = Qemu.start(guest(folder, "b").privateMemory().incoming())) {
             String uri = "unix:" + folder.resolve("stream");
             destination.qmp().execute("migrate-incoming", Map.of("uri", uri));
-            // As it would go on for ever, it has no reason to end within the time that is looked at.
+            // The migration does not end by itself, so it can't end within the measured time.
             source.qmp()
                     .execute("migrate-set-parameters", Map.of("max-bandwidth", bandwidth * MIB, "downtime-limit", 1));
             return run(folder, source, source.qmp(), Map.of("uri", uri), Map.of(), "migrate_cancel");
@@ -174,7 +174,7 @@ final class GuestWrite extends Benchmark {
         int window = seconds * TENTHS_A_SECOND;
         int before = now(guest);
         double alone = rate(guest, before, window);
-        // A tenth has begun.
+        // The present tenth of a second has begun already.
         int begun = now(guest) + 1;
         control.execute("migrate", wish);
         double meanwhile = rate(guest, begun + TENTHS_A_SECOND, window);
@@ -192,7 +192,10 @@ final class GuestWrite extends Benchmark {
         return Integer.parseInt(guest.run("randwrite now").strip());
     }
 
-    /** Waits until those tenths of a second are over, and asks seldom, as that is work for the guest too; million words a second. */
+    /**
+     * Waits until these tenths of a second are over. Polls rarely, because a query also loads the guest. Returns
+     * million words a second.
+     */
     private double rate(GuestShell guest, int from, int tenths) throws IOException {
         Awaitility.await()
                 .pollDelay(Duration.ofSeconds(seconds))

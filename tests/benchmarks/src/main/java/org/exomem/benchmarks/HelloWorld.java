@@ -1,6 +1,6 @@
 package org.exomem.benchmarks;
 
-/** What a JVM does that does nothing. */
+/** A JVM that does nothing but print a line. */
 final class HelloWorld {
     private HelloWorld() {}
 

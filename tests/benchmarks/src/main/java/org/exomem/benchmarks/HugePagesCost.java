@@ -16,7 +16,10 @@ import org.exomem.migration.stream.format.MemoryDescription;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** Dense memory that arrives at the destination of a migration: what it costs to store it, and its VMM to touch it then. */
+/**
+ * Dense memory that arrives at the destination of a migration: the cost of storing it, and of the VMM's first touches
+ * afterwards.
+ */
 @Command(
         name = "huge-pages",
         mixinStandardHelpOptions = true,
@@ -32,7 +35,7 @@ final class HugePagesCost extends Benchmark {
     @Option(names = "--rounds", description = "Rounds of both, in turns. Default: ${DEFAULT-VALUE}")
     private int rounds = 9;
 
-    /** Seconds. */
+    /** Both in seconds. */
     private record Run(double stored, double touched) {}
 
     @Override
@@ -64,7 +67,7 @@ final class HugePagesCost extends Benchmark {
         return Median.of(runs.stream().map(Run::touched).toList());
     }
 
-    /** The second time counts: pages of this size are there then (see {@link WarmMemory}). */
+    /** The second run counts: the host then has pages of this size (see {@link WarmMemory}). */
     private Run run(Path folder) throws IOException {
         store(folder);
         return store(folder);

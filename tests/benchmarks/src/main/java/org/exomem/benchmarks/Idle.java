@@ -9,14 +9,14 @@ import java.util.List;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** What {@code exomem serve} costs while its guests want nothing, and how long it takes to be there. */
+/** The cost of {@code exomem serve} while its guests request nothing, and the time of its start. */
 @Command(
         name = "idle",
         mixinStandardHelpOptions = true,
         description = "Memory and CPU time of an idle exomem serve, memory of each further VM, start to listening.")
 final class Idle extends Benchmark {
     private static final double WANTED_MIB = 100;
-    /** Of one processor: the JVM's own threads look around a few times a second. */
+    /** Percent of one processor: the JVM's own threads wake up a few times a second. */
     private static final double WANTED_CPU_PERCENT = 0.1;
 
     private static final double WANTED_MIB_PER_VM = 1;

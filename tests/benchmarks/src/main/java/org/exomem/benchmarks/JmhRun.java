@@ -12,7 +12,7 @@ import org.openjdk.jmh.runner.options.TimeValue;
 import org.openjdk.jmh.runner.options.VerboseMode;
 import picocli.CommandLine.Option;
 
-/** How JMH measures, as options of a command; with the GC profiler. */
+/** JMH's settings as options of a command; with the GC profiler. */
 final class JmhRun {
     private static final String PACKAGE = "org.exomem.benchmarks.micro.";
 

@@ -13,9 +13,9 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 /**
- * From a kick to the call for one buffer that is in the used ring then, against an eventfd that goes to another process
- * and back. Both partners are JVMs that call the kernel by JNA; the driver waits with one system call in both, and both
- * partners are placed alike.
+ * The time from a kick to the call for one buffer, which is then in the used ring. For comparison: the round trip of an
+ * eventfd to another process and back. In both cases the partner is a JVM that calls the kernel by JNA, the driver
+ * waits with one system call, and the threads are placed alike.
  */
 @Command(
         name = "kick-latency",
@@ -34,7 +34,7 @@ final class KickLatency extends Benchmark {
     @Option(names = "--times", description = "Kicks in a round. Default: ${DEFAULT-VALUE}")
     private int times = 5000;
 
-    /** Where the two that talk run: a wake-up over processors costs what is compared here several times over. */
+    /** The processors of the two partners: a wake-up across processors costs several times what is compared here. */
     private enum Placement {
         TWO_CPUS("two CPUs", 1),
         ONE_CPU("one CPU", 0);

@@ -6,17 +6,17 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
- * The machine on which figures were measured.
+ * The machine of a measurement.
  *
  * @param cpu the processor's name
- * @param cpus how many of them
+ * @param cpus the number of processors
  * @param memoryMib the host's memory in MiB
  * @param kernel the kernel's release
  * @param java the JVM's version
- * @param load the load average of the minute before: other work on the machine shows here
+ * @param load the load average of the minute before, which shows other work on the machine
  */
 public record Machine(String cpu, int cpus, long memoryMib, String kernel, String java, double load) {
-    /** This machine, now. */
+    /** Describes this machine now. */
     static Machine now() throws IOException {
         return new Machine(
                 line(Path.of("/proc/cpuinfo"), "model name"),

@@ -7,7 +7,7 @@ import java.util.stream.IntStream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** What {@code exomem serve} costs on a host with many VMs, each with a balloon and a memory device. */
+/** The cost of {@code exomem serve} on a host with many VMs, each with a balloon and a memory device. */
 @Command(
         name = "many-vms",
         mixinStandardHelpOptions = true,
@@ -15,7 +15,7 @@ import picocli.CommandLine.Option;
                 "Memory and threads of an exomem serve with many VMs that have a balloon and a memory device each.")
 final class ManyVms extends Benchmark {
     private static final double WANTED_MIB = 100;
-    /** One event loop for each VM, and what the JVM has for itself. */
+    /** Threads besides the event loops of the VMs (one each): those of the JVM. */
     private static final int OTHER_THREADS = 30;
 
     private static final Duration SETTLE_LIMIT = Duration.ofSeconds(120);

@@ -2,7 +2,7 @@ package org.exomem.benchmarks;
 
 import java.util.List;
 
-/** The middle of some samples: what other work on the machine disturbs least. */
+/** The median of some samples, which other work on the machine disturbs least. */
 final class Median {
     private Median() {}
 

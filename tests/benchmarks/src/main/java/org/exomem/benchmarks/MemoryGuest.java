@@ -10,14 +10,14 @@ import org.exomem.conformance.guest.GuestRam;
 import org.exomem.conformance.guest.RingDriver;
 
 /**
- * A guest without a VMM, attached to a memory device in another process. Its memory is one range from address 0 on: {@link
- * #OWN} bytes for rings and requests, then the device's region. So a guest address is an offset in the file.
+ * A guest without a VMM, attached to a memory device in another process. Its memory is one range from address 0 on:
+ * {@link #OWN} bytes for rings and requests, then the device's region. So a guest address is an offset in the file.
  */
 final class MemoryGuest implements AutoCloseable {
-    /** Where the region of the device starts; a multiple of every usual block size. */
+    /** The address of the device's region; a multiple of every usual block size. */
     static final long OWN = 64L << 20;
 
-    /** Of all blocks to be plugged or unplugged at once. */
+    /** The size of a block in bytes. */
     static final long BLOCK = 2L << 20;
 
     private static final long PROTOCOL =
@@ -34,7 +34,7 @@ final class MemoryGuest implements AutoCloseable {
         device.start();
     }
 
-    /** What {@code --mem} says of a device for such a guest, of which everything may be plugged. */
+    /** The value of {@code --mem} for a device for such a guest, with the whole region requested. */
     static String options(String vm, long regionBytes) {
         return vm + ",addr=" + OWN + ",size=" + regionBytes + ",requested=" + regionBytes + ",block=" + BLOCK;
     }

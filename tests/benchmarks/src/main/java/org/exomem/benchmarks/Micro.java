@@ -10,15 +10,15 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Parameters;
 
-/** The parts in one process, by JMH: how long each takes, and that none of them allocates. */
+/** The parts in one process, by JMH: the time of each, and that none of them allocates. */
 @Command(
         name = "micro",
         mixinStandardHelpOptions = true,
         description = "The parts on the way from a kick to a used entry, by JMH, and what they allocate.")
 final class Micro extends Benchmark {
     /**
-     * Bytes an operation. The smallest object has 16; below that is what the runner allocates for itself in each iteration,
-     * spread over its operations.
+     * Bytes an operation that count as no allocation. The smallest object has 16. Less is what the runner itself
+     * allocates in each iteration, divided by its operations.
      */
     private static final double NOTHING = 2;
 

@@ -3,7 +3,7 @@ package org.exomem.benchmarks;
 import java.util.List;
 import java.util.Locale;
 
-/** Times and bytes of migrations as bars, for the report. */
+/** Times and bytes of migrations as a bar chart, for the report. */
 final class MigrationPicture {
     private static final int LABELS = 230;
     private static final int BARS = 250;
@@ -11,7 +11,7 @@ final class MigrationPicture {
     private static final int ROW = 26;
     private static final int WIDTH = LABELS + 2 * (BARS + GAP);
 
-    /** One migration: ms, MiB. */
+    /** One migration; times in ms, amount in MiB. */
     record Bar(String title, double time, double mebibytes, double downtime) {}
 
     /** Migrations of guests in the same state. */

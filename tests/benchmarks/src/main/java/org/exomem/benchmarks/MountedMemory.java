@@ -4,9 +4,9 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** A memory file system of a benchmark's own, mounted as root. */
+/** A memory file system of a benchmark, mounted as root. */
 record MountedMemory(Path folder) implements AutoCloseable {
-    /** @param options of tmpfs, as in {@code huge=advise} */
+    /** @param options of tmpfs, such as {@code huge=advise} */
     static MountedMemory mount(String options) throws IOException {
         Path folder = Files.createTempDirectory("exomem-benchmark");
         try {

@@ -30,7 +30,10 @@ import org.exomem.migration.pager.VmmMemory;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** What a touch of a missing page takes that the pager serves from an image, against a handler that does nothing else. */
+/**
+ * The time of a touch of a missing page that the pager reads from an image, compared with a handler that does nothing
+ * else.
+ */
 @Command(
         name = "page-faults",
         mixinStandardHelpOptions = true,
@@ -46,7 +49,7 @@ final class PageFaultCost extends Benchmark {
     @Option(names = "--rounds", description = "Rounds of each of the two, alternating. Default: ${DEFAULT-VALUE}")
     private int rounds = 9;
 
-    /** What touches took, in microseconds. */
+    /** The times of touches, in microseconds: the median and the 99th percentile. */
     private record Taken(double half, double most) {}
 
     @Override

@@ -7,10 +7,7 @@ import java.util.List;
 import java.util.Random;
 import org.exomem.pages.Pages;
 
-/**
- * Pages of a guest that are put into the balloon: runs of neighbours, no two of which touch, in the order in which the
- * driver names them.
- */
+/** Pages of a guest that are put into the balloon: runs of neighbours, in the driver's order. No two runs touch. */
 record PageRuns(String name, List<Run> runs) {
     /** Neighbouring pages, from page number {@code first} on. */
     record Run(long first, int pages) {
@@ -27,7 +24,7 @@ record PageRuns(String name, List<Run> runs) {
     private static final int LINUX_BUFFER = 256;
     private static final int LONGEST_MIXED = 64;
 
-    /** Runs as long as a buffer of Linux's driver, one after the other, with a quarter of that between two. */
+    /** Runs as long as a buffer of Linux's driver, in ascending order, with gaps of a quarter of that. */
     static PageRuns whole(long first, long end) {
         List<Run> runs = new ArrayList<>();
         for (long page = first; page + LINUX_BUFFER <= end; page += LINUX_BUFFER * 5 / 4) {
@@ -36,7 +33,7 @@ record PageRuns(String name, List<Run> runs) {
         return new PageRuns("runs of 256 pages", runs);
     }
 
-    /** Every other page, in no order. */
+    /** Every other page, in random order. */
     static PageRuns scattered(long first, long end) {
         List<Run> runs = new ArrayList<>();
         for (long page = first; page < end; page += 2) {
@@ -46,7 +43,7 @@ record PageRuns(String name, List<Run> runs) {
         return new PageRuns("single pages", runs);
     }
 
-    /** Runs of 1 to 64 pages with as long gaps, in no order. */
+    /** Runs of 1 to 64 pages with gaps as long, in random order. */
     static PageRuns mixed(long first, long end) {
         Random random = new Random(SEED);
         List<Run> runs = new ArrayList<>();
@@ -67,7 +64,7 @@ record PageRuns(String name, List<Run> runs) {
         return runs.stream().mapToLong(Run::pages).sum();
     }
 
-    /** The same runs from the lowest to the highest. */
+    /** Returns the same runs in ascending order. */
     List<Run> ascending() {
         return runs.stream().sorted(Comparator.comparingLong(Run::first)).toList();
     }

@@ -14,17 +14,17 @@ import org.exomem.vmm.QmpClient;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** What it costs to look whether unplugged blocks have memory again, and how soon a guest that uses them is found. */
+/** The cost of checking whether unplugged blocks have memory again, and how soon a guest that uses them is found. */
 @Command(
         name = "patrol",
         mixinStandardHelpOptions = true,
         description = "The patrol around unplugged blocks: its cost, and the time until a violation is found.")
 final class PatrolCost extends Benchmark {
-    /** In ms: 0.1 % of one processor at the default interval, as for a process at rest altogether. */
+    /** In ms: 0.1 % of one processor at the default interval, the limit for an idle process. */
     private static final double WANTED_MILLIS = 10;
-    /** 1 %, where each block takes a look of its own. */
+    /** 1 %, if each block needs a lookup of its own. */
     private static final double WANTED_MILLIS_IN_PIECES = 100;
-    /** How much later than at the end of the interval a violation may be found, in s. */
+    /** The longest time after the end of the interval until a violation is found, in s. */
     private static final double WANTED_DELAY = 0.5;
 
     private static final int QUEUE_SIZE = 32768;
@@ -72,14 +72,14 @@ final class PatrolCost extends Benchmark {
         site.awaitRound();
         long roundsBefore = site.rounds();
         long cpuBefore = site.cpuNanos();
-        // It is not asked meanwhile: answering would be work of the same thread.
+        // No queries meanwhile: the same thread would have to answer them.
         pass(Duration.ofSeconds(rounds));
         long cpu = site.cpuNanos() - cpuBefore;
         long passed = site.rounds() - roundsBefore;
         return Figure.of("CPU of a round around " + region + " GiB, " + what, cpu / 1e6 / passed, "ms");
     }
 
-    /** A guest that has filled what it gave up. */
+    /** A guest that has filled the blocks that it unplugged. */
     private List<Figure> much(Site site) throws IOException {
         List<Double> cpu = new ArrayList<>();
         List<Double> wall = new ArrayList<>();
@@ -101,12 +101,12 @@ final class PatrolCost extends Benchmark {
                 Figure.of("  from before it was written, at an interval of 1 s", Median.of(wall), "s"));
     }
 
-    /** The longest that it can take: a page is written just when a round has ended. */
+    /** The longest time until a violation is found: the page is written just after a round has ended. */
     private List<Figure> timeToFind(Site site) throws IOException {
         List<Double> seconds = new ArrayList<>();
         for (int i = 0; i < violations; i++) {
             site.awaitRound();
-            // Towards the end of the region, in a block that is not plugged.
+            // Towards the end of the region, in an unplugged block.
             long page = MemoryGuest.OWN + (region << 30) - MemoryGuest.BLOCK + Pages.bytes(i);
             long start = System.nanoTime();
             site.guest.ram().fill(page, 1, (byte) 1);
@@ -137,7 +137,7 @@ final class PatrolCost extends Benchmark {
             control = exomem.control();
         }
 
-        /** Each with a page in use: so a look never sees further than to the next block. */
+        /** Plugs every other block, with a page in use in each: so a lookup never reaches beyond the next block. */
         void plugEveryOther() throws IOException {
             long blocks = (region << 30) / MemoryGuest.BLOCK;
             List<Run> runs = LongStream.range(0, blocks / 2)

@@ -10,14 +10,14 @@ import org.exomem.conformance.guest.Buffer;
 import org.exomem.conformance.guest.GuestRam;
 import org.exomem.conformance.guest.RingDriver;
 
-/** Buffers full of page numbers, written before anything is measured, 256 in each as Linux has it. */
+/** Buffers full of page numbers, 256 in each as in Linux, written before the measurement. */
 final class PfnBuffers {
     private static final Duration LIMIT = Duration.ofSeconds(60);
     private static final int PER_BUFFER = BalloonDriver.PFNS_PER_BUFFER;
 
     private final List<List<Buffer>> chains = new ArrayList<>();
 
-    /** @param at where the buffers lie: room for 4 bytes for each page, which is the guest's own */
+    /** @param at address of the buffers, with room for 4 bytes for each page, in the guest's own memory */
     PfnBuffers(GuestRam ram, long at, PageRuns runs) {
         long end = at;
         for (Run run : runs.runs()) {
@@ -34,7 +34,7 @@ final class PfnBuffers {
     /**
      * Makes all of them available, then notifies once, and sleeps until the device has used the last.
      *
-     * @return the nanoseconds from the notification on
+     * @return the nanoseconds since the notification
      */
     long send(RingDriver ring) throws IOException {
         for (List<Buffer> chain : chains) {

@@ -10,14 +10,14 @@ import java.nio.file.StandardOpenOption;
 import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
 
-/** Bytes from one file into another through a socket, and nothing else. */
+/** A plain copy from one file into another through a socket. */
 final class PlainCopy {
-    /** Bytes for a system call: more gains nothing, less costs. */
+    /** Bytes for each system call. More is not faster, and less is slower. */
     static final int PIECE = 1 << 18;
 
     private PlainCopy() {}
 
-    /** Sends a file from its mapping; returns when the other end says that it has all of it. */
+    /** Sends a file from its mapping. Returns when the other end has confirmed that it has all of it. */
     static void send(SharedFile file, SocketChannel socket) throws IOException {
         try (Mapping mapping = Mapping.of(file, 0, file.size())) {
             MemorySegment all = mapping.segment();
@@ -35,7 +35,7 @@ final class PlainCopy {
         }
     }
 
-    /** Receives a file's bytes by a buffer, which is written to the file. */
+    /** Receives a file's bytes into a buffer, and writes them to the file. */
     static void receiveByCalls(SharedFile file, SocketChannel socket) throws IOException {
         ByteBuffer buffer = ByteBuffer.allocateDirect(PIECE);
         try (FileChannel channel = writable(file)) {

@@ -10,9 +10,9 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /**
- * What a process has used, as the kernel tells, summed over the threads that it has now.
+ * The resources that a process has used, from the kernel, summed over the threads that it has now.
  *
- * @param cpuNanos on a processor, user and system time; to the nanosecond, where utime and stime have steps of 10 ms
+ * @param cpuNanos user and system time; to the nanosecond, while utime and stime have steps of 10 ms
  * @param voluntarySwitches how often a thread has gone to sleep
  * @param residentBytes of memory, shared pages included
  */
@@ -29,17 +29,17 @@ record ProcessUsage(long cpuNanos, long voluntarySwitches, long residentBytes) {
                 number(process.resolve("status"), "VmRSS:") << 10);
     }
 
-    /** How many threads a process has. */
+    /** The number of threads of a process. */
     static long threads(long pid) throws IOException {
         return number(Path.of("/proc", Long.toString(pid), "status"), "Threads:");
     }
 
-    /** What the threads of that name have used of a processor. */
+    /** The processor time of the threads with that name. */
     static long cpuNanos(long pid, String thread) throws IOException {
         return threads(pid, thread).stream().mapToLong(ProcessUsage::cpu).sum();
     }
 
-    /** The threads of that name, as {@code /proc} has them; at least one. */
+    /** The threads with that name, as in {@code /proc}; at least one. */
     static List<Path> threads(long pid, String name) throws IOException {
         try (Stream<Path> threads = Files.list(Path.of("/proc", Long.toString(pid), "task"))) {
             List<Path> named =
@@ -55,12 +55,12 @@ record ProcessUsage(long cpuNanos, long voluntarySwitches, long residentBytes) {
         try {
             return Files.readString(thread.resolve("comm")).strip();
         } catch (IOException e) {
-            // It has ended.
+            // The process has ended.
             return "";
         }
     }
 
-    /** The milliseconds that each of these processes has used of processors, threads that have ended included. */
+    /** The processor time of each of these processes in milliseconds, including threads that have ended. */
     static List<Long> cpuMillis(List<Long> pids) {
         return pids.stream().map(ProcessUsage::allThreadsMillis).toList();
     }
@@ -72,12 +72,12 @@ record ProcessUsage(long cpuNanos, long voluntarySwitches, long residentBytes) {
                 .toMillis();
     }
 
-    /** The milliseconds that these processes together have used of processors. */
+    /** The total processor time of these processes in milliseconds. */
     static long allCpuMillis(List<Long> pids) {
         return cpuMillis(pids).stream().mapToLong(Long::longValue).sum();
     }
 
-    /** What {@link #cpuMillis} has grown by since it was {@code before}. */
+    /** The increase of {@link #cpuMillis} since {@code before}. */
     static List<Long> cpuMillisSince(List<Long> before, List<Long> pids) {
         List<Long> now = cpuMillis(pids);
         return IntStream.range(0, now.size())
@@ -93,7 +93,7 @@ record ProcessUsage(long cpuNanos, long voluntarySwitches, long residentBytes) {
         try {
             return Long.parseLong(Files.readString(thread.resolve("schedstat")).split(" ", 2)[0]);
         } catch (NoSuchFileException e) {
-            // It ended between being listed and being read.
+            // It ended after it was listed.
             return 0;
         } catch (IOException e) {
             throw new UncheckedIOException(e);
@@ -104,7 +104,7 @@ record ProcessUsage(long cpuNanos, long voluntarySwitches, long residentBytes) {
         try {
             return number(thread.resolve("status"), "voluntary_ctxt_switches:");
         } catch (NoSuchFileException e) {
-            // It ended between being listed and being read.
+            // It ended after it was listed.
             return 0;
         } catch (IOException e) {
             throw new UncheckedIOException(e);

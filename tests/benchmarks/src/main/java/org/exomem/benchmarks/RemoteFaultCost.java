@@ -62,7 +62,10 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** What a touch of a missing page takes that a migration's source serves over TCP, against a peer and a handler that do nothing else. */
+/**
+ * The time of a touch of a missing page that a migration's source sends over TCP, compared with a peer and a handler
+ * that do nothing else.
+ */
 @Command(
         name = "remote-faults",
         mixinStandardHelpOptions = true,
@@ -72,9 +75,9 @@ final class RemoteFaultCost extends Benchmark {
     private static final double MOST_WANTED = 2;
     private static final double BUSY_WANTED = 2;
     private static final double BACKGROUND = 0.6;
-    /** What nobody waits for then hardly comes. */
+    /** Bytes a second. At this rate, hardly any page arrives unrequested. */
     private static final long IDLE_RATE = 1 << 16;
-    /** A touch of a page that is there is shorter, one that is served is longer. */
+    /** A touch of a present page is shorter, and one that waits for a page is longer. */
     private static final long LEAST_NANOS = 3000;
 
     private static final Duration LIMIT = Duration.ofMillis(100);
@@ -93,9 +96,9 @@ final class RemoteFaultCost extends Benchmark {
     private int rounds = 5;
 
     /**
-     * What touches took that were served, in microseconds.
+     * The times of touches that waited, in microseconds: the median and the 99th percentile.
      *
-     * @param rate at which what nobody waited for came meanwhile, bytes per second
+     * @param rate at which unrequested pages came meanwhile, in bytes per second
      */
     private record Taken(double half, double most, double rate) {}
 
@@ -185,7 +188,7 @@ final class RemoteFaultCost extends Benchmark {
                 taken.half, taken.most, (before - served.left() - taken.rate) * SharedFile.SMALL_PAGE / seconds);
     }
 
-    /** The rate is the number of touches that count. */
+    /** The result's rate is the number of touches that count. */
     private Taken touch(ChildJvm child) throws IOException {
         String[] words =
                 ask(child, "touch " + (touched << 8) + " " + LEAST_NANOS).split(" ");
@@ -245,7 +248,7 @@ final class RemoteFaultCost extends Benchmark {
             return Objects.requireNonNull(owed, "pages are owed");
         }
 
-        /** Returns how many bytes a second came. */
+        /** Waits for all pages. Returns how many bytes a second came. */
         double awaitAll() throws IOException {
             sender.awaitArrived(() -> {});
             return description.pages() * SharedFile.SMALL_PAGE / ((System.nanoTime() - begin) / 1e9);
@@ -296,7 +299,7 @@ final class RemoteFaultCost extends Benchmark {
         }
     }
 
-    /** As exomem has it for a VM. */
+    /** Like exomem's own for a VM. */
     private static final class Owed implements PostCopyMemory, PageSource {
         private final OwedPages pages;
         private final PageBits asked;
@@ -381,7 +384,7 @@ final class RemoteFaultCost extends Benchmark {
         }
     }
 
-    /** Answers the address of a page in a file with what it holds. */
+    /** Answers the address of a page in a file with the page's content. */
     private static final class BarePeer implements AutoCloseable {
         private final ServerSocketChannel listener =
                 ServerSocketChannel.open().bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
@@ -440,7 +443,7 @@ final class RemoteFaultCost extends Benchmark {
         }
     }
 
-    /** Waits, asks, copies, and does nothing else. */
+    /** Waits, requests, copies, and does nothing else. */
     private static final class BareHandler implements AutoCloseable {
         private final PageFaults faults;
         private final long first;

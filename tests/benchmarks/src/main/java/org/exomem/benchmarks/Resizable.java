@@ -5,17 +5,17 @@ import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 import org.awaitility.Awaitility;
 
-/** A balloon or a memory device, told its size over whatever its owner speaks. Sizes in bytes. */
+/** A balloon or a memory device that can be resized, over the protocol of its owner. Sizes in bytes. */
 interface Resizable {
     void resize(long bytes) throws IOException;
 
-    /** What the guest has come to. */
+    /** The size that the guest has reached. */
     long size() throws IOException;
 
     /**
-     * Resizes, and waits until the guest has got there; returns how many ms that took.
+     * Resizes, and waits until the guest has reached the size. Returns the milliseconds that took.
      *
-     * @param lookAgain each look wakes threads of what is measured
+     * @param lookAgain the interval of queries, each of which wakes threads of the measured system
      */
     default double millisTo(long bytes, Duration lookAgain, Duration limit) throws IOException {
         long start = System.nanoTime();

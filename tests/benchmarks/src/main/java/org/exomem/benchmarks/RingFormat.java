@@ -2,7 +2,7 @@ package org.exomem.benchmarks;
 
 import org.exomem.conformance.frontend.Features;
 
-/** The two kinds of ring that VIRTIO has. */
+/** The two ring formats of VIRTIO. */
 enum RingFormat {
     SPLIT(0),
     PACKED(Features.RING_PACKED);
@@ -13,7 +13,7 @@ enum RingFormat {
         this.feature = feature;
     }
 
-    /** What a driver acknowledges that wants nothing but such a ring. */
+    /** The features of a driver that needs only such a ring. */
     long features() {
         return Features.VERSION_1 | feature;
     }

@@ -15,8 +15,8 @@ import java.util.stream.Stream;
 import org.exomem.vmm.QmpClient;
 
 /**
- * A process {@code exomem serve}, started as its users start it: by the launcher that the system property
- * {@code exomem.launcher} names. Without it (in tests) the process runs from this one's class path.
+ * A process {@code exomem serve}, started like a user's, by the launcher in the system property {@code
+ * exomem.launcher}. Without the property (in tests) the process runs from this one's class path.
  */
 final class ServeProcess implements AutoCloseable {
     /** The name of a VM's memory device. */
@@ -35,9 +35,9 @@ final class ServeProcess implements AutoCloseable {
     }
 
     /**
-     * Starts the process; returns when every VM's socket and the control socket accept connections.
+     * Starts the process. Returns when every VM's socket and the control socket accept connections.
      *
-     * @param balloons one for each VM: its name, then options of {@code --balloon} as in {@code a,discard=off}
+     * @param balloons one for each VM: its name, then options of {@code --balloon}, such as {@code a,discard=off}
      */
     static ServeProcess start(List<String> balloons) throws IOException {
         return start("--balloon", "", balloons, false, "");
@@ -46,28 +46,28 @@ final class ServeProcess implements AutoCloseable {
     /**
      * Like {@link #start}, with more options for the JVM.
      *
-     * @param javaOptions as in {@code -Xmx64m}; only the launcher takes them
+     * @param javaOptions such as {@code -Xmx64m}; only the launcher accepts them
      */
     static ServeProcess start(List<String> balloons, String javaOptions) throws IOException {
         return start("--balloon", "", balloons, false, javaOptions);
     }
 
-    /** Like {@link #start}, of one VM, whose state is kept. */
+    /** Like {@link #start}, for one VM, whose state is kept in a file. */
     static ServeProcess startKeeping(String balloon) throws IOException {
         return start("--balloon", "", List.of(balloon), true, "");
     }
 
     /**
-     * Like {@link #start}, of VMs with a memory device each, called {@code m0}.
+     * Like {@link #start}, for VMs with a memory device each, called {@code m0}.
      *
-     * @param memories one for each VM: its name, then options of {@code --mem} as in {@code a,addr=4G,size=2G}
-     * @param keepsState whether what is plugged is kept in a file, too
+     * @param memories one for each VM: its name, then options of {@code --mem}, such as {@code a,addr=4G,size=2G}
+     * @param keepsState whether the plugged blocks are also kept in a file
      */
     static ServeProcess startMemories(List<String> memories, boolean keepsState) throws IOException {
         return start("--mem", ",id=" + MEMORY_DEVICE, memories, keepsState, "");
     }
 
-    /** Like {@link #start}, of VMs with a balloon and a memory device each; no VMM attaches to the latter. */
+    /** Like {@link #start}, for VMs with a balloon and a memory device each. No VMM attaches to the memory device. */
     static ServeProcess startBoth(List<String> names) throws IOException {
         Path folder = Files.createTempDirectory("exomem-benchmark");
         List<String> words = launcher();
@@ -127,7 +127,7 @@ final class ServeProcess implements AutoCloseable {
         }
     }
 
-    /** The words that start exomem; those of a command follow. */
+    /** The words that start exomem. Those of a command follow. */
     static List<String> launcher() {
         String launcher = System.getProperty("exomem.launcher");
         return launcher == null ? ChildJvm.words("org.exomem.backend.Exomem") : new ArrayList<>(List.of(launcher));
@@ -158,17 +158,17 @@ final class ServeProcess implements AutoCloseable {
         }
     }
 
-    /** From before the process was made until it accepted connections. */
+    /** The time from before the start of the process until it accepted connections, in nanoseconds. */
     long startNanos() {
         return startNanos;
     }
 
-    /** Where the VMM of that VM attaches. */
+    /** The socket for the VMM of that VM. */
     Path socket(String vm) {
         return folder.resolve(vm);
     }
 
-    /** A new connection to the control socket. */
+    /** Opens a connection to the control socket. */
     QmpClient control() throws IOException {
         return QmpClient.connect(folder.resolve("control"));
     }

@@ -22,12 +22,12 @@ import org.exomem.migration.stream.wire.BandwidthLimit;
 import org.exomem.migration.stream.wire.MigrationAddress;
 import org.exomem.pages.Pages;
 
-/** Copies a file into that of a receiving process, one way or another, and tells how long it took. */
+/** Copies a file into that of a receiving process, in different ways, and measures the time. */
 final class StreamCopy {
-    /** What the engine's workers read at a time. */
+    /** Bytes that the engine's workers read at a time. */
     private static final int READ = 1 << 18;
 
-    /** By what the bytes travel. */
+    /** The transport of the bytes. */
     enum Way {
         PLAIN_UNIX,
         PLAIN_UNIX_MAPPED,
@@ -61,7 +61,7 @@ final class StreamCopy {
         this.folder = folder;
     }
 
-    /** Nanoseconds from the first byte until the receiver has said that it has them all. */
+    /** Nanoseconds from the first byte until the receiver has confirmed all of them. */
     long nanos(Way way) throws IOException {
         receiver.tell(way + " " + folder);
         String address = receiver.answer();

@@ -29,8 +29,8 @@ import org.exomem.migration.stream.wire.tls.PreSharedKey;
 import org.exomem.migration.stream.wire.tls.PskSecurity;
 
 /**
- * The receiving process: given a kind of transport and where to listen, it answers with the address and receives one copy. It
- * answers {@code end} when the copy is complete.
+ * The receiving process. It is given a transport and an address to listen on, answers with the actual address, and
+ * receives one copy. It answers {@code end} when the copy is complete.
  */
 final class StreamReceiver {
     static final String END = "end";

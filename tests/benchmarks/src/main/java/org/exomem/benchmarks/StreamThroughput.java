@@ -21,8 +21,8 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 /**
- * The migration stream against a plain copy of the same bytes. Random bytes, so that nothing has zeros to skip; every round
- * takes all ways, one after the other, and a ratio is the median of the rounds' ratios.
+ * The migration stream compared with a plain copy of the same bytes. The bytes are random, so that there are no zeros
+ * to skip. Every round measures all ways, one after the other, and a ratio is the median of the rounds' ratios.
  */
 @Command(
         name = "stream",

@@ -11,8 +11,8 @@ import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
 
 /**
- * A process that has memory mapped, and touches it when it is told to: the one whose faults {@link PageFaultCost} and {@link
- * RemoteFaultCost} serve.
+ * A process that has memory mapped, and touches it on request. {@link PageFaultCost} and {@link RemoteFaultCost} serve
+ * its faults.
  */
 final class TouchedMemory {
     private static final long LONGEST_NANOS = 10_000_000_000L;
@@ -22,8 +22,9 @@ final class TouchedMemory {
     private TouchedMemory() {}
 
     /**
-     * Answers {@code pid}, or {@code touch PAGES NANOS}: touches so many pages, in no order, and says what half and 99 of 100 of the touches
-     * took at most that took so long at least, ns, the sum of what it found, and how many touches count.
+     * Answers {@code pid}, or {@code touch PAGES NANOS}, which touches that many pages in random order. Only touches
+     * that took at least NANOS count. The answer is their median and 99th percentile in ns, the sum of the values read,
+     * and the number of touches that count.
      */
     public static void main(String[] arguments) throws IOException {
         SharedFile file = new SharedFile(ChildJvm.descriptors(arguments).getFirst());
@@ -54,7 +55,7 @@ final class TouchedMemory {
         long sum = 0;
         for (int i = 0; i < count; i++) {
             long start = System.nanoTime();
-            // Volatile: any other read may be moved behind the second look at the clock.
+            // Volatile: the JVM could move any other read behind the second look at the clock.
             sum += (long) LONG.getVolatile(memory, pages[i] * SharedFile.SMALL_PAGE);
             long taken = System.nanoTime() - start;
             if (taken >= least) {

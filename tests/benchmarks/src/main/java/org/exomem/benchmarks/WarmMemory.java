@@ -10,9 +10,9 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 
 /**
- * Memory of this machine that was written just now, and is free when this is closed. A virtual machine has to get memory from its
- * host that nobody has used for a while, which is ten times as slow as to copy a migration's pages there: without this a benchmark
- * would measure the host.
+ * Memory of this machine that was written just now, and is freed when this is closed. A virtual machine must get memory
+ * from its host that was unused for a while, which is ten times as slow as copying a migration's pages into it. Without
+ * this, a benchmark would measure the host.
  */
 final class WarmMemory implements AutoCloseable {
     private static final int PIECE = 1 << 20;

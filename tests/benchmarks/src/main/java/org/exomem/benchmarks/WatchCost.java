@@ -18,7 +18,7 @@ import org.exomem.pages.PageBits;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** What it costs to watch the memory of another process for writes: to attach, to begin, and a sync. */
+/** The cost of watching the memory of another process for writes: to attach, to begin, and to sync. */
 @Command(
         name = "watch",
         mixinStandardHelpOptions = true,
@@ -27,7 +27,7 @@ final class WatchCost extends Benchmark {
     private static final double WANTED_STOP_MILLIS = 10;
     private static final double WANTED_SYNC_MILLIS = 10;
     private static final int ATTACHES = 50;
-    /** MiB; what a scan takes grows with the memory. */
+    /** MiB; the time of a scan grows with the memory. */
     private static final long SMALL = 1024;
     /** Seconds, as in the examples of the documentation. */
     private static final int INTERVAL = 5;
@@ -59,7 +59,7 @@ final class WatchCost extends Benchmark {
         return figures;
     }
 
-    /** All of whose memory is touched. */
+    /** A process all of whose memory is touched. */
     private record WatchedProcess(SharedFile file, ChildJvm child, MemoryImage image, int pid)
             implements AutoCloseable {
         static WatchedProcess start(long bytes) throws IOException {
@@ -76,7 +76,7 @@ final class WatchCost extends Benchmark {
             ask(child, "write " + pages);
         }
 
-        /** @param alone as for the estimate of what a guest writes */
+        /** @param alone as for the estimate of a guest's writes */
         WatchedWrites watch(boolean alone) throws IOException {
             try (ProcessFd process = ProcessFd.open(pid)) {
                 Userfaultfd userfaultfd =
@@ -98,7 +98,7 @@ final class WatchCost extends Benchmark {
         }
     }
 
-    /** What {@code vmm-active=} costs: a sync, and a look for holes. */
+    /** The cost of {@code vmm-active=}: a sync, and a search for holes. */
     private List<Figure> active(WatchedProcess process, long mebibytes) throws IOException {
         List<Figure> figures = new ArrayList<>();
         try (WatchedWrites watch = process.watch(true)) {
@@ -161,7 +161,7 @@ final class WatchCost extends Benchmark {
                         .atMost(WANTED_STOP_MILLIS));
     }
 
-    /** After the process has written so many pages, each in another place. */
+    /** A sync after the process has written so many pages, each in another place. */
     private Figure sync(WatchedWrites watch, WatchedProcess process, long written) throws IOException {
         PageBits found = new PageBits((memory << 20) / SharedFile.SMALL_PAGE);
         List<Double> millis = new ArrayList<>();

@@ -48,13 +48,16 @@ import org.exomem.conformance.guest.GuestRam;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** How late VMs' event loops are while a page shows a VM's map and metrics are scraped each second, against nobody looking. */
+/**
+ * The delay of VMs' event loops while a page shows a VM's map and metrics are scraped each second, compared with no
+ * clients.
+ */
 @Command(
         name = "watched-loop",
         mixinStandardHelpOptions = true,
         description = "The delay of event loops with the page open and metrics scraped, against without.")
 final class WatchedLoop extends Benchmark {
-    /** Of the 99th percentiles. */
+    /** The limit for the ratio of the 99th percentiles. */
     private static final double WANTED = 1.05;
 
     private static final long GIB = 1L << 30;
@@ -134,7 +137,7 @@ final class WatchedLoop extends Benchmark {
                                 Map.of("control", control::whenLoopIsFree)))) {
             int pagePort = port(page.addresses());
             int metricsPort = port(metrics.addresses());
-            // Until the JVM has compiled it.
+            // Until the JVM has compiled the code.
             try (Watch ignored = new Watch(pagePort, metricsPort)) {
                 delays(table);
             }
@@ -173,7 +176,7 @@ final class WatchedLoop extends Benchmark {
         return delays.getValueAtPercentile(99) / 1e3;
     }
 
-    /** A page that is open, and somebody who scrapes. */
+    /** An open page, and a client that scrapes metrics. */
     private static final class Watch implements AutoCloseable {
         private final Socket page;
         private final Thread reader;
@@ -194,7 +197,7 @@ final class WatchedLoop extends Benchmark {
                 byte[] some = new byte[1 << 16];
                 while (events.read(some) >= 0) {}
             } catch (IOException e) {
-                // Closed.
+                // The connection is closed.
             }
         }
 

@@ -6,7 +6,7 @@ import java.lang.foreign.ValueLayout;
 import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
 
-/** A process that has memory mapped, and writes it when it is told to: the one that {@link WatchCost} watches. */
+/** A process that has memory mapped, and writes it on request. {@link WatchCost} watches it. */
 final class WrittenMemory {
     private WrittenMemory() {}
 

@@ -1,6 +1,6 @@
 /**
- * Figures: the device alone, its latency, its cost at rest, and a real guest, each against something measured in the same
- * run.
+ * Figures: the device alone, its latency, its cost when idle, and a real guest, each compared with something measured
+ * in the same run.
  */
 @NullMarked
 package org.exomem.benchmarks;

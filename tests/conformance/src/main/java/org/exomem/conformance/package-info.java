@@ -1,6 +1,6 @@
 /**
- * A vhost-user front-end and virtio drivers of our own. They encode from {@code spec/} and use nothing of the back-end
- * but its system calls, so that the same mistake in both would be noticed.
+ * A vhost-user front-end and virtio drivers for tests. They encode from {@code spec/} and use no code of the back-end
+ * except its system calls, so that the same mistake in both is noticed.
  */
 @NullMarked
 package org.exomem.conformance;

@@ -5,7 +5,10 @@ import java.util.BitSet;
 import org.exomem.conformance.guest.BalloonDriver;
 import org.exomem.conformance.guest.GuestRam;
 
-/** Brings the balloon to the size that the device wants, as far as there are free pages. For the thread of the driver. */
+/**
+ * Inflates or deflates the balloon to the size that the device wants, as far as there are free pages. For the driver's
+ * thread.
+ */
 final class BalloonSize {
     private static final int WRITE_EVERY = 64;
 
@@ -23,17 +26,17 @@ final class BalloonSize {
         this.allocator = allocator;
     }
 
-    /** The pages in the balloon; for any thread. */
+    /** The number of pages in the balloon. For any thread. */
     int count() {
         return count;
     }
 
-    /** True if there were too few free pages: it is worth trying again some time later. */
+    /** True if there were too few free pages: the driver should try again later. */
     boolean wantsMore() {
         return wantsMore;
     }
 
-    /** Goes a step towards a size in pages. Returns whether there is more to do now. */
+    /** Takes a step towards a size in pages. Returns whether there is more to do now. */
     boolean step(long target) throws IOException {
         int before = count;
         if (target > count) {
@@ -51,7 +54,7 @@ final class BalloonSize {
         return more;
     }
 
-    /** Gives the guest some pages back that it needs now, as with DEFLATE_ON_OOM. */
+    /** Returns some pages to the guest that it needs now, as with DEFLATE_ON_OOM. */
     void rescue() throws IOException {
         if (count > 0) {
             deflate(Math.min(BalloonDriver.PFNS_PER_BUFFER, count));
@@ -74,7 +77,7 @@ final class BalloonSize {
         int end = Math.min(inBalloon.nextClearBit(first), first + most);
         end = first < ram.firstHighPage() ? Math.min(end, ram.firstHighPage()) : end;
         PageAllocator.Run run = new PageAllocator.Run(first, end - first);
-        // The device is told before the pages are used again, as MUST_TELL_HOST wants it.
+        // The device receives the request before the pages are used again, as MUST_TELL_HOST demands.
         driver.deflate(ram.address(first), run.count() * GuestRam.PAGE);
         giveBack(run);
     }
@@ -86,7 +89,7 @@ final class BalloonSize {
         allocator.give(run);
     }
 
-    /** Takes all pages back without telling the device, which is gone. */
+    /** Takes all pages back without a request, because the device is gone. */
     void forget() {
         for (int first = inBalloon.nextSetBit(0); first >= 0; first = inBalloon.nextSetBit(0)) {
             giveBack(new PageAllocator.Run(first, inBalloon.nextClearBit(first) - first));

@@ -19,8 +19,8 @@ import org.exomem.linux.Poll;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A balloon that is plugged into the guest, on a thread of its own: requests of the VMM are carried out between two steps of
- * the driver. Safe to use from any thread.
+ * A balloon that is plugged into the guest, with a thread of its own. Requests of the VMM are carried out between two
+ * steps of the driver. Safe for use by any thread.
  */
 final class BalloonThread implements AutoCloseable {
     private static final long LIMIT_SECONDS = 60;
@@ -30,14 +30,14 @@ final class BalloonThread implements AutoCloseable {
     private final GuestProgram program;
     private final Hints answer;
     private final EventFd wake = new EventFd();
-    /** To be added to under its own lock. */
+    /** Tasks are added under this queue's own lock. */
     private final Queue<Task> tasks = new ConcurrentLinkedQueue<>();
 
     private final CompletableFuture<Boolean> begun = new CompletableFuture<>();
     private final Thread thread;
-    /** A device that is plugged in, until its driver begins. */
+    /** The connection of a plugged device until its driver begins. */
     private @Nullable FrontEnd frontEnd;
-    /** Once its driver has begun; also when it is broken, as its pages are still gone then. */
+    /** The balloon once its driver has begun. It remains when it is broken, because its pages are still gone then. */
     private @Nullable GuestBalloon balloon;
 
     private @Nullable Runnable leaving;
@@ -47,10 +47,10 @@ final class BalloonThread implements AutoCloseable {
     private volatile GuestBalloon.Seen seen = NOTHING;
     private volatile @Nullable String broken;
 
-    /** Something for the thread to do, and who waits for it. */
+    /** An action for the thread, and a future for its completion. */
     private record Task(Action action, CompletableFuture<Boolean> done) {}
 
-    /** What a task does. */
+    /** The work of a task. */
     private interface Action {
         void run() throws IOException;
     }
@@ -65,7 +65,7 @@ final class BalloonThread implements AutoCloseable {
         this.thread = Thread.ofPlatform().daemon().name("guest-balloon").unstarted(this::run);
     }
 
-    /** Plugs a balloon in, whose driver begins when the guest runs. Takes the connection over. */
+    /** Plugs a balloon in. Its driver begins when the guest runs. Takes the connection over. */
     static BalloonThread plug(FrontEnd frontEnd, EmbeddedRam ram, GuestProgram program, Hints answer, boolean running)
             throws LinuxException {
         BalloonThread made = new BalloonThread(frontEnd, ram, program, answer, running);
@@ -78,7 +78,7 @@ final class BalloonThread implements AutoCloseable {
             try {
                 work();
             } catch (IOException | RuntimeException | Error e) {
-                // As with a real VMM: the guest runs on with a device that answers no more.
+                // As with a real VMM, the guest continues with a device that does not answer any more.
                 broken = String.valueOf(e.getMessage());
                 begun.complete(false);
             }
@@ -116,7 +116,7 @@ final class BalloonThread implements AutoCloseable {
         }
     }
 
-    /** Does a little of what the guest's driver has to do. Returns whether there is more. */
+    /** Does a small part of the driver's work. Returns whether there is more. */
     private boolean step() throws IOException {
         Runnable gone = leaving;
         if (gone != null) {
@@ -145,12 +145,12 @@ final class BalloonThread implements AutoCloseable {
         return more;
     }
 
-    /** The balloon, unless its driver has not begun, or it is broken. */
+    /** The balloon; null if its driver has not begun, or it is broken. */
     private @Nullable GuestBalloon working() {
         return broken == null ? balloon : null;
     }
 
-    /** On a processor's thread. */
+    /** Runs on a processor's thread. */
     private boolean rescue(GuestBalloon started) {
         if (broken != null || !started.rescue()) {
             return false;
@@ -181,7 +181,7 @@ final class BalloonThread implements AutoCloseable {
         }
     }
 
-    /** @param done is completed when the thread has done it, or has ended */
+    /** @param done completed when the thread has done it, or has ended */
     private void add(Action action, CompletableFuture<Boolean> done) {
         synchronized (tasks) {
             if (over) {
@@ -212,14 +212,14 @@ final class BalloonThread implements AutoCloseable {
         }
     }
 
-    /** Waits until the driver has started; the guest must run. */
+    /** Waits until the driver has started. The guest must run. */
     void awaitDriver() throws IOException {
         if (!await(begun)) {
             throw new IOException("the balloon does not work: " + broken);
         }
     }
 
-    /** Stops driver and device: when this returns, they write nothing any more, and all that they wrote is in the log. */
+    /** Stops driver and device. When this returns, they write nothing more, and the log has all that they wrote. */
     void pause() {
         execute(() -> {
             running = false;
@@ -234,7 +234,7 @@ final class BalloonThread implements AutoCloseable {
         });
     }
 
-    /** Has driver and device go on after {@link #stop}. */
+    /** Lets driver and device continue after {@link #stop}. */
     void resume() {
         execute(() -> {
             running = true;
@@ -245,23 +245,23 @@ final class BalloonThread implements AutoCloseable {
         });
     }
 
-    /** Asks the guest to release the device; {@code gone} is run, on the balloon's thread, when it has. */
+    /** Asks the guest to release the device. Runs {@code gone} on the balloon's thread when it has. */
     void unplug(Runnable gone) {
         add(() -> leaving = gone, new CompletableFuture<>());
     }
 
-    /** What can be seen of the driver; at most a step old. */
+    /** The observable state of the driver; at most a step old. */
     GuestBalloon.Seen seen() {
         return seen;
     }
 
-    /** Why the device does not work any more; null as long as it does. */
+    /** Why the device does not work any more; null while it works. */
     @Nullable
     String broken() {
         return broken;
     }
 
-    /** Closes the connection as a VMM does that is killed. */
+    /** Closes the connection like a VMM that is killed. */
     @Override
     public void close() {
         add(() -> ended = true, new CompletableFuture<>());

@@ -7,7 +7,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import org.exomem.embedded.EmbeddedDevices.Device;
 
-/** The QMP commands for devices, as QEMU has them for its generic vhost-user device. */
+/** The QMP commands for devices, like those of QEMU for its generic vhost-user device. */
 final class DeviceCommands {
     static final String PERIPHERAL = "/machine/peripheral";
     static final String DRIVER = "vhost-user-test-device-pci";

@@ -15,8 +15,8 @@ import org.exomem.linux.Userfaultfd;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The QMP commands of the machine itself: those of QEMU that a migration needs, {@code query-dirty-log}, and some for
- * tests, which begin with {@code x-}.
+ * The QMP commands of the machine itself: the commands of QEMU that a migration needs, {@code query-dirty-log}, and
+ * some for tests, whose names begin with {@code x-}.
  *
  * <pre>
  * query-dirty-log   {"path": FILE, "size": bytes, "page-size": 4096}
@@ -61,7 +61,7 @@ final class EmbeddedCommands implements QmpServer.Commands {
         commands.put("migrate", arguments -> move(arguments, guest::save));
         commands.put("migrate-incoming", arguments -> move(arguments, guest::load));
         commands.put("query-migrate", arguments -> migration());
-        // "migrate" is answered when all has been saved, so there is nothing to cancel.
+        // "migrate" is answered when all is saved, so there is nothing to cancel.
         commands.put("migrate_cancel", arguments -> QmpServer.object());
         if (guest.ram().log() != null) {
             commands.put("query-dirty-log", arguments -> dirtyLog());
@@ -212,7 +212,7 @@ final class EmbeddedCommands implements QmpServer.Commands {
         return QmpServer.object();
     }
 
-    /** With what blocks a migration, as QEMU tells it. */
+    /** The reasons that block a migration, in QEMU's form. */
     private synchronized ObjectNode migration() {
         ObjectNode all = migration.deepCopy();
         List<String> devices = guest.devices().ids();

@@ -11,7 +11,9 @@ import org.exomem.conformance.frontend.FrontEnd;
 import org.exomem.embedded.EmbeddedOptions.Hints;
 import org.jspecify.annotations.Nullable;
 
-/** What is plugged into the machine: at most one balloon, and character devices that lead to back-ends. For any thread. */
+/**
+ * The devices of the machine: at most one balloon, and the character devices of back-ends. Safe for use by any thread.
+ */
 final class EmbeddedDevices implements AutoCloseable {
     /** VIRTIO's number for a traditional memory balloon. */
     static final int BALLOON = 5;
@@ -30,7 +32,7 @@ final class EmbeddedDevices implements AutoCloseable {
      * A device.
      *
      * @param chardev the id of its character device
-     * @param arguments those that it was plugged in with
+     * @param arguments the arguments of its {@code device_add}
      */
     record Device(String id, String chardev, ObjectNode arguments, BalloonThread balloon) {}
 
@@ -41,7 +43,7 @@ final class EmbeddedDevices implements AutoCloseable {
         this.hints = hints;
     }
 
-    /** The balloon that the machine has from the start; the guest must not run yet. */
+    /** Plugs the balloon that the machine has from the start. The guest must not run yet. */
     void plugFirst(Path socket) throws IOException {
         addSocket("chardev0", socket);
         plug(
@@ -86,7 +88,7 @@ final class EmbeddedDevices implements AutoCloseable {
         return devices.get(id);
     }
 
-    /** The id of a device that there is, or null. */
+    /** The id of any present device, or null. */
     @Nullable
     String any() {
         return ids().stream().findFirst().orElse(null);
@@ -108,7 +110,7 @@ final class EmbeddedDevices implements AutoCloseable {
         devices.put(id, new Device(id, chardev, arguments, balloon));
     }
 
-    /** Asks the guest to release a device, which it does when it runs. */
+    /** Asks the guest to release a device. The guest does so while it runs. */
     void unplug(String id) throws QmpError {
         Device device = device(id);
         if (device == null) {
@@ -120,7 +122,7 @@ final class EmbeddedDevices implements AutoCloseable {
     private void gone(Device device) {
         synchronized (this) {
             devices.remove(device.id);
-            // The next device's rings go where this one's were.
+            // The rings of the next device take the place of this one's.
             ram.ram().releaseFrom(0);
         }
         device.balloon.close();
@@ -141,14 +143,14 @@ final class EmbeddedDevices implements AutoCloseable {
         all().forEach(device -> device.balloon.resume());
     }
 
-    /** Waits until the drivers of all devices have started; the guest must run. */
+    /** Waits until the drivers of all devices have started. The guest must run. */
     void awaitDrivers() throws IOException {
         for (Device device : all()) {
             device.balloon.awaitDriver();
         }
     }
 
-    /** A device that is plugged in at the same time is closed too, or refused. */
+    /** A device that is plugged in at the same time is closed as well, or refused. */
     @Override
     public void close() {
         synchronized (this) {

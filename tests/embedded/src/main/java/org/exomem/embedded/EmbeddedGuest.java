@@ -13,8 +13,8 @@ import org.exomem.conformance.guest.GuestRam;
 import org.jspecify.annotations.Nullable;
 
 /**
- * An embedded VMM with its guest, in this process. It is driven over its QMP socket; the methods here do the same. For any
- * number of threads.
+ * An embedded VMM with its guest, in this process. Its QMP socket controls it; the methods here do the same. Safe for
+ * use by several threads.
  */
 public final class EmbeddedGuest implements AutoCloseable {
     private final EmbeddedOptions options;
@@ -37,10 +37,10 @@ public final class EmbeddedGuest implements AutoCloseable {
     }
 
     /**
-     * Starts a guest, which runs unless it waits for the state of another. Its program uses no memory yet; its balloon's
-     * driver, if it has one and runs, has started.
+     * Starts a guest. It runs unless it waits for the state of another guest. Its program uses no memory yet. If it has
+     * a balloon and runs, the balloon's driver has started.
      *
-     * @throws IOException if there can't be such a memory or socket, or the balloon's back-end does not work
+     * @throws IOException if the memory or the socket can't be created, or the balloon's back-end does not work
      */
     public static EmbeddedGuest start(EmbeddedOptions options) throws IOException {
         EmbeddedRam ram = options.isClone()
@@ -120,7 +120,7 @@ public final class EmbeddedGuest implements AutoCloseable {
         devices.plug(id, chardev, arguments, state == RunState.RUNNING);
     }
 
-    /** Stops the guest: when this returns, all that it wrote is in memory, and noted in the log. */
+    /** Stops the guest. When this returns, all that it wrote is in memory and recorded in the log. */
     public synchronized void stop() {
         if (state == RunState.RUNNING) {
             halt();
@@ -130,7 +130,7 @@ public final class EmbeddedGuest implements AutoCloseable {
         runsAfterwards = false;
     }
 
-    /** Has the guest run; one that waits for the state of another runs as soon as that is there. */
+    /** Resumes the guest. A guest that waits for the state of another runs as soon as the state is there. */
     public synchronized void cont() {
         switch (state) {
             case RUNNING -> {}
@@ -145,9 +145,9 @@ public final class EmbeddedGuest implements AutoCloseable {
     }
 
     /**
-     * Writes the state of the guest, except for its memory, to a file; stops it before.
+     * Stops the guest, and writes its state without its memory to a file.
      *
-     * @throws IllegalStateException if it has a device, which can't be migrated, as QEMU's generic one can't
+     * @throws IllegalStateException if it has a device: such a device can't be migrated, as QEMU's generic one can't
      */
     public synchronized void save(Path file) throws IOException {
         boolean ran = state == RunState.RUNNING;
@@ -171,7 +171,7 @@ public final class EmbeddedGuest implements AutoCloseable {
         }
     }
 
-    /** Takes over the state of another guest, over memory that is there already. */
+    /** Loads the state of another guest whose memory is there already. */
     public synchronized void load(Path file) throws IOException {
         if (state != RunState.INMIGRATE) {
             throw new IOException("'-incoming' was not specified on the command line");
@@ -188,11 +188,11 @@ public final class EmbeddedGuest implements AutoCloseable {
     }
 
     /**
-     * Has the guest's program take and write memory, and then give memory up. Returns when it has.
+     * Makes the guest's program take and write memory, and then release memory. Returns when it has.
      *
      * @param fill bytes
-     * @param free bytes; what was taken last goes first, and its content stays as it is
-     * @throws IllegalStateException if the guest does not run, or has not got so much
+     * @param free bytes; memory that was taken last is released first, and its content does not change
+     * @throws IllegalStateException if the guest does not run, or has too little memory
      */
     public void work(long fill, long free) {
         if ((fill > 0 || free > 0) && state() != RunState.RUNNING) {
@@ -206,16 +206,19 @@ public final class EmbeddedGuest implements AutoCloseable {
         }
     }
 
-    /** Changes what the program does all the time; rates are pages a second, all together, at most the largest number. */
+    /**
+     * Changes the program's permanent load. The rates are pages a second for all processors together; the largest int
+     * means no limit.
+     */
     public void busy(long writes, long churn, long checks, boolean pressure) {
         program.setLoad(new Load(writes, churn, checks, pressure));
     }
 
     /**
-     * What the guest's memory is used for.
+     * The use of the guest's memory.
      *
      * @param held bytes that the program uses
-     * @param free bytes that nobody uses; those that were hinted are among them, those in the balloon are not
+     * @param free bytes that are unused, including hinted memory, without the balloon's
      */
     public record Usage(long held, long free) {}
 
@@ -224,7 +227,7 @@ public final class EmbeddedGuest implements AutoCloseable {
                 program.heldPages() * GuestRam.PAGE, program.allocator().available() * GuestRam.PAGE));
     }
 
-    /** Verifies all memory that the program uses, while it stands still; returns what is wrong. */
+    /** Stops the guest, verifies all memory that its program uses, and lets it continue. Returns what is wrong. */
     public List<String> verify() {
         List<String> wrong;
         synchronized (this) {
@@ -270,12 +273,12 @@ public final class EmbeddedGuest implements AutoCloseable {
         ended.countDown();
     }
 
-    /** Waits until the VMM is told to quit or its guest fails. Returns false if neither came in this time. */
+    /** Waits for a request to quit or a failure of the guest. Returns false if neither came in this time. */
     public boolean awaitEnd(Duration limit) throws InterruptedException {
         return ended.await(limit.toNanos(), TimeUnit.NANOSECONDS);
     }
 
-    /** Ends the guest and its VMM. The memory file stays, the log file is deleted. */
+    /** Ends the guest and its VMM. Keeps the memory file, and deletes the log file. */
     @Override
     public void close() {
         synchronized (this) {

@@ -7,19 +7,19 @@ import org.exomem.conformance.guest.GuestRam;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How an embedded VMM is started.
+ * The options of an embedded VMM.
  *
- * @param ram the file that is the guest's memory; made if it is not there, never deleted
+ * @param ram the file of the guest's memory; created if it is missing, never deleted
  * @param size of the memory in bytes, a multiple of 4096, at least 2 MiB
- * @param low the bytes below the hole that ends at 4 GiB; all if there are no more
+ * @param low the bytes below the hole that ends at 4 GiB; the whole size if there is no hole
  * @param qmp the socket to listen on
- * @param log the file for the log of the guest's writes; without it the VMM keeps none, as QEMU does not
+ * @param log the file for the log of the guest's writes; without it the VMM keeps no log, like QEMU
  * @param balloon the socket of a back-end that is the guest's balloon from the start
- * @param hints how the balloon's driver answers when it is asked for free pages
+ * @param hints how the balloon's driver answers a request for free pages
  * @param processors of the guest
- * @param seed decides about the contents of pages, and about which pages are used
+ * @param seed determines the contents of pages, and which pages are used
  * @param incoming whether the guest waits for the state of another
- * @param handsOver whether the VMM hands over a userfaultfd when it is asked
+ * @param handsOver whether the VMM hands over a userfaultfd on request
  * @param isClone whether the file is a template, which the guest finds in its memory and does not write to
  */
 public record EmbeddedOptions(
@@ -35,21 +35,21 @@ public record EmbeddedOptions(
         boolean incoming,
         boolean handsOver,
         boolean isClone) {
-    /** How a driver answers when it is asked for free pages. */
+    /** How a driver answers a request for free pages. */
     public enum Hints {
-        /** With the free ones, which it keeps until the device says that it is done. */
+        /** It hints free pages, and keeps them until the device ends the session. */
         HONEST,
-        /** With the free ones and some that it uses, and goes on writing. */
+        /** It hints free pages and some that it uses and keeps writing. */
         LYING,
-        /** Not at all. */
+        /** It does not answer. */
         SILENT,
-        /** With the free ones; and its driver also answers with free page bitmaps. */
+        /** Like HONEST, and the driver also answers with free page bitmaps. */
         BITMAP
     }
 
     private static final long MIB = 1 << 20;
     private static final long FOUR_GIB = 1L << 32;
-    /** A q35 machine keeps its memory below the hole if it fits in 2.75 GiB; otherwise 2 GiB of it are there. */
+    /** A q35 machine has its memory below the hole if it fits into 2.75 GiB. Otherwise 2 GiB of it are below. */
     private static final long MOST_LOW = 2816 * MIB;
 
     private static final long USUAL_LOW = 2048 * MIB;
@@ -68,7 +68,7 @@ public record EmbeddedOptions(
         }
     }
 
-    /** A guest with two processors and nothing else. */
+    /** A guest with two processors and no other options. */
     public static EmbeddedOptions of(Path ram, long size, Path qmp) {
         return new EmbeddedOptions(
                 ram,
@@ -129,7 +129,7 @@ public record EmbeddedOptions(
     }
 
     /**
-     * Reads {@code ram=FILE size=512M qmp=SOCKET [low=2G] [log=FILE] [balloon=SOCKET] [hints=honest|lying|silent]
+     * Parses {@code ram=FILE size=512M qmp=SOCKET [low=2G] [log=FILE] [balloon=SOCKET] [hints=honest|lying|silent]
      * [processors=N] [seed=N] [incoming=on] [handover=on] [clone=on]}.
      *
      * @throws IllegalArgumentException if an option is unknown, or a required one is missing
@@ -164,7 +164,7 @@ public record EmbeddedOptions(
         return value;
     }
 
-    /** A number of bytes, or of MiB or GiB with M or G behind it. */
+    /** Parses a number of bytes, or of MiB or GiB with the suffix M or G. */
     private static long bytes(String text) {
         int shift = text.endsWith("G") ? 30 : text.endsWith("M") ? 20 : 0;
         return Math.multiplyExact(

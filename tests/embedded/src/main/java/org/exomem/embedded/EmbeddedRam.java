@@ -11,17 +11,17 @@ import org.exomem.linux.LinuxException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The guest's memory, in pages of 4096 bytes that are numbered as they lie in the file, with the log of what was written.
- * The first of them belong to the guest's drivers, all others to its program. Reading and writing is for any threads, each
- * page for one at a time.
+ * The guest's memory, in pages of 4096 bytes that are numbered by their order in the file, with the log of writes. The
+ * first pages belong to the guest's drivers, all others to its program. Any thread may read and write, each page by one
+ * thread at a time.
  */
 final class EmbeddedRam implements AutoCloseable {
-    /** Bytes that the program leaves to the guest's drivers: rings and buffers. */
+    /** Bytes that belong to the guest's drivers, for rings and buffers. */
     static final long DRIVER_BYTES = 1 << 20;
 
     private static final long FOUR_GIB = 1L << 32;
     private static final int WORDS = (int) (GuestRam.PAGE / 8);
-    /** The step from one word of a page to the next. Odd, so all words of a page differ. */
+    /** The difference between two successive words of a page. It is odd, so all words of a page differ. */
     private static final long STEP = 0x9e3779b97f4a7c15L;
 
     private final Path path;
@@ -41,10 +41,10 @@ final class EmbeddedRam implements AutoCloseable {
     }
 
     /**
-     * @param path the file; made if it is not there
+     * @param path the file; created if it is missing
      * @param size bytes, a multiple of 4096
-     * @param low the bytes from guest address 0 on; the others are from 4 GiB on
-     * @param log the file of the log, if there is to be one
+     * @param low the bytes from guest address 0 on; the others begin at 4 GiB
+     * @param log the file of the log; null for none
      */
     static EmbeddedRam open(Path path, long size, long low, @Nullable Path log) throws LinuxException {
         GuestRam ram = GuestRam.ofSharedFile(path, layout(size, low));
@@ -62,7 +62,7 @@ final class EmbeddedRam implements AutoCloseable {
         }
     }
 
-    /** The same of a clone: it finds in its memory what is in the file, and does not write to that. */
+    /** Opens a clone's memory. It has the content of the file, and does not write to the file. */
     static EmbeddedRam ofTemplate(Path path, long size, long low) throws LinuxException {
         return new EmbeddedRam(path, GuestRam.ofTemplate(path, layout(size, low)), Math.min(low, size), true, null);
     }
@@ -71,7 +71,7 @@ final class EmbeddedRam implements AutoCloseable {
         return low < size ? new long[] {0, low, FOUR_GIB, size - low} : new long[] {0, size};
     }
 
-    /** True if what is written is in the file, and not in this process alone. */
+    /** True if writes go to the file; false if they are private to this process. */
     boolean isShared() {
         return !isClone;
     }
@@ -119,10 +119,10 @@ final class EmbeddedRam implements AutoCloseable {
     }
 
     /**
-     * Has the host find room for pages that are about to be written: for many at once that is several times faster than a
-     * fault for each.
+     * Allocates host memory for pages that are about to be written. For many pages at once, that is several times
+     * faster than a fault for each.
      *
-     * @throws UncheckedIOException if it has no room
+     * @throws UncheckedIOException if the host has no room
      */
     void prepare(PageAllocator.Run run) {
         if (isClone) {
@@ -135,7 +135,7 @@ final class EmbeddedRam implements AutoCloseable {
         }
     }
 
-    /** Writes all of a page; {@code first} decides what. */
+    /** Writes a whole page; {@code first} determines its content. */
     void write(int page, long first) {
         long at = page * GuestRam.PAGE;
         long value = first;
@@ -148,7 +148,7 @@ final class EmbeddedRam implements AutoCloseable {
         }
     }
 
-    /** How many of the 512 words of a page are not what {@link #write} wrote. */
+    /** The number of the page's 512 words that differ from what {@link #write} wrote. */
     int wrongWords(int page, long first) {
         long at = page * GuestRam.PAGE;
         long value = first;
@@ -167,7 +167,7 @@ final class EmbeddedRam implements AutoCloseable {
         return contents.get(JAVA_LONG, page * GuestRam.PAGE);
     }
 
-    /** Notes that the drivers and their devices may have written anything that is theirs. */
+    /** Marks all memory of the drivers as written: the drivers and their devices may have written any of it. */
     void driversWrote() {
         if (log != null && ram.firstFreePage() > 0) {
             log.mark(0, ram.firstFreePage());

@@ -6,9 +6,9 @@ import java.util.HashMap;
 import java.util.Map;
 
 /**
- * An embedded VMM with its guest in a process of its own, driven over QMP. It says {@code ready} on standard output when
- * its socket listens. Exit codes: 0 after {@code quit}, 1 when its guest has failed (standard error says why), 2 for a usage
- * error.
+ * An embedded VMM with its guest in a process of its own, controlled over QMP. It prints {@code ready} on standard
+ * output when its socket listens. Exit codes: 0 after {@code quit}, 1 when its guest has failed (standard error says
+ * why), 2 for a usage error.
  */
 public final class EmbeddedVmm {
     private static final Duration LONG = Duration.ofDays(365);
@@ -27,7 +27,7 @@ public final class EmbeddedVmm {
             System.out.println("ready");
             System.out.flush();
             while (!guest.awaitEnd(LONG)) {
-                // No limit: it runs until it is told to quit.
+                // No limit: it runs until the command quit.
             }
             String failure = guest.failure();
             if (failure == null) {

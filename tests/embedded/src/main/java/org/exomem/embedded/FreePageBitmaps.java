@@ -5,8 +5,8 @@ import org.exomem.conformance.guest.BalloonDriver;
 import org.exomem.conformance.guest.GuestRam;
 
 /**
- * The guest's side of free page bitmaps (spec/free-page-bitmap.md): when the device asks, it is told what the allocator has free at that
- * moment, and nothing is held back. For the thread of the driver.
+ * The guest's side of free page bitmaps (spec/free-page-bitmap.md). On request, the driver reports the pages that are
+ * free in the allocator at that moment, and reserves none of them. For the driver's thread.
  */
 final class FreePageBitmaps {
     private static final int NONE = 0;
@@ -25,7 +25,7 @@ final class FreePageBitmaps {
         this.allocator = allocator;
     }
 
-    /** Answers that have ended since the driver started. */
+    /** The number of complete answers since the driver started. */
     long answers() {
         return answers;
     }
@@ -51,7 +51,7 @@ final class FreePageBitmaps {
             request = NONE;
             driver.offerRequestBuffer();
         }
-        // After an answer the device may have another request already.
+        // After an answer the device may already have another request.
         return true;
     }
 }

@@ -10,12 +10,12 @@ import org.exomem.embedded.EmbeddedOptions.Hints;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The guest's side of free page hinting (VIRTIO, "Free Page Hinting"), as Linux has it: under a new command id all free
- * pages are hinted, and kept until the device says that it is done. A guest that has no other free pages meanwhile takes them
- * back without telling the device. For the thread of the driver.
+ * The guest's side of free page hinting (VIRTIO, "Free Page Hinting"), as in Linux. Under a new command id, the driver
+ * hints all free pages, and keeps them until the device ends the session. A guest without other free pages takes them
+ * back earlier, without a message to the device. For the driver's thread.
  */
 final class FreePageHints {
-    /** The most pages in one hint: 4 MiB, as Linux has it. */
+    /** The largest number of pages in one hint: 4 MiB, as in Linux. */
     private static final int BLOCK = 1024;
 
     private static final int AT_ONCE = 32;
@@ -41,12 +41,12 @@ final class FreePageHints {
         this.answer = answer;
     }
 
-    /** Sessions begun since the driver started. */
+    /** The number of sessions since the driver started. */
     long sessions() {
         return sessions;
     }
 
-    /** Pages hinted since the driver started. */
+    /** The number of pages hinted since the driver started. */
     long hinted() {
         return hinted;
     }
@@ -82,7 +82,7 @@ final class FreePageHints {
         }
     }
 
-    /** Hints what comes next, if the device wants hints. Returns whether there may be more. */
+    /** Sends the next hint, if the device wants hints. Returns whether there may be more. */
     boolean step() throws IOException {
         if (!active) {
             return false;
@@ -103,7 +103,8 @@ final class FreePageHints {
 
     private PageAllocator.@Nullable Run next() {
         if (lies < own.count()) {
-            // In use, and written again before the guest can be paused: such a hint must not count in the end.
+            // The page is in use, and is written again before the guest can be paused: such a hint must have no effect
+            // in the end.
             int page = own.page(lies);
             lies++;
             return new PageAllocator.Run(page, 1);
@@ -113,7 +114,7 @@ final class FreePageHints {
         return run;
     }
 
-    /** A driver that lies uses pages itself, which it hints with the others, and writes all the time. */
+    /** Starts to lie: the driver uses pages itself, hints them like the free ones, and writes them all the time. */
     void lie() {
         if (answer != Hints.LYING) {
             return;
@@ -132,7 +133,7 @@ final class FreePageHints {
         }
     }
 
-    /** Ends with the driver. */
+    /** Ends the session with the driver. */
     void end() throws IOException {
         stop();
         allocator.endLending();

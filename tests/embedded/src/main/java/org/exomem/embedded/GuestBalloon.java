@@ -18,7 +18,10 @@ import org.exomem.conformance.guest.RingDriver;
 import org.exomem.embedded.EmbeddedOptions.Hints;
 import org.exomem.linux.Fd;
 
-/** The guest's balloon: device and driver, which does what the device asks for, a little at a time. For one thread. */
+/**
+ * The guest's balloon: the device and its driver, which carries out the device's requests in small steps. For one
+ * thread.
+ */
 final class GuestBalloon implements AutoCloseable {
     private static final long FEATURES = BalloonFeatures.LINUX
             | Features.PROTOCOL_FEATURES
@@ -31,7 +34,7 @@ final class GuestBalloon implements AutoCloseable {
             | Protocol.CONFIG
             | Protocol.CONFIGURE_MEM_SLOTS
             | Protocol.STATUS;
-    /** 2 MiB, the least that Linux reports. */
+    /** 2 MiB, the smallest block that Linux reports. */
     private static final int REPORTED_BLOCK = 512;
 
     private static final int STATISTICS = 10;
@@ -72,7 +75,7 @@ final class GuestBalloon implements AutoCloseable {
         this.reporting = has(BalloonFeatures.PAGE_REPORTING);
     }
 
-    /** The VMM connects, the guest's driver negotiates and starts. Takes the front-end over. */
+    /** Connects to the device, and starts the guest's driver. Takes the front-end over. */
     static GuestBalloon start(FrontEnd frontEnd, EmbeddedRam ram, GuestProgram program, Hints answer)
             throws IOException {
         AttachedDevice device = AttachedDevice.attach(
@@ -99,13 +102,13 @@ final class GuestBalloon implements AutoCloseable {
         return (device.features() & feature) != 0;
     }
 
-    /** The guest has no free pages left. Returns whether it will get some out of the balloon; for any thread. */
+    /** Called when the guest has no free pages. Returns whether it will get some out of the balloon. For any thread. */
     boolean rescue() {
         needed = has(BalloonFeatures.DEFLATE_ON_OOM) && size.count() > 0;
         return needed;
     }
 
-    /** The descriptors that become readable when the device calls or sends something. */
+    /** Descriptors that become readable when the device sends a call or a message. */
     List<Fd> channels() {
         List<Fd> channels = new ArrayList<>();
         channels.add(device.channel().connection().fd());
@@ -120,7 +123,7 @@ final class GuestBalloon implements AutoCloseable {
         return channels;
     }
 
-    /** How long to wait on {@link #channels} at most. */
+    /** The longest time to wait on {@link #channels}. */
     Duration patience() {
         if (answer == Hints.LYING && hints.sessions() > 0) {
             return LIE_EVERY;
@@ -131,7 +134,7 @@ final class GuestBalloon implements AutoCloseable {
         return reporting ? Duration.ofNanos(Math.max(0, nextReport - System.nanoTime())) : Duration.ofDays(1);
     }
 
-    /** Does a little of what is to be done. Returns whether there is more. */
+    /** Does a small part of the pending work. Returns whether there is more. */
     boolean step() throws IOException {
         listen();
         if (hints.sessions() > 0) {
@@ -144,7 +147,7 @@ final class GuestBalloon implements AutoCloseable {
         if (needed) {
             needed = false;
             size.rescue();
-            // Pages that the guest needed are not taken again before the device asks anew.
+            // Pages that the guest needed are not taken again before the device's next request.
             target = Math.min(target, size.count());
         }
         more |= size.step(target);
@@ -182,7 +185,7 @@ final class GuestBalloon implements AutoCloseable {
         return values;
     }
 
-    /** Reports a block, if it is time to. */
+    /** Reports a block, if a report is due. */
     private boolean report() throws IOException {
         if (!reporting || System.nanoTime() - nextReport < 0) {
             return false;
@@ -201,13 +204,13 @@ final class GuestBalloon implements AutoCloseable {
         return true;
     }
 
-    /** Stops all rings: the guest stands still, and so must its device. */
+    /** Stops all rings: the guest is paused, so its device must stop. */
     void stop() throws IOException {
         bases.clear();
         bases.addAll(device.stop());
     }
 
-    /** The guest runs on after {@link #stop}. */
+    /** Lets the guest continue after {@link #stop}. */
     void proceed() throws IOException {
         List<RingDriver> rings = device.rings();
         for (int i = 0; i < rings.size(); i++) {
@@ -216,7 +219,7 @@ final class GuestBalloon implements AutoCloseable {
         configChanged = true;
     }
 
-    /** The guest's driver gives everything back that it has, and the VMM takes the device out. */
+    /** The guest's driver returns everything that it has, and the VMM removes the device. */
     void leave() throws IOException {
         hints.end();
         while (size.count() > 0) {
@@ -233,12 +236,12 @@ final class GuestBalloon implements AutoCloseable {
     }
 
     /**
-     * What can be seen of the driver from outside.
+     * The observable state of the driver.
      *
      * @param inBalloon pages
-     * @param sessions of hinting, begun since the driver started
-     * @param hinted pages, in all of them
-     * @param reported pages, each time that they were
+     * @param sessions of hinting since the driver started
+     * @param hinted pages in all sessions
+     * @param reported pages; a page counts each time that it is reported
      */
     record Seen(long inBalloon, long sessions, long hinted, long reported) {}
 

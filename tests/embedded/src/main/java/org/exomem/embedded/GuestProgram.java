@@ -11,9 +11,9 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 
 /**
- * What the guest does with its memory: it takes pages and writes them, writes them anew, gives them up and takes others,
- * and verifies all the time that each holds what was written last. Starts paused. Its methods are for one thread at a
- * time, except where they say something else.
+ * The guest's use of its memory. It takes pages and writes them, rewrites them, releases them and takes others, and
+ * verifies all the time that each has the content that was written last. Starts paused. Its methods are for one thread
+ * at a time, except where they say otherwise.
  */
 final class GuestProgram implements AutoCloseable {
     private static final long CLOSE_SECONDS = 10;
@@ -30,8 +30,8 @@ final class GuestProgram implements AutoCloseable {
 
     /**
      * @param count the guest's processors
-     * @param seed decides about contents and about which pages are used
-     * @param failed is called once, on any thread, when the guest fails
+     * @param seed determines contents and which pages are used
+     * @param failed called once, on any thread, when the guest fails
      */
     GuestProgram(EmbeddedRam ram, int count, long seed, Consumer<String> failed) {
         this.allocator = new PageAllocator(ram);
@@ -43,7 +43,7 @@ final class GuestProgram implements AutoCloseable {
         }
     }
 
-    /** Begins to wait for {@link #resume}. */
+    /** Starts the processors, which wait for {@link #resume}. */
     void start() {
         for (Processor processor : processors) {
             Thread thread = Thread.ofPlatform()
@@ -64,7 +64,7 @@ final class GuestProgram implements AutoCloseable {
             processor.end(message);
             failed.accept(message);
         } catch (InterruptedException | RuntimeException | Error e) {
-            // An InternalError is a page that the file system has no room for.
+            // An InternalError means that the file system has no room for a page.
             processor.end(e.toString());
             failed.accept("a processor of the guest ended: " + e);
         }
@@ -74,7 +74,7 @@ final class GuestProgram implements AutoCloseable {
         return allocator;
     }
 
-    /** Pages that a driver uses itself, on its own thread. Guarded by themselves. */
+    /** The pages that a driver uses itself, on its own thread. Guarded by their own lock. */
     HeldPages driversPages() {
         return driversPages;
     }
@@ -88,7 +88,7 @@ final class GuestProgram implements AutoCloseable {
         return load;
     }
 
-    /** Takes another load; a paused guest begins with it when it runs. */
+    /** Sets another load. A paused guest uses it from its next run. */
     void setLoad(Load next) {
         load = next;
         gate.call();
@@ -99,7 +99,7 @@ final class GuestProgram implements AutoCloseable {
         return throttle;
     }
 
-    /** @param percent of its time that a processor stands still */
+    /** @param percent of its time that a processor does not run */
     void setThrottle(int percent) {
         if (percent < 0 || percent > MOST_THROTTLE) {
             throw new IllegalArgumentException("a guest is throttled by 0 to " + MOST_THROTTLE + " percent");
@@ -113,15 +113,15 @@ final class GuestProgram implements AutoCloseable {
         gate.open();
     }
 
-    /** Stops the guest. When this returns, all that it wrote is in memory, and noted in the log. */
+    /** Stops the guest. When this returns, all that it wrote is in memory and recorded in the log. */
     void pause() {
         gate.stop();
     }
 
     /**
-     * Has the guest, which must run, do something with this many pages, and waits until it has. For any number of threads.
+     * Makes the running guest do a job with this many pages, and waits for its end. Safe for use by several threads.
      *
-     * @return whether it could
+     * @return whether the guest could do it
      */
     boolean work(Job.Kind kind, long pages) {
         List<CompletableFuture<Boolean>> done = new ArrayList<>();
@@ -145,7 +145,7 @@ final class GuestProgram implements AutoCloseable {
         return all;
     }
 
-    /** All pages that the paused guest holds. */
+    /** The number of pages that the paused guest holds. */
     int heldPages() {
         synchronized (driversPages) {
             return held().stream().mapToInt(HeldPages::count).sum();
@@ -159,7 +159,7 @@ final class GuestProgram implements AutoCloseable {
      */
     List<String> verify() {
         List<String> wrong = new ArrayList<>();
-        // A driver is not a processor: it goes on while these stand still.
+        // A driver is not a processor: it continues while the processors are stopped.
         synchronized (driversPages) {
             for (HeldPages held : held()) {
                 for (int i = 0; i < held.count(); i++) {
@@ -190,8 +190,8 @@ final class GuestProgram implements AutoCloseable {
     }
 
     /**
-     * Takes over what another has saved, before the guest first runs. It verifies all its pages before it does anything
-     * else with them.
+     * Loads what another guest has saved, before this guest first runs. It verifies all its pages before it does
+     * anything else with them.
      */
     void load(DataInput in) throws IOException {
         load = Load.load(in);

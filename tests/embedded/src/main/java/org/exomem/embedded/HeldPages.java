@@ -7,11 +7,11 @@ import java.nio.ByteBuffer;
 import java.util.Arrays;
 
 /**
- * The pages that one thread of the guest's program uses, and how often it had written when it wrote each: what a page must
- * hold follows from its number, that generation and the guest's seed. For one thread at a time.
+ * The pages that one thread of the guest's program uses, and the generation of the last write of each. A page's number,
+ * its generation and the guest's seed determine its content. For one thread at a time.
  */
 final class HeldPages {
-    /** With how many earlier generations a wrong page is compared. */
+    /** The number of earlier generations with which a wrong page is compared. */
     private static final int GENERATIONS_BACK = 1 << 20;
 
     private final EmbeddedRam ram;
@@ -24,7 +24,7 @@ final class HeldPages {
     private int cursor;
 
     /**
-     * @param first the first generation; sets of pages that exchange pages must not share generations
+     * @param first the first generation; sets that exchange pages must not share generations
      * @param step from one generation to the next
      */
     HeldPages(EmbeddedRam ram, long seed, int first, int step) {
@@ -62,7 +62,7 @@ final class HeldPages {
         rewrite(count - 1);
     }
 
-    /** Writes a held page anew, all of it. */
+    /** Rewrites a held page completely. */
     void rewrite(int index) {
         int page = pages[index];
         int generation = nextGeneration;
@@ -71,7 +71,7 @@ final class HeldPages {
         generations[index] = generation;
     }
 
-    /** Gives up a page, whose content stays as it is; returns its number. */
+    /** Releases a page without changing its content, and returns its number. */
     int remove(int index) {
         int page = pages[index];
         count--;
@@ -80,7 +80,7 @@ final class HeldPages {
         return page;
     }
 
-    /** Verifies the next page; after the last comes the first. */
+    /** Verifies the next page; the first follows the last. */
     void checkNext() throws WrongContentException {
         if (count > 0) {
             cursor = cursor + 1 < count ? cursor + 1 : 0;
@@ -88,7 +88,7 @@ final class HeldPages {
         }
     }
 
-    /** @throws WrongContentException with what is known of what is there instead */
+    /** @throws WrongContentException with what is known about the wrong content */
     void check(int index) throws WrongContentException {
         int page = pages[index];
         long expected = content(page, generations[index]);
@@ -138,7 +138,7 @@ final class HeldPages {
         out.write(bytes.array());
     }
 
-    /** @throws IOException if the saved state can't be one of this memory */
+    /** @throws IOException if the saved state is not of this memory */
     void load(DataInput in) throws IOException {
         seed = in.readLong();
         nextGeneration = in.readInt();

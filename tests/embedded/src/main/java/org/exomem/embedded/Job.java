@@ -3,17 +3,17 @@ package org.exomem.embedded;
 import java.util.concurrent.CompletableFuture;
 
 /**
- * Something that a processor of the guest does once, in steps.
+ * A task that a processor of the guest does once, in steps.
  *
- * @param kind what
- * @param pages how often
+ * @param kind what to do
+ * @param pages for how many pages
  * @param done completed by the processor
  */
 record Job(Kind kind, long pages, CompletableFuture<Boolean> done) {
     enum Kind {
         /** Take pages and write them. Ends early, with false, when there are none. */
         FILL,
-        /** Give up pages, the last taken first. Ends early, with false, when there are none. */
+        /** Release pages, the last taken first. Ends early, with false, when there are none. */
         FREE,
         /** Verify all pages. */
         CHECK

@@ -5,12 +5,12 @@ import java.io.DataOutput;
 import java.io.IOException;
 
 /**
- * How busy the guest's program is.
+ * The load of the guest's program.
  *
- * @param writes pages written anew per second; {@link #UNLIMITED} for as fast as it can
- * @param churn pages given up and others taken in their place, per second
+ * @param writes pages rewritten per second; {@link #UNLIMITED} for as fast as possible
+ * @param churn pages per second that are released and replaced by others
  * @param checks pages read and verified per second
- * @param pressure whether pages that are lent out for hinting are taken before free ones
+ * @param pressure whether the program takes hinted pages before free ones
  */
 record Load(long writes, long churn, long checks, boolean pressure) {
     static final long UNLIMITED = Long.MAX_VALUE;

@@ -1,15 +1,15 @@
 package org.exomem.embedded;
 
-/** Spreads a number of pages per second over time. For one thread. */
+/** Distributes a number of pages per second over time. For one thread. */
 final class Pace {
     private static final double SECOND = 1e9;
 
     private double owed;
 
     /**
-     * How many pages are due.
+     * The number of pages that are due.
      *
-     * @param perSecond all of the guest's, of which this processor does its share
+     * @param perSecond the rate of the whole guest, of which this processor does its share
      * @param share the number of processors
      */
     long due(long perSecond, int share, long nanos) {

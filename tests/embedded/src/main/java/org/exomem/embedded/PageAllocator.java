@@ -5,8 +5,8 @@ import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Which pages of the guest nobody uses. Some of them may be lent out for free page hinting: the guest takes those
- * back, without telling anybody, when it has no others (VIRTIO, "Free Page Hinting"). For any number of threads.
+ * The unused pages of the guest. Some of them may be lent for free page hinting. The guest takes these back, without a
+ * message, when it has no others (VIRTIO, "Free Page Hinting"). Safe for use by several threads.
  */
 final class PageAllocator {
     /** No page. */
@@ -14,18 +14,18 @@ final class PageAllocator {
 
     private static final int RUN = 128;
 
-    /** Pages that lie one after another. */
+    /** Consecutive pages. */
     record Run(int first, int count) {}
 
     private final BitSet free = new BitSet();
     private final BitSet hinted = new BitSet();
-    /** Free pages whose content the host has already dropped. */
+    /** Free pages whose content the host has already discarded. */
     private final BitSet reported = new BitSet();
 
     private final EmbeddedRam ram;
     private int freeCount;
     private int hintedCount;
-    /** No free page lies below. */
+    /** All pages below are in use. */
     private int lowest;
 
     private long takenBack;
@@ -37,17 +37,17 @@ final class PageAllocator {
         give(new Run(EmbeddedRam.firstPage(), ram.pages() - EmbeddedRam.firstPage()));
     }
 
-    /** The pages that are free, hinted ones too. */
+    /** The number of free pages, including hinted ones. */
     synchronized int available() {
         return freeCount + hintedCount;
     }
 
-    /** How many pages were taken back while they were lent out for hinting. */
+    /** The number of pages that were taken back while they were lent for hinting. */
     synchronized long takenBack() {
         return takenBack;
     }
 
-    /** The lowest free page or, if there is none, one that was hinted; {@link #NONE} if there is none of those either. */
+    /** Takes the lowest free page, or else a hinted one; {@link #NONE} if there is neither. */
     synchronized int take() {
         if (freeCount == 0) {
             return takeHinted();
@@ -57,7 +57,7 @@ final class PageAllocator {
         return page;
     }
 
-    /** The lowest free pages that lie together, at most {@code most}; null if there are none but hinted ones. */
+    /** Takes the lowest consecutive free pages, at most {@code most}; null if there are none, or only hinted ones. */
     synchronized @Nullable Run takeRun(int most) {
         Run run = next(free, lowest, RUN);
         if (run == null) {
@@ -68,7 +68,7 @@ final class PageAllocator {
         return taken;
     }
 
-    /** Takes a certain page out of those that are free; false if it is not. */
+    /** Takes a certain page if it is free; otherwise returns false. */
     synchronized boolean take(int page) {
         if (!free.get(page)) {
             return false;
@@ -77,7 +77,7 @@ final class PageAllocator {
         return true;
     }
 
-    /** A page that was hinted, as a guest under pressure takes it; {@link #NONE} if there is none. */
+    /** Takes a hinted page, as a guest under memory pressure does; {@link #NONE} if there is none. */
     synchronized int takeHinted() {
         if (hintedCount == 0) {
             return NONE;
@@ -90,7 +90,7 @@ final class PageAllocator {
     }
 
     /**
-     * Sets whom to ask when no pages are free.
+     * Sets the source of pages for when none are free.
      *
      * @param source returns whether there will be some soon; never waits
      */
@@ -98,7 +98,7 @@ final class PageAllocator {
         rescue = source;
     }
 
-    /** Asks for pages when none are free. Returns whether it is worth trying again soon. */
+    /** Asks the source for pages when none are free. Returns whether to try again soon. */
     boolean findsMore() {
         return rescue.getAsBoolean();
     }
@@ -122,7 +122,7 @@ final class PageAllocator {
         }
     }
 
-    /** The last free pages of memory, at most {@code most} that lie together; null if none are free. */
+    /** Takes the last consecutive free pages of memory, at most {@code most}; null if none are free. */
     synchronized @Nullable Run takeFromTop(int most) {
         int last = free.previousSetBit(ram.pages() - 1);
         if (last < 0) {
@@ -136,7 +136,7 @@ final class PageAllocator {
         return new Run(first, last - first + 1);
     }
 
-    /** Lends out the next free pages from {@code from} on, as hints; null if there are no more. */
+    /** Lends the next free pages from {@code from} on, as hints; null if there are no more. */
     synchronized @Nullable Run lend(int from, int most) {
         Run run = next(free, from, most);
         if (run != null) {
@@ -147,12 +147,12 @@ final class PageAllocator {
         return run;
     }
 
-    /** Which of some pages are free now; the first of them is bit 0. */
+    /** Which pages of a range are free now; bit 0 is the first page. */
     synchronized BitSet free(int first, int count) {
         return free.get(first, first + count);
     }
 
-    /** All that is still lent out is free again. */
+    /** Makes all lent pages free again. */
     synchronized void endLending() {
         free.or(hinted);
         freeCount += hintedCount;
@@ -183,7 +183,7 @@ final class PageAllocator {
         return null;
     }
 
-    /** Gives a block back whose content the host has dropped. */
+    /** Returns a block whose content the host has discarded. */
     synchronized void giveReported(Run run) {
         give(run);
         reported.set(run.first, run.first + run.count);
@@ -194,8 +194,8 @@ final class PageAllocator {
         if (first < 0) {
             return null;
         }
-        // A run ends at the hole, where guest addresses jump, and at the next multiple of the most that fits in one
-        // buffer.
+        // A run ends at the hole, where guest addresses jump, and at the next multiple of the largest number that fits
+        // into one buffer.
         int end = Math.min(bits.nextClearBit(first), (first / most + 1) * most);
         int hole = ram.firstHighPage();
         return new Run(first, (first < hole ? Math.min(end, hole) : end) - first);

@@ -10,7 +10,7 @@ final class Processor {
     private static final long REST = 2_000_000;
     private static final long QUIET_REST = 20_000_000;
     private static final int AT_ONCE = 16;
-    /** Work that was missed during a pause is not made up for. */
+    /** The limit for work that was missed during a pause, in nanoseconds. The rest is dropped. */
     private static final long MOST_MISSED = 50_000_000;
 
     private final GuestProgram program;
@@ -38,7 +38,7 @@ final class Processor {
         return held;
     }
 
-    /** Queues a job that comes before all else; the caller then calls {@link RunGate#call}. */
+    /** Queues a job, which has priority over everything else. The caller must then call {@link RunGate#call}. */
     void add(Job job) {
         jobs.add(job);
     }
@@ -63,7 +63,7 @@ final class Processor {
         }
     }
 
-    /** Ends it: jobs that still wait fail with this reason. */
+    /** Ends the processor: waiting jobs fail with this reason. */
     void end(String why) {
         for (Job job = jobs.poll(); job != null; job = jobs.poll()) {
             job.done().completeExceptionally(new IllegalStateException(why));
@@ -74,7 +74,7 @@ final class Processor {
         return jobs.isEmpty() && program.load().isQuiet();
     }
 
-    /** Does what is due, for a millisecond at most. Returns whether there is more. */
+    /** Does the work that is due, for a millisecond at most. Returns whether there is more. */
     private boolean slice(long start) throws WrongContentException {
         Job job = jobs.peek();
         while (job != null) {
@@ -93,7 +93,7 @@ final class Processor {
         int share = program.processors();
         boolean more = repeat(start, churn.due(load.churn(), share, missed), () -> exchange(load.pressure()));
         more |= repeat(start, checks.due(load.checks(), share, missed), held::checkNext);
-        // Last, as their number may be unlimited.
+        // Last, because their number may be unlimited.
         more |= repeat(start, writes.due(load.writes(), share, missed), this::rewriteAny);
         return more;
     }
@@ -124,7 +124,7 @@ final class Processor {
         }
     }
 
-    /** Takes a page and gives up another. */
+    /** Takes a page and releases another. */
     private void exchange(boolean pressure) {
         int page = pressure ? allocator.takeHinted() : PageAllocator.NONE;
         page = page == PageAllocator.NONE ? allocator.take() : page;
@@ -136,7 +136,7 @@ final class Processor {
         }
     }
 
-    /** Goes on with a job; returns whether it is done. */
+    /** Continues a job. Returns whether it is done. */
     private boolean work(Job job, long start) throws WrongContentException {
         long end = job.kind() == Job.Kind.CHECK ? held.count() : job.pages();
         while (jobDone < end) {
@@ -158,7 +158,7 @@ final class Processor {
         return true;
     }
 
-    /** Does a part of a job, at most {@code most} pages of it; returns how many it did, 0 if it can't go on. */
+    /** Does a part of a job, at most {@code most} pages. Returns the number of pages, 0 if it can't continue. */
     private int step(Job job, long most) throws WrongContentException {
         switch (job.kind()) {
             case FILL -> {

@@ -19,13 +19,13 @@ import java.time.Instant;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 
-/** QMP as QEMU speaks it, with a thread for each connection. */
+/** A QMP server like QEMU's, with a thread for each connection. */
 final class QmpServer implements AutoCloseable {
     /** Runs a command, on the thread of its connection. */
     interface Commands {
         JsonNode run(String name, JsonNode arguments) throws QmpError;
 
-        /** The answer to {@code quit} was sent. */
+        /** Called after the answer to {@code quit} was sent. */
         void quit();
     }
 
@@ -46,7 +46,7 @@ final class QmpServer implements AutoCloseable {
         return JsonNodeFactory.instance.objectNode();
     }
 
-    /** Listens on a path; replaces what is there. */
+    /** Listens on a path; replaces an existing file. */
     static QmpServer listen(Path path, Commands commands) throws IOException {
         Files.deleteIfExists(path);
         ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
@@ -98,7 +98,7 @@ final class QmpServer implements AutoCloseable {
             server.close();
             Files.deleteIfExists(path);
         } catch (IOException e) {
-            // What could not be closed or deleted has gone already.
+            // What could not be closed or deleted is already gone.
         }
         clients.forEach(Client::close);
     }
@@ -177,7 +177,7 @@ final class QmpServer implements AutoCloseable {
             return answer;
         }
 
-        /** A line at a time, from any thread. */
+        /** Sends one line at a time, from any thread. */
         synchronized void send(ObjectNode message) {
             try {
                 byte[] json = JSON.writeValueAsBytes(message);
@@ -195,7 +195,7 @@ final class QmpServer implements AutoCloseable {
             try {
                 channel.close();
             } catch (IOException e) {
-                // It is closed.
+                // The connection is closed.
             }
         }
     }

@@ -5,8 +5,8 @@ import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
- * Where the guest's processors are let in to run and where a pause waits for them to come out. A processor comes out at
- * least every millisecond, and rests outside. For any number of threads.
+ * The gate through which the guest's processors enter to run. A pause waits until all have left. A processor leaves at
+ * least every millisecond, and rests outside. Safe for use by several threads.
  */
 final class RunGate {
     private final ReentrantLock lock = new ReentrantLock();
@@ -17,7 +17,7 @@ final class RunGate {
     private long calls;
     private volatile boolean wanted;
 
-    /** Waits until the guest runs, and goes in. Returns false, outside, if it never will again. */
+    /** Waits until the guest runs, and enters. Returns false, without entering, if the guest will never run again. */
     boolean enter() throws InterruptedException {
         lock.lock();
         try {
@@ -34,7 +34,7 @@ final class RunGate {
         }
     }
 
-    /** Comes out. What was done inside is seen by whoever waits in {@link #stop}. */
+    /** Leaves. A thread that waits in {@link #stop} sees all that was done inside. */
     void leave() {
         lock.lock();
         try {
@@ -45,7 +45,7 @@ final class RunGate {
         }
     }
 
-    /** True if a processor that is inside is waited for. */
+    /** True if a thread waits for the processors to leave. */
     boolean isWantedOutside() {
         return wanted;
     }
@@ -60,7 +60,7 @@ final class RunGate {
         }
     }
 
-    /** Rests outside, until the time is over or there was a call since {@code callsSeen}. */
+    /** Rests outside, until the time is over or {@link #call} was called since {@code callsSeen}. */
     void rest(long nanos, long callsSeen) throws InterruptedException {
         lock.lock();
         try {
@@ -73,7 +73,7 @@ final class RunGate {
         }
     }
 
-    /** Ends all rests: there is something new to do. */
+    /** Ends all rests, because there is new work. */
     void call() {
         lock.lock();
         try {
@@ -84,7 +84,7 @@ final class RunGate {
         }
     }
 
-    /** Lets processors in. */
+    /** Lets processors enter. */
     void open() {
         lock.lock();
         try {
@@ -96,7 +96,7 @@ final class RunGate {
         }
     }
 
-    /** Lets no processor in any more, and waits until all are out. */
+    /** Lets no processor enter any more, and waits until all have left. */
     void stop() {
         lock.lock();
         try {
@@ -110,7 +110,7 @@ final class RunGate {
         }
     }
 
-    /** Like {@link #stop}, with a limit. Returns whether all are out. */
+    /** Like {@link #stop}, with a limit. Returns whether all have left. */
     boolean close(long limit, TimeUnit unit) {
         lock.lock();
         try {

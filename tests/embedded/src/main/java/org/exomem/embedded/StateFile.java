@@ -13,8 +13,8 @@ import java.util.zip.CRC32C;
 import java.util.zip.CheckedOutputStream;
 
 /**
- * The state of the stopped guest without its memory, in a file: magic, version, the machine it belongs to, the program's
- * state, and a CRC32C of all that.
+ * A file with the state of the stopped guest, without its memory: magic, version, the machine that it belongs to, the
+ * program's state, and a CRC32C of all that.
  */
 final class StateFile {
     private static final long MAGIC = 0x45584f47_55455354L;
@@ -23,11 +23,11 @@ final class StateFile {
     private StateFile() {}
 
     /**
-     * What the state belongs to.
+     * The machine that a state belongs to.
      *
      * @param size of the memory in bytes
      * @param low those of them below the hole
-     * @param processors how many
+     * @param processors the number of processors
      */
     record Machine(long size, long low, int processors) {}
 
@@ -48,9 +48,9 @@ final class StateFile {
     }
 
     /**
-     * Gives a program what another has saved.
+     * Loads into a program what another has saved.
      *
-     * @return whether that one ran
+     * @return whether the other program ran
      * @throws IOException if the file is damaged or of another machine
      */
     static boolean load(Path path, Machine machine, GuestProgram program) throws IOException {

@@ -13,14 +13,14 @@ import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
 
 /**
- * The file in which a VMM notes its guest's writes: one bit for each 4096 bytes of guest-physical addresses, bit
- * {@code p % 8} of byte {@code p / 8} for page {@code p}, as in the vhost log (VMM-9). A reader fetches and clears bits at any
- * time, and then reads the pages that they stand for. For any number of threads.
+ * The file in which a VMM records its guest's writes: one bit for each 4096 bytes of guest-physical addresses, bit
+ * {@code p % 8} of byte {@code p / 8} for page {@code p}, as in the vhost log (VMM-9). A reader may fetch and clear
+ * bits at any time. It then reads the pages of these bits. Safe for use by several threads.
  *
- * <p>A bit is set <em>after</em> the write that it tells of, and before the guest counts as paused (VMM-10). A reader that clears
- * the bit sees that write when it reads the page, because setting releases and clearing acquires. A reader that cleared
- * it earlier finds it set at its next round, of which there is one after the pause. Set before the write, a bit could be
- * cleared and the page read in between: the page would never be read again.
+ * <p>A bit is set <em>after</em> the write that it stands for, and before the guest counts as paused (VMM-10). A reader
+ * that clears the bit sees that write when it reads the page, because setting releases and clearing acquires. A reader
+ * that cleared the bit earlier finds it set in its next round, and there is a round after the pause. If the bit were
+ * set before the write, a reader could clear it and read the page in between, and would never read the page again.
  */
 final class WriteLog implements AutoCloseable {
     private static final VarHandle WORD = JAVA_LONG.varHandle();
@@ -36,9 +36,9 @@ final class WriteLog implements AutoCloseable {
     }
 
     /**
-     * A log of guest addresses from 0 on.
+     * Creates a log of guest addresses from 0 on.
      *
-     * @param end the first guest address that there is not
+     * @param end the end of guest memory, in bytes
      */
     static WriteLog create(Path path, long end) throws LinuxException {
         long pages = end / GuestRam.PAGE;
@@ -53,19 +53,19 @@ final class WriteLog implements AutoCloseable {
         return path;
     }
 
-    /** Bytes. */
+    /** The size of the log in bytes. */
     long size() {
         return words.byteSize();
     }
 
-    /** Notes a write that has been done, of a page by its number. */
+    /** Records a completed write of a page, by its number. */
     void mark(long page) {
         // Always the atomic operation, never "only if the bit is clear": such a read could overtake the write of the
         // page, and see a bit that a reader clears before the write is visible to it.
         WORD.getAndBitwiseOrRelease(words, page >>> 6 << 3, 1L << (page & 63));
     }
 
-    /** Notes writes of a range, in bytes. */
+    /** Records writes of a range, in bytes. */
     void mark(long address, long length) {
         long last = (address + length - 1) / GuestRam.PAGE;
         for (long page = address / GuestRam.PAGE; page <= last; page++) {
@@ -73,14 +73,14 @@ final class WriteLog implements AutoCloseable {
         }
     }
 
-    /** Deletes the file too: without its guest the log is of no use. */
+    /** Also deletes the file: without its guest the log is useless. */
     @Override
     public void close() {
         mapping.close();
         try {
             Files.deleteIfExists(path);
         } catch (IOException e) {
-            // Its owner finds it where it is.
+            // The file remains for its owner.
         }
     }
 }

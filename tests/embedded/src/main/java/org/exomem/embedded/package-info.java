@@ -1,6 +1,6 @@
 /**
- * A VMM of our own with a guest inside: RAM in a file, a log of the guest's writes, QMP, and a program that notices when a
- * page of its memory is not what it was.
+ * An embedded VMM with a guest inside: RAM in a file, a log of the guest's writes, QMP, and a program that notices when
+ * the content of a page of its memory is wrong.
  */
 @NullMarked
 package org.exomem.embedded;

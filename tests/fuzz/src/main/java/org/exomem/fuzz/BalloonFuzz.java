@@ -30,11 +30,13 @@ import org.exomem.vhostuser.virtqueue.Virtqueue;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The balloon. An input is a script for a driver that puts anything into any of the six queues, for an operator, and for a front-end.
+ * The balloon. An input is a script for a driver that puts anything into any of the six queues, for an operator, and
+ * for a front-end.
  *
- * <p>Only a driver's fault comes out of the device, and only that queue is then lost. Every chain is given back once. A page of the guest
- * is as it was unless the driver put it into the balloon or reported it, and then it is zeros. The pages in the balloon are those that a
- * model of the two queues has. A request's free bytes are no more than memory has, and page descriptors are well-formed.
+ * <p>Properties: the device throws only faults of the driver, and a fault disables only its queue. Every chain is
+ * returned once. A page of the guest is unchanged unless the driver put it into the balloon or reported it, and then it
+ * is zeros. The pages in the balloon are those of a model of the two queues. The free bytes of a request are no more
+ * than memory has, and page descriptors are well-formed.
  */
 public final class BalloonFuzz implements DeviceLink {
     private static final int QUEUES = 6;
@@ -52,7 +54,7 @@ public final class BalloonFuzz implements DeviceLink {
     private static final int BUFFERS_BYTES = 0x6800;
     private static final FuzzedMemory MEMORY =
             new FuzzedMemory(new FuzzedMemory.Place(RINGS, RINGS_BYTES + BUFFERS_BYTES));
-    /** Pages that may go into the balloon: in two regions with a gap between them. */
+    /** Pages that may be put into the balloon: two regions with a gap between them. */
     private static final long START = 1L << 30;
 
     private static final int LOWER_PAGES = 40;
@@ -75,11 +77,11 @@ public final class BalloonFuzz implements DeviceLink {
     private int again;
     private boolean upperShared = true;
     private int buffersUsed;
-    /** Pages whose content may be gone, by their place behind START; those that the model has in the balloon. */
+    /** Pages whose content may be gone, by their position after START; and pages in the balloon, by the model. */
     private final BitSet mayBeGone = new BitSet(PAGES);
 
     private final BitSet inBalloon = new BitSet(PAGES);
-    /** False once something happened after which the model does not know what is in the balloon. */
+    /** False after an event that leaves the model without knowledge of the balloon's pages. */
     private boolean modelled = true;
 
     private BalloonFuzz(Input input) {
@@ -88,7 +90,7 @@ public final class BalloonFuzz implements DeviceLink {
         BalloonOptions options = new BalloonOptions(
                 (how & 1) == 0, true, true, true, (how & 2) == 0, true, FreePageRequests.BITMAP, (how & 4) == 0);
         device = new VirtioBalloon(options, KeptBalloon.ofHeap(), new Listeners(), new PageFeed(), LOOP);
-        // Those that leave the numbers of queues as they are.
+        // Features that do not change the numbers of queues.
         features = device.features() & ~((how & 8) != 0 ? 1L << (2 * ((how >>> 4) % 3)) : 0);
         for (int i = 0; i < QUEUES; i++) {
             drivers[i] = new QueueDriver(MEMORY, i, RINGS + i * QueueDriver.BYTES);
@@ -106,7 +108,7 @@ public final class BalloonFuzz implements DeviceLink {
         }
     }
 
-    /** A byte at the front of each page and one at its end. */
+    /** Writes a byte at the front of each page and one at its end. */
     private static void mark(MemoryRegion region) {
         for (long at = 0; at < region.size(); at += 4096) {
             region.segment().set(JAVA_BYTE, at, MARK);
@@ -215,11 +217,11 @@ public final class BalloonFuzz implements DeviceLink {
 
     // The driver.
 
-    /** Copies bytes into memory for buffers, which is used again and again. */
+    /** Copies bytes into memory for buffers, which is used cyclically. */
     private long buffer(byte[] bytes) {
         int room = (bytes.length + 15) & -16;
         if (buffersUsed + room > BUFFERS_BYTES) {
-            // What chains still lie there changes under the device, as any driver can make it do.
+            // The content of pending chains in that memory changes under the device, as any driver can cause.
             buffersUsed = 0;
         }
         long at = BUFFERS + buffersUsed;
@@ -233,7 +235,7 @@ public final class BalloonFuzz implements DeviceLink {
     }
 
     private void addPfns(int queue) {
-        // What the device holds of the ring's memory must not change, or the model would not know what it saw.
+        // The device must not hold chains whose memory changes, or the model would not know what the device reads.
         processAll();
         int how = input.u8();
         int count = how & 0xf;
@@ -267,7 +269,7 @@ public final class BalloonFuzz implements DeviceLink {
         process(queue);
     }
 
-    /** Any page but those of the rings: a driver that gives those away has lost them, and the model with it. */
+    /** Any page except those of the rings: if a driver gave those away, its rings and the model would be lost. */
     private static long besideRings(long page) {
         return page >= RINGS >> 12 && page < FIRST_PAGE ? page + FIRST_PAGE + PAGES : page;
     }
@@ -333,7 +335,7 @@ public final class BalloonFuzz implements DeviceLink {
         }
     }
 
-    /** A chunk of a bitmap, right in most of its fields. */
+    /** Sends a chunk of a bitmap; most of its fields are right. */
     private void chunk() {
         int how = input.u8();
         byte[] bytes = new byte[32 + (input.u8() & 0x3f)];
@@ -405,7 +407,7 @@ public final class BalloonFuzz implements DeviceLink {
         add(BITMAP, new Piece(buffer(new byte[room]), room, true));
     }
 
-    /** A chain that does not belong into its queue. */
+    /** Sends a chain that does not belong into its queue. */
     private void anything() {
         int queue = input.below(QUEUES);
         List<Piece> pieces = new ArrayList<>();
@@ -461,7 +463,7 @@ public final class BalloonFuzz implements DeviceLink {
                 int base = queue.base();
                 device.process(queue);
                 if (queue.base() == base && (again & 1 << index) == 0) {
-                    // It takes no more now: a statistics buffer is held, the others wait.
+                    // The device takes no more now: it holds a statistics buffer, and the others wait.
                     break;
                 }
                 settle();
@@ -484,7 +486,7 @@ public final class BalloonFuzz implements DeviceLink {
         }
     }
 
-    /** Chains come back: all but those that a device keeps until it has something to say. */
+    /** Requires that all chains were returned, except those that a device keeps until it has something to send. */
     private void requireGivenBack(int index) {
         drivers[index].takeUsed();
         if (index == INFLATE || index == DEFLATE || index == FREE_PAGES || index == REPORTING) {
@@ -494,7 +496,7 @@ public final class BalloonFuzz implements DeviceLink {
         MEMORY.acceptAnything(BUFFERS, BUFFERS_BYTES);
     }
 
-    // What a front-end and an operator do.
+    // The front-end and the operator.
 
     private void operator() {
         int what = input.u8();
@@ -545,7 +547,7 @@ public final class BalloonFuzz implements DeviceLink {
         start(index, base);
     }
 
-    /** The guest starts anew. */
+    /** The guest restarts. */
     private void reboot() {
         processAll();
         for (int i = 0; i < QUEUES; i++) {
@@ -577,7 +579,7 @@ public final class BalloonFuzz implements DeviceLink {
         for (int i = 0; i < QUEUES; i++) {
             start(i, bases[i]);
         }
-        // A queue that stands at its start may be a new driver's.
+        // A queue at its start position may belong to a new driver.
         modelled = false;
     }
 
@@ -593,7 +595,7 @@ public final class BalloonFuzz implements DeviceLink {
         settle();
     }
 
-    /** The state is moved to a balloon that was made for it. */
+    /** Moves the state to a newly created balloon. */
     private void move() {
         processAll();
         VirtioBalloon other = new VirtioBalloon(
@@ -601,7 +603,7 @@ public final class BalloonFuzz implements DeviceLink {
         try {
             MemorySegment saved = device.state().save();
             other.state().load(saved);
-            // Its pages count there as soon as its driver goes on.
+            // Its pages count in the new balloon as soon as its driver continues.
             BrokenRule.unless(
                     other.state().save().mismatch(saved) < 0, "a balloon's state is another one when it moved");
         } catch (DeviceStateException e) {

@@ -1,6 +1,6 @@
 package org.exomem.fuzz;
 
-/** What a harness found: a property does not hold. Thrown out of the harness, it is a finding of the fuzzer. */
+/** A property does not hold. If a harness throws it, the fuzzer reports it as a finding. */
 final class BrokenRule extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
@@ -12,7 +12,7 @@ final class BrokenRule extends RuntimeException {
         super(message, cause);
     }
 
-    /** Requires that something holds. For messages that cost nothing to make. */
+    /** Requires a condition. The caller always evaluates the message, so it should be a constant. */
     static void unless(boolean holds, String otherwise) {
         if (!holds) {
             throw new BrokenRule(otherwise);

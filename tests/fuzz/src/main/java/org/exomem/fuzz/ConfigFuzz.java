@@ -15,10 +15,11 @@ import org.exomem.backend.config.DeviceConfig;
 import org.exomem.backend.config.ServeConfig;
 
 /**
- * The configuration: by the first byte of an input, a YAML file, the text of a {@code --balloon} or {@code --mem} option, or a size.
+ * The configuration. The first byte of an input chooses: a YAML file, the text of a {@code --balloon} or {@code --mem}
+ * option, or a size.
  *
- * <p>What is not understood is refused, and a file by its name; what is understood is the same by another way: an option sent over the
- * control socket is the device that it is on the command line.
+ * <p>Properties: invalid input is refused, and the message for a file names it. Valid input has the same meaning
+ * another way: an option that is sent over the control socket creates the same device as on the command line.
  */
 public final class ConfigFuzz {
     private static final Path FILE = file();
@@ -27,7 +28,7 @@ public final class ConfigFuzz {
 
     private static Path file() {
         try {
-            // In memory, where the host has such a place.
+            // In memory, if the host has such a folder.
             Path shared = Path.of("/dev/shm");
             Path folder = Files.isWritable(shared)
                     ? Files.createTempDirectory(shared, "exomem-fuzz")
@@ -113,7 +114,7 @@ public final class ConfigFuzz {
         BrokenRule.unless(bytes >= 0, "a size is negative");
         String told = ByteSize.format(bytes);
         long again = ByteSize.parse(told.replace(" B", ""));
-        // Told with one decimal: half of a tenth of a unit off at the most.
+        // The text has one decimal: the error is at most half of a tenth of a unit.
         BrokenRule.unless(Math.abs(again - bytes) <= bytes / 10, "a size is told as another one");
     }
 }

@@ -6,28 +6,28 @@ import org.exomem.vhostuser.virtqueue.DescriptorChain;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A chain as a device should see it: from the text of VIRTIO, and not by the device's own reader.
+ * A chain as a device should see it. It is derived from the text of VIRTIO, not with the device's own reader.
  *
  * @param id the head's index (split) or the buffer id (packed)
- * @param descriptors as they stand in the ring
- * @param buffers what they describe, cut where regions of memory meet
+ * @param descriptors as in the ring
+ * @param buffers the memory that they describe, split where regions of memory meet
  */
 record ExpectedChain(int id, List<RawDescriptor> descriptors, List<Buffer> buffers) {
     static final int NEXT = 1;
     static final int WRITE = 2;
     static final int INDIRECT = 4;
 
-    /** A descriptor as it stands in a ring or a table. */
+    /** A descriptor as in a ring or a table. */
     record RawDescriptor(long address, long length, int flags) {
         boolean has(int flag) {
             return (flags & flag) != 0;
         }
     }
 
-    /** A contiguous piece of memory. */
+    /** A contiguous range of memory. */
     record Buffer(long address, long length, boolean writable) {}
 
-    /** Gathers the buffers of a chain by the rules for all chains. */
+    /** Gathers the buffers of a chain by the rules that apply to all chains. */
     static final class Buffers {
         private final FuzzedMemory memory;
         private final List<Buffer> buffers = new ArrayList<>();
@@ -82,7 +82,7 @@ record ExpectedChain(int id, List<RawDescriptor> descriptors, List<Buffer> buffe
         return right ? (int) (table.length / 16) : 0;
     }
 
-    /** Requires that the device sees the chain so. */
+    /** Requires that the device sees the chain in this way. */
     void requireSame(DescriptorChain chain) {
         BrokenRule.unlessEqual(chain.buffers(), buffers.size(), "the number of a chain's buffers");
         long readable = 0;

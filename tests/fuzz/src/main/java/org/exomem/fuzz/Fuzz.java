@@ -24,7 +24,7 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
-/** {@code exomem fuzz}: runs harnesses under the fuzzer, or one of them with the input in a file. */
+/** {@code exomem fuzz}: runs harnesses under the fuzzer, or one harness with the input in a file. */
 @Command(
         name = "exomem fuzz",
         description = {
@@ -39,7 +39,7 @@ import picocli.CommandLine.Spec;
 final class Fuzz implements Callable<Integer> {
     private static final Pattern TIME = Pattern.compile("(\\d{1,6})(s|m|h)");
     private static final Duration LEAST = Duration.ofSeconds(1);
-    /** How often progress is shown where lines can't be overwritten. */
+    /** How often progress is shown if lines can't be overwritten. */
     private static final Duration SELDOM = Duration.ofSeconds(30);
 
     private static final Duration OFTEN = Duration.ofMillis(200);
@@ -79,7 +79,7 @@ final class Fuzz implements Callable<Integer> {
             names = {"-h", "--help"},
             usageHelp = true,
             description = "shows this help")
-    @SuppressWarnings("UnusedVariable") // picocli looks at it
+    @SuppressWarnings("UnusedVariable") // picocli reads it
     private boolean help;
 
     @Spec
@@ -183,7 +183,7 @@ final class Fuzz implements Callable<Integer> {
         System.err.print(terminal ? "\r" + line : line + "\n");
     }
 
-    @SuppressWarnings("SystemConsoleNull") // there may be none, by -Djdk.console=java.base
+    @SuppressWarnings("SystemConsoleNull") // null is possible with -Djdk.console=java.base
     private static boolean isTerminal() {
         Console console = System.console();
         return console != null && console.isTerminal();
@@ -224,7 +224,7 @@ final class Fuzz implements Callable<Integer> {
         }
         file.ifPresent(
                 input -> System.out.println("  try it again: ./exomem fuzz " + target.id() + " --replay " + input));
-        // Where the file is lost with the machine, as in a CI.
+        // For machines on which the file is lost at the end, as in CI.
         result.lastLines().stream()
                 .filter(line -> line.startsWith("Base64:"))
                 .forEach(line -> System.out.println("  " + line));

@@ -12,9 +12,12 @@ import java.util.List;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 
-/** One harness under the fuzzer, in a JVM of its own: Jazzer's instrumentation and libFuzzer are for a process. */
+/**
+ * A run of the fuzzer on one harness, in a JVM of its own, because Jazzer's instrumentation and libFuzzer affect a
+ * whole process.
+ */
 final class FuzzRun {
-    /** Where inputs lie. */
+    /** The folders of the inputs. */
     record Folders(Path corpus, Path found, Path findings) {
         /**
          * @param home of the module
@@ -35,12 +38,12 @@ final class FuzzRun {
     }
 
     /**
-     * What came of it.
+     * The result of a run.
      *
      * @param output what was tried and found
-     * @param time what it took
-     * @param exitCode of the fuzzer; 0 if it came to its end
-     * @param lastLines what it said at last
+     * @param time the duration
+     * @param exitCode of the fuzzer; 0 if it ran to its end
+     * @param lastLines the end of its output
      */
     record Result(FuzzerOutput output, Duration time, int exitCode, List<String> lastLines) {
         boolean isClean() {
@@ -49,7 +52,7 @@ final class FuzzRun {
     }
 
     private static final String JAZZER = "com.code_intelligence.jazzer.Jazzer";
-    /** After so long an input is a finding. */
+    /** An input that takes longer than this is a finding. */
     private static final int MOST_SECONDS = 30;
 
     private static final int LAST_LINES = 60;
@@ -71,9 +74,9 @@ final class FuzzRun {
     }
 
     /**
-     * Fuzzes for so long, or up to the first finding.
+     * Fuzzes for a duration, or up to the first finding.
      *
-     * @param seed the same inputs come in the same order for the same one; 0 for a random one
+     * @param seed the same seed gives the same inputs in the same order; 0 for a random one
      */
     Result fuzz(Duration time, int seed, Consumer<FuzzerOutput> progress) throws IOException {
         folders.make();
@@ -87,7 +90,8 @@ final class FuzzRun {
     }
 
     /**
-     * Makes the corpus of the repository as small as it can be without reaching less than it and what was found reach together.
+     * Minimises the corpus of the repository. The result reaches all code that the corpus and the inputs found so far
+     * reach together.
      */
     Result minimize() throws IOException {
         folders.make();
@@ -107,7 +111,10 @@ final class FuzzRun {
         return result;
     }
 
-    /** All but findings of before, which libFuzzer names crash-… or timeout-…: they stay, whatever they reach. */
+    /**
+     * Deletes all inputs except earlier findings, which libFuzzer names crash-… or timeout-…: they stay, whatever code
+     * they reach.
+     */
     private static void removeWhatReachesCode(Path folder) throws IOException {
         try (Stream<Path> files = Files.list(folder)) {
             for (Path file : files.toList()) {
@@ -135,7 +142,7 @@ final class FuzzRun {
                 "--instrumentation_includes=" + instrumented,
                 // Jazzer's own detectors are for web applications.
                 "--custom_hook_includes=none.**",
-                // That of libFuzzer is faster, and an input here has no structure that Jazzer's knows.
+                // libFuzzer's mutator is faster, and the inputs have no structure that Jazzer's mutator knows.
                 "--mutator_framework=false",
                 "--reproducer_path=" + folders.findings,
                 "-artifact_prefix=" + folders.findings + "/",

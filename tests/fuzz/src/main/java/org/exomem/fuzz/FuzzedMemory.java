@@ -15,15 +15,15 @@ import org.exomem.vhostuser.virtqueue.RingArea;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Guest memory as a device sees it, and beside it a copy that only the driver of the harness writes: where the two differ, the device has
- * written. Mapped once and emptied for each input.
+ * Guest memory as a device sees it, and a copy that only the harness's driver writes. Where the two differ, the device
+ * has written. Mapped once, and cleared for each input.
  */
 final class FuzzedMemory {
     private static final ValueLayout.OfShort U16 = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfInt U32 = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfLong U64 = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
-    /** Where a region is, and how many bytes it has. */
+    /** The address and size of a region; the size is bytes. */
     record Place(long address, int size) {
         long end() {
             return address + size;
@@ -62,7 +62,7 @@ final class FuzzedMemory {
         return places;
     }
 
-    /** Zeros, everywhere. */
+    /** Fills all memory with zeros. */
     void clear() {
         regions.forEach(region -> region.segment().fill((byte) 0));
         expected.forEach(bytes -> bytes.fill((byte) 0));
@@ -78,7 +78,7 @@ final class FuzzedMemory {
         return -1;
     }
 
-    /** The region in which an address is, or null. */
+    /** The region that contains an address, or null. */
     @Nullable
     Place placeOf(long address) {
         int index = index(address);
@@ -91,7 +91,7 @@ final class FuzzedMemory {
         return new RingArea(address, regions.get(i).segment().asSlice(address - places.get(i).address, bytes));
     }
 
-    /** The driver writes a byte; outside of memory, nothing happens. */
+    /** Writes a byte as the driver. Does nothing outside of memory. */
     void write8(long address, int value) {
         int i = index(address);
         if (i >= 0) {
@@ -122,19 +122,19 @@ final class FuzzedMemory {
         }
     }
 
-    /** What should be there, in memory. */
+    /** The expected value of a byte of memory. */
     int expected8(long address) {
         int i = index(address);
         return expected.get(i).get(JAVA_BYTE, address - places.get(i).address) & 0xff;
     }
 
-    /** What should be there, in one region. */
+    /** The expected value of a number in one region. */
     int expected16(long address) {
         int i = index(address);
         return expected.get(i).get(U16, address - places.get(i).address) & 0xffff;
     }
 
-    /** What should be there; 0 in place of bytes that are not in memory. */
+    /** The expected value of a number, with 0 for bytes that are not in memory. */
     long expected64(long address) {
         int i = index(address);
         if (i >= 0 && address + 8 <= places.get(i).end()) {
@@ -163,7 +163,7 @@ final class FuzzedMemory {
         return true;
     }
 
-    /** The device should have written this. */
+    /** Expects this write of the device. */
     void expect8(long address, int value) {
         int i = index(address);
         expected.get(i).set(JAVA_BYTE, address - places.get(i).address, (byte) value);
@@ -179,14 +179,14 @@ final class FuzzedMemory {
         expected.get(i).set(U32, address - places.get(i).address, value);
     }
 
-    /** Whatever the device has written there is right. */
+    /** Accepts whatever the device has written there. */
     void acceptAnything(long address, long length) {
         int i = index(address);
         long at = address - places.get(i).address;
         MemorySegment.copy(regions.get(i).segment(), at, expected.get(i), at, length);
     }
 
-    /** Requires that the device has written what it should, and nothing else. */
+    /** Requires that the device has written what was expected, and nothing else. */
     void requireAsExpected(String after) {
         for (int i = 0; i < regions.size(); i++) {
             long at = regions.get(i).segment().mismatch(expected.get(i));

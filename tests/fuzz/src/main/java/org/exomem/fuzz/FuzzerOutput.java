@@ -6,7 +6,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
-/** What Jazzer, and libFuzzer in it, print: how far they are, and what they found. */
+/** The output of Jazzer, and of libFuzzer in it: progress and findings. */
 final class FuzzerOutput {
     private static final Pattern PROGRESS = Pattern.compile("#(\\d+)\\s+\\S+.*?cov: (\\d+) .*");
     private static final Pattern COUNT = Pattern.compile("stat::number_of_executed_units:\\s*(\\d+)");
@@ -46,22 +46,22 @@ final class FuzzerOutput {
         }
     }
 
-    /** The inputs that were tried so far. */
+    /** The number of inputs that were tried so far. */
     long inputs() {
         return inputs;
     }
 
-    /** The edges of the control flow that were reached. */
+    /** The number of control-flow edges that were reached. */
     long coverage() {
         return coverage;
     }
 
-    /** What was found, if anything was. */
+    /** The finding; empty if there is none. */
     Optional<String> finding() {
         return Optional.ofNullable(finding);
     }
 
-    /** The file with the input that shows it. */
+    /** The file with the input of the finding. */
     Optional<Path> file() {
         return Optional.ofNullable(file);
     }

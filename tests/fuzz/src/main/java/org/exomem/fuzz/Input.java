@@ -3,8 +3,8 @@ package org.exomem.fuzz;
 import java.util.Arrays;
 
 /**
- * The input of a harness, read from the front: numbers little-endian, and zeros behind the end. So a longer input means the same
- * as a shorter one and something more, which is what mutations of a fuzzer work best on.
+ * The input of a harness, read from the front: little-endian numbers, and zeros after the end. So a longer input has
+ * the meaning of its prefix, followed by more. A fuzzer's mutations work best on such inputs.
  */
 final class Input {
     private final byte[] bytes;
@@ -19,7 +19,7 @@ final class Input {
         return at >= bytes.length;
     }
 
-    /** How many bytes were not read. */
+    /** The number of bytes that were not read. */
     int remaining() {
         return bytes.length - at;
     }
@@ -41,19 +41,19 @@ final class Input {
         return (i32() & 0xffff_ffffL) | (long) i32() << 32;
     }
 
-    /** A number from 0 to {@code bound} - 1, of one byte. */
+    /** A number from 0 to {@code bound} - 1, from one byte. */
     int below(int bound) {
         return u8() % bound;
     }
 
-    /** So many bytes, or those that are left. */
+    /** The next {@code most} bytes, or fewer at the end. */
     byte[] take(int most) {
         byte[] taken = Arrays.copyOfRange(bytes, at, at + Math.min(most, remaining()));
         at += taken.length;
         return taken;
     }
 
-    /** All that is left. */
+    /** All remaining bytes. */
     byte[] rest() {
         return take(remaining());
     }

@@ -4,7 +4,7 @@ import org.exomem.balloon.BalloonListener;
 import org.exomem.balloon.HintingState;
 import org.exomem.mem.MemListener;
 
-/** Listens to devices and remembers nothing. */
+/** A listener for devices that ignores all notifications. */
 final class Listeners implements BalloonListener, MemListener {
     @Override
     public void actualChanged(long actual) {}

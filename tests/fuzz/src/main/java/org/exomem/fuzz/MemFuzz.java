@@ -29,11 +29,12 @@ import org.exomem.vhostuser.virtqueue.Virtqueue;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The memory device. An input is a script of a driver's requests, an operator's wishes, and what a front-end does in between.
+ * The memory device. An input is a script of a driver's requests, an operator's commands, and a front-end's actions in
+ * between.
  *
- * <p>A model of VIRTIO's text and {@code spec/mem.md} says what each request is answered; plugged_size is the number of plugged blocks,
- * always; what a plugged block holds stays, and an unplugged one holds nothing; only a request that is cut short breaks the queue; and a
- * device to which the state is moved is the same.
+ * <p>Properties: each request is answered as a model says that is written from VIRTIO and {@code spec/mem.md}.
+ * plugged_size is always the size of the plugged blocks. A plugged block keeps its content, and an unplugged block has
+ * none. Only a truncated request breaks the queue. A device that the state is moved to behaves the same.
  */
 public final class MemFuzz implements DeviceLink, MemListener {
     private static final ValueLayout.OfLong U64 = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -41,7 +42,7 @@ public final class MemFuzz implements DeviceLink, MemListener {
     private static final int BLOCKS = 512;
     private static final long ADDRESS = 1L << 32;
     private static final long SLACK = 256L << 20;
-    /** Two pieces of memory behind the device, and a gap of some blocks between them that no front-end shares. */
+    /** Two regions of memory behind the device. Between them is a gap of some blocks that no front-end shares. */
     private static final int GAP = 300;
 
     private static final int GAP_BLOCKS = 10;
@@ -66,10 +67,10 @@ public final class MemFuzz implements DeviceLink, MemListener {
     private static final int STATE = 3;
     private static final int REQUEST = 24;
     private static final int RESPONSE = 10;
-    /** A request in two pieces, and its response. */
+    /** The largest number of buffers of a request and of its response. */
     private static final int MOST_PIECES = 4;
 
-    /** Steps of the loop after which a device should have nothing more to do. */
+    /** The largest number of steps of the loop after which a device should have nothing more to do. */
     private static final int MOST_STEPS = 10_000;
 
     /** A request that was made available. */
@@ -88,7 +89,7 @@ public final class MemFuzz implements DeviceLink, MemListener {
     private int buffers;
 
     private final BitSet plugged = new BitSet(BLOCKS);
-    /** Plugged blocks into which the guest wrote. */
+    /** Plugged blocks that the guest has written. */
     private final BitSet written = new BitSet(BLOCKS);
 
     private long requested;
@@ -219,7 +220,7 @@ public final class MemFuzz implements DeviceLink, MemListener {
         send(pieces, new Request(-1, type, address, blocks, response, false));
     }
 
-    /** Too short, or with too little room for the response. */
+    /** Sends a request that is too short, or has too little room for the response. */
     private void wrongRequest() {
         int readable = input.below(REQUEST + 1);
         int writable = input.below(RESPONSE + 1);
@@ -244,7 +245,7 @@ public final class MemFuzz implements DeviceLink, MemListener {
         }
     }
 
-    /** Memory for a request or a response, zeros; there are more than chains fit into the ring. */
+    /** Zeroed memory for a request or a response. There is enough for more chains than fit into the ring. */
     private long buffer() {
         long at = BUFFERS + (long) (buffers++ % (2 * QueueDriver.SIZE - 16)) * BUFFER;
         for (int i = 0; i < BUFFER; i++) {
@@ -274,7 +275,7 @@ public final class MemFuzz implements DeviceLink, MemListener {
         takeAnswers(faulty);
     }
 
-    /** Runs what the device put off. */
+    /** Runs what the device has deferred. */
     private void settle() {
         for (int steps = 0; !later.isEmpty(); steps++) {
             BrokenRule.unless(steps < MOST_STEPS, "the device comes to no end");
@@ -346,7 +347,7 @@ public final class MemFuzz implements DeviceLink, MemListener {
         return end <= GAP || (first(request) >= GAP + GAP_BLOCKS && upperShared);
     }
 
-    /** What a request is answered, and what it does to the blocks. */
+    /** Returns the model's answer to a request, and applies the request to the model's blocks. */
     private int answer(Request request) throws LinuxException {
         return switch (request.type) {
             case PLUG -> {
@@ -488,7 +489,7 @@ public final class MemFuzz implements DeviceLink, MemListener {
             return;
         }
         nothingIsPlugged();
-        // What is not shared can't be emptied now.
+        // Memory that is not shared can't be emptied now.
         written.clear(GAP, BLOCKS);
     }
 
@@ -529,7 +530,7 @@ public final class MemFuzz implements DeviceLink, MemListener {
         return running.base();
     }
 
-    /** The state is moved to a device that was made for it. */
+    /** Moves the state to a newly created device. */
     private void move() throws LinuxException {
         process();
         VirtioMem other = new VirtioMem(KeptBlocks.ofHeap(PLAN), false, 0, this);

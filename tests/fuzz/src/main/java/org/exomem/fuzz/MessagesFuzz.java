@@ -19,18 +19,19 @@ import org.exomem.vhostuser.protocol.RequestType;
 import org.exomem.vhostuser.protocol.TransferDescription;
 
 /**
- * The message codec of vhost-user. The first byte of an input says how many descriptors come along (bits 0 to 3), and that the
- * header's size is to be made right (bit 7); the message follows as it is on the wire.
+ * The message codec of vhost-user. The first byte of an input gives the number of descriptors (bits 0 to 3), and
+ * whether the header's size is corrected (bit 7). The message follows as on the wire.
  *
- * <p>A message is taken or refused as {@link RightMessage} says, which is written from the specification and shares no code with
- * the decoder; a refusal has a reason; and a request that was taken says what stands in the message.
+ * <p>Properties: a message is accepted or refused as {@link RightMessage} decides, which is written from the
+ * specification and shares no code with the decoder. A refusal has a reason. An accepted request has the values of the
+ * message.
  */
 public final class MessagesFuzz {
     private static final int MOST_FDS = 12;
-    /** Numbers that no descriptor of this process has: some requests close what comes along. */
+    /** Numbers that no descriptor of this process has, because some requests close their descriptors. */
     private static final int FIRST_FD = 0x3fff_0000;
 
-    /** As the back-end has it: the payload is aligned to 8 bytes. */
+    /** As in the back-end, the payload is aligned to 8 bytes. */
     private static final MemorySegment BUFFER =
             Arena.global().allocate(4 + Header.SIZE + Header.MAX_PAYLOAD, 8).asSlice(4);
 

@@ -111,7 +111,7 @@ public final class PackedRingFuzz extends RingModel {
     @Override
     boolean begin(int from) {
         if (started && isTracked()) {
-            // What is in flight counts, and not the base.
+            // The in-flight memory counts, and not the base.
             int slots = unfinishedSlots();
             availableSlot = usedSlot + slots;
             availableWrap = usedWrap;
@@ -296,7 +296,7 @@ public final class PackedRingFuzz extends RingModel {
         if (pushed >= size) {
             return true;
         }
-        // As Linux decides in virtqueue_kick_prepare_packed, with the roles exchanged.
+        // The decision of Linux's virtqueue_kick_prepare_packed, with the roles exchanged.
         int position = memory.expected16(DRIVER);
         int event = position & 0x7fff;
         if ((position >>> 15 != 0) != usedWrap) {

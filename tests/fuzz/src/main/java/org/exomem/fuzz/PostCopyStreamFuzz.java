@@ -32,16 +32,18 @@ import org.exomem.pages.PageBits;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The stream of a post-copy, both ways. An input is a script of chunks, with numbers and checksums that are right unless it says otherwise: by
- * its first bit they come to a destination, over up to three connectings, or to a source.
+ * The stream of a post-copy migration, in both directions. An input is a script of chunks, with numbers and checksums
+ * that are right unless it says otherwise. Its first bit chooses the receiver: a destination, over up to three
+ * connections, or a source.
  *
- * <p>At a destination a page that is owed becomes what came for it first, and no other page becomes anything; the guest begins only when it was
- * said to the end what is owed; that all is there is said if, and only if, it is; a source that comes back is told all that is missing. At a source
- * every page that was wanted is sent once, and no other.
+ * <p>Properties of a destination: an owed page gets the content that arrives for it first, and no other page changes.
+ * The guest begins only after the list of owed pages is complete. The destination reports that all pages are there if,
+ * and only if, they are. A source that connects again receives all missing pages. Property of a source: every page that
+ * was requested is sent once, and no other.
  */
 public final class PostCopyStreamFuzz {
     private static final int PAGE = 4096;
-    /** More than one word of bits, and not a whole number of them. */
+    /** More than one word of bits, and not a whole number of words. */
     private static final int PAGES = 70;
 
     private static final int HEADER = 40;
@@ -80,29 +82,29 @@ public final class PostCopyStreamFuzz {
         }
     }
 
-    /** A destination, and what it must make of what comes. */
+    /** A destination, with a model of its behaviour. */
     private static final class Arrival {
         private final Input input;
         private final Guest guest;
         private final Said said = new Said();
         private final FuzzedOwing reception;
-        /** What the guest's memory must hold, of what was owed to it. */
+        /** The expected content of the owed pages of the guest's memory. */
         private final byte[] expected = new byte[PAGE * PAGES];
 
         private Pieces pieces = new Pieces();
-        /** What was owed at first; null if nothing was, or it is not known yet. */
+        /** The pages that were promised at first; null if none were, or they are not known yet. */
         private @Nullable PageBits promised;
 
         private PageBits left = new PageBits(PAGES);
         private MessageDigest digest = sha256();
-        /** What was owed before the guest was paused, once that was said. */
+        /** The pages that were owed before the guest was paused, once they are listed. */
         private @Nullable PageBits listening;
 
         private boolean complete;
         private boolean letGo;
         private int states;
         private long offset = -1;
-        /** Times that the source came back and said what it owes. */
+        /** How often the source has connected again and listed what it owes. */
         private int again;
 
         Arrival(Input input) {
@@ -120,7 +122,7 @@ public final class PostCopyStreamFuzz {
             }
         }
 
-        /** Returns false if the source can't come back. */
+        /** Returns false if the source can't connect again. */
         private boolean connecting() {
             Script script = new Script(input, this::takeMain);
             for (int chunks = input.below(12); chunks > 0 && !script.hasEnded(); chunks--) {
@@ -136,12 +138,15 @@ public final class PostCopyStreamFuzz {
             }
             requireState();
             BrokenRule.unless(!heard[0] || why.isEmpty(), "HEARD was not taken: " + why);
-            // What is wrong is final until the guest is here; so is a cut after the first promise and before all was
-            // said.
+            // A fault is final until the guest is here. So is a cut after the first promise and before the list is
+            // complete.
             return !heard[0] && (script.isRight() && (listening == null || complete) || letGo);
         }
 
-        /** What comes on the other connections when all of the main one has; then what is left for that to say. */
+        /**
+         * Decodes what arrives on the other connections after the end of the main one's input, and then the rest of the
+         * main one's.
+         */
         private byte[] meanwhile(Script main, boolean[] heard) {
             if (!main.isRight() || main.hasEnded() || promised == null || !letGo) {
                 return new byte[0];
@@ -187,7 +192,7 @@ public final class PostCopyStreamFuzz {
             }
         }
 
-        /** Returns false if it is turned away, as nothing is owed any more. */
+        /** Returns false if the source is refused because nothing is owed any more. */
         private boolean comeBack() {
             if (letGo && (promised == null || left.isEmpty())) {
                 return false;
@@ -209,7 +214,7 @@ public final class PostCopyStreamFuzz {
             }
         }
 
-        /** What may be owed besides what was promised. */
+        /** Pages that may be owed in addition to the promised ones. */
         private PageBits others() {
             PageBits others = new PageBits(PAGES);
             others.addAll();
@@ -243,7 +248,7 @@ public final class PostCopyStreamFuzz {
             }
         }
 
-        /** One that is owed, if there is one. */
+        /** Chooses an owed page, if there is one. */
         private void run(Chunk chunk) {
             long from = input.below(PAGES);
             PageBits owed = promised == null ? left : promised;
@@ -253,7 +258,7 @@ public final class PostCopyStreamFuzz {
             chunk.count = Math.max(1, Math.min(most, owed.nextAbsent(chunk.first) - chunk.first));
         }
 
-        /** True if the connection goes on. */
+        /** True if the connection continues. */
         private boolean takeMain(byte[] header, int type, int flags, Chunk chunk) {
             if (flags != 0) {
                 return false;
@@ -341,7 +346,7 @@ public final class PostCopyStreamFuzz {
             return true;
         }
 
-        /** True if what is owed was begun to be said, and not to its end. */
+        /** True while the list of owed pages has begun and is not complete. */
         private boolean isPromising() {
             return !complete && promised == null && (listening != null || pieces.begun);
         }
@@ -375,7 +380,7 @@ public final class PostCopyStreamFuzz {
             return true;
         }
 
-        /** A record of the digest: the header, and the CRC-32 of the content. */
+        /** Adds a record to the digest: the header, and the CRC-32 of the content. */
         private void count(byte[] header, byte[] content, boolean really) {
             if (!really) {
                 return;
@@ -390,7 +395,7 @@ public final class PostCopyStreamFuzz {
         }
     }
 
-    /** A source, and what it must make of what comes back. */
+    /** A source, with a model of its behaviour. */
     private static final class Owner {
         private final Input input;
         private final PageBits promised = new PageBits(PAGES);
@@ -496,14 +501,14 @@ public final class PostCopyStreamFuzz {
         }
     }
 
-    /** What OWED chunks of one direction say. */
+    /** The content of the OWED chunks of one direction. */
     private static final class Pieces {
         private final PageBits owed = new PageBits(PAGES);
         private long behind;
         private boolean begun;
         private boolean complete;
 
-        /** @param all what is right to say, if that is known */
+        /** @param all the right content, if that is known */
         void usual(Input input, @Nullable PageBits all, Chunk chunk) {
             if (behind > 0) {
                 chunk.first = owed.count();
@@ -549,22 +554,22 @@ public final class PostCopyStreamFuzz {
         }
     }
 
-    /** A chunk that is about to be made. */
+    /** A chunk under construction. */
     private static final class Chunk {
         private long first;
         private long count;
         private byte[] payload = new byte[0];
     }
 
-    /** The chunks of one connection, and up to which one they are right. */
+    /** The chunks of one connection, and the number of those before the first wrong one. */
     private static final class Script {
-        /** What a chunk must come to. */
+        /** The expected effect of a chunk. */
         interface Taking {
-            /** Returns true if the connection goes on. */
+            /** Returns true if the connection continues. */
             boolean take(byte[] header, int type, int flags, Chunk chunk);
         }
 
-        /** What a chunk says that is right. */
+        /** The right content of a chunk. */
         interface Usual {
             void say(int type, Chunk chunk);
         }
@@ -607,7 +612,7 @@ public final class PostCopyStreamFuzz {
             }
             write(header, chunk.payload);
             if ((how & 64) != 0 && right) {
-                // Within a chunk that would have been right: what comes after that is not seen.
+                // Within a chunk that would have been right: everything after it is not read.
                 byte[] next = header(ALIVE, 0, sequence, new Chunk());
                 all.write(next, 0, 1 + input.below(HEADER - 1));
                 cut = true;
@@ -734,7 +739,7 @@ public final class PostCopyStreamFuzz {
         return (int) crc.getValue();
     }
 
-    /** What comes on a connection, in pieces; when it is at its end, more may. What is written to it goes nowhere. */
+    /** A connection whose input arrives in pieces. More may follow at its end. Output is discarded. */
     private static final class Incoming extends Said {
         interface More {
             /** Empty if there is none. */
@@ -750,7 +755,7 @@ public final class PostCopyStreamFuzz {
             this.more = more;
         }
 
-        /** Nothing comes before. */
+        /** Nothing arrives before {@code begin}. */
         Incoming from(CompletableFuture<Void> begin) {
             from = begin;
             return this;
@@ -773,7 +778,7 @@ public final class PostCopyStreamFuzz {
         }
     }
 
-    /** A connection on which nothing comes; what is said on it is kept. */
+    /** A connection without input, which keeps its output. */
     private static class Said implements Wire {
         private ByteArrayOutputStream said = new ByteArrayOutputStream();
 
@@ -853,7 +858,7 @@ public final class PostCopyStreamFuzz {
         }
     }
 
-    /** What becomes of the guest. */
+    /** What happens to the guest. */
     private static final class Guest implements Destination {
         private final long most;
         private volatile @Nullable FuzzedPlaces places;

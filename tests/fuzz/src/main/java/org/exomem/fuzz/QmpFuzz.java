@@ -11,11 +11,11 @@ import org.exomem.backend.qmp.JsonFrames;
 import org.exomem.backend.qmp.JsonFrames.Frame;
 
 /**
- * What reads QMP: the control socket's clients, and the VMM's replies and events. The first byte of an input says into which pieces the
- * rest comes apart on its way.
+ * The readers of QMP: the control socket's clients, and the VMM's replies and events. The first byte of an input
+ * determines how the rest is split into pieces.
  *
- * <p>The values that are cut out of a stream do not depend on the pieces in which it comes. A value is JSON, and then is the same when it
- * is written and read again, in one line of ASCII or more; or it is refused with a reason.
+ * <p>Properties: the values that are read from a stream do not depend on its pieces. A value is either JSON, and is the
+ * same after it is written and read again, in one line of ASCII or more; or it is refused with a reason.
  */
 public final class QmpFuzz {
     /** Small, so that inputs reach it. */
@@ -74,7 +74,7 @@ public final class QmpFuzz {
             char c = text.charAt(i);
             BrokenRule.unless(!Character.isISOControl(c), "what is written has a control character");
         }
-        // And then it is a value for whoever reads it from a socket.
+        // A reader of a socket must then read it as one value.
         List<Frame> again = new ArrayList<>();
         new JsonFrames(Integer.MAX_VALUE).feed(ByteBuffer.wrap(Json.line(value)), again::add);
         BrokenRule.unless(again.equals(List.of(new Frame.Value(text))), "a line is not read as it was written");

@@ -11,19 +11,19 @@ import org.exomem.vhostuser.virtqueue.RingLayout;
 import org.exomem.vhostuser.virtqueue.Virtqueue;
 import org.exomem.vhostuser.virtqueue.VirtqueueSetup;
 
-/** A split ring with a driver that keeps to the rules of rings, for harnesses of devices. */
+/** A split ring with a driver that obeys the rules of rings, for harnesses of devices. */
 final class QueueDriver {
     static final int SIZE = 32;
-    /** What a ring takes of guest memory. */
+    /** The size of a ring in guest memory, in bytes. */
     static final long BYTES = 0x400;
 
     private static final long DRIVER = 16L * SIZE;
     private static final long DEVICE = DRIVER + 0x80;
 
-    /** A part of a chain. */
+    /** A buffer of a chain. */
     record Piece(long address, int length, boolean writable) {}
 
-    /** What the device gave back. */
+    /** A chain that the device has returned. */
     record Used(int head, int written) {}
 
     private final FuzzedMemory memory;
@@ -31,7 +31,7 @@ final class QueueDriver {
     private final long at;
     private int available;
     private int used;
-    /** In the order in which they came back: a device may keep a chain while it gives back later ones. */
+    /** Free descriptors, in the order of their return: a device may keep a chain while it returns later ones. */
     private final Deque<Integer> free = new ArrayDeque<>();
     /** The descriptors of each chain that the device has, by its head. */
     private final Map<Integer, List<Integer>> chains = new HashMap<>();
@@ -51,7 +51,7 @@ final class QueueDriver {
         }
     }
 
-    /** The driver makes the ring anew, as after a reboot. */
+    /** The driver initialises the ring again, as after a reboot. */
     void startAnew() {
         for (long i = 0; i < BYTES; i++) {
             memory.write8(at + i, 0);
@@ -61,7 +61,7 @@ final class QueueDriver {
         freeAll();
     }
 
-    /** The device's side, from a position on. */
+    /** Creates the device's side at a position. */
     Virtqueue device(int base) {
         return Virtqueue.create(new VirtqueueSetup(
                 index,
@@ -76,12 +76,12 @@ final class QueueDriver {
                 null));
     }
 
-    /** The pieces for which there is room in the ring. */
+    /** The number of buffers for which the ring has room. */
     int room() {
         return free.size();
     }
 
-    /** Makes a chain available and returns its head, or -1 if there is no room. */
+    /** Makes a chain available. Returns its head, or -1 if there is no room. */
     int add(List<Piece> pieces) {
         if (pieces.isEmpty() || pieces.size() > free.size()) {
             return -1;
@@ -107,7 +107,7 @@ final class QueueDriver {
         return head;
     }
 
-    /** What the device gave back since this was last asked; the ring is its own to write. */
+    /** The chains that the device has returned since the last call. The ring must have no other changes. */
     List<Used> takeUsed() {
         memory.acceptAnything(at + DEVICE, RingLayout.deviceBytes(SIZE, 0));
         int index = memory.expected16(at + DEVICE + 2);
@@ -127,7 +127,7 @@ final class QueueDriver {
         return all;
     }
 
-    /** How many chains the device has, or could take. */
+    /** The number of chains that the device has, or could take. */
     int outstanding() {
         return available - used & 0xffff;
     }

@@ -4,12 +4,15 @@ import java.nio.ByteBuffer;
 import java.util.HashMap;
 import java.util.Map;
 
-/** Which messages of a front-end are right in themselves, from the vhost-user document and {@code spec/vhost-user.md}. */
+/**
+ * Decides which messages of a front-end are valid in themselves, from the vhost-user document and {@code
+ * spec/vhost-user.md}.
+ */
 final class RightMessage {
     private static final int MOST_PAYLOAD = 4096;
     private static final int VARIABLE = -1;
 
-    /** The payload of a request in bytes, and how many descriptors come along. */
+    /** The size of a request's payload in bytes, and the number of its descriptors. */
     private record Form(int size, int leastFds, int mostFds) {}
 
     private static final Map<Integer, Form> FORMS = new HashMap<>();
@@ -51,7 +54,7 @@ final class RightMessage {
         return FORMS.containsKey(number);
     }
 
-    /** @param number of a request that is known */
+    /** @param number of a known request */
     static boolean isRight(int number, ByteBuffer payload, int fds) {
         Form form = FORMS.get(number);
         int size = payload.capacity();
@@ -75,7 +78,7 @@ final class RightMessage {
         };
     }
 
-    /** VHU-PST-5: a number in place of regions, which is 0. */
+    /** VHU-PST-5: a number instead of regions, which is 0. */
     static boolean isAcknowledgement(int number, ByteBuffer payload, int fds) {
         return (number == 5 || number == 37 || number == 38)
                 && fds == 0

@@ -18,15 +18,16 @@ import org.exomem.vhostuser.virtqueue.VirtqueueSetup;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A ring with a driver that writes what the input says, a device that does what the input says, and a model of what the device
- * should see, written from VIRTIO. After each step of the device all of guest memory is compared with what it should be.
+ * A ring with a driver and a device that the input controls, and a model of what the device should see, written from
+ * VIRTIO. After each step of the device all of guest memory is compared with its expected content.
  *
- * <p>Checked: pop gives the chain that the ring has, or a fault exactly where a rule was broken, which takes nothing; no chain is given
- * twice; nothing is written but what the device should write; used entries, event suppression, calls and positions are right; after a
- * restart with in-flight memory the chains come again that were not pushed, in their order.
+ * <p>Properties: pop returns the chain that the ring has. It fails exactly if a rule was broken, and then takes
+ * nothing. No chain is returned twice. The device writes only what it should. Used entries, event suppression, calls
+ * and positions are right. After a restart with in-flight memory, the chains that were not pushed come again in their
+ * order.
  */
 abstract class RingModel {
-    /** The ring and buffers; then, without a gap, more memory; then a gap, and more. */
+    /** Region of the ring and buffers. A second region follows without a gap, and a third after a gap. */
     private static final FuzzedMemory.Place FIRST = new FuzzedMemory.Place(0x10000, 0x1000);
 
     private static final FuzzedMemory MEMORY =
@@ -36,10 +37,10 @@ abstract class RingModel {
     static final long DEVICE = 0x10240;
     private static final long TABLES = 0x10800;
     private static final int TABLE_BYTES = 0x80;
-    /** Descriptors of the largest ring. */
+    /** The number of descriptors of the largest ring. */
     private static final int MOST = 16;
 
-    /** Where an address of a driver mostly lies: in each region, at each border, in the ring. */
+    /** Frequent addresses of a driver: in each region, at each border, in the ring. */
     private static final long[] ADDRESSES = {
         0x10400,
         0x10f80,
@@ -68,7 +69,7 @@ abstract class RingModel {
     /** A chain that the device has. */
     private record Held(DescriptorChain chain, ExpectedChain expected, boolean resubmitted, long number) {}
 
-    /** What a pop should come to. */
+    /** The expected result of a pop. */
     sealed interface Outcome {
         record Nothing() implements Outcome {}
 
@@ -88,15 +89,15 @@ abstract class RingModel {
     private @Nullable Virtqueue queue;
     private int base;
     private final List<Held> held = new ArrayList<>();
-    /** What in-flight memory has, in the order in which it was first popped. */
+    /** The chains in in-flight memory, in the order of their first pop. */
     private final List<ExpectedChain> unfinished = new ArrayList<>();
-    /** Of those, the ones that come again after a restart, and how many of them have. */
+    /** Those of them that come again after a restart, and how many have come. */
     private List<ExpectedChain> resubmissions = new ArrayList<>();
 
     private int resubmitted;
     private int allowance = Integer.MAX_VALUE;
     private long pops;
-    /** The number of the pop that was last, and not undone; pushes of later ones keep earlier ones from being undone. */
+    /** The number of the last pop that was not undone. Pushes of later chains prevent the undo of earlier ones. */
     private long lastPushed = -1;
 
     RingModel(Input input, long layout) {
@@ -114,10 +115,10 @@ abstract class RingModel {
         memory.clear();
     }
 
-    /** A size of the ring from 4 bits. */
+    /** The size of the ring from 4 bits. */
     abstract int sizeOf(int bits);
 
-    /** The bytes of the device's part of the ring. */
+    /** The size of the device's part of the ring in bytes. */
     private long deviceBytes() {
         return RingLayout.deviceBytes(size, features);
     }
@@ -156,7 +157,7 @@ abstract class RingModel {
 
     // The driver's side.
 
-    /** Descriptors that are right, mostly, made available as a driver does. */
+    /** Makes descriptors available as a driver does; most are valid. */
     private void addChain() {
         int count = 1 + (input.u8() & 3);
         List<RawDescriptor> chain = new ArrayList<>();
@@ -172,7 +173,7 @@ abstract class RingModel {
         int how = input.u8();
         long address = (place & 0xf) == 0xf ? input.i64() : ADDRESSES[place & 0xf] + (place >>> 4) * 16L;
         long length = (how & 0xf) < LENGTHS.length ? LENGTHS[how & 0xf] : input.i32() & 0xffff_ffffL;
-        // NEXT is the caller's; INDIRECT and WRITE.
+        // INDIRECT and WRITE. The caller sets NEXT.
         int flags = (how & 0x10) != 0 ? WRITE : 0;
         if ((how & 0x60) == 0x60) {
             flags |= ExpectedChain.INDIRECT;
@@ -184,7 +185,7 @@ abstract class RingModel {
 
     private static final int WRITE = ExpectedChain.WRITE;
 
-    /** An entry of a table of descriptors. */
+    /** Writes an entry of a table of descriptors. */
     private void writeTable() {
         int table = input.below(8);
         int entry = input.below(TABLE_BYTES / 16);
@@ -197,21 +198,21 @@ abstract class RingModel {
         writeTail(at, flags, next & 0x1f);
     }
 
-    /** The last four bytes of an entry of a table. */
+    /** Writes the last four bytes of an entry of a table. */
     abstract void writeTail(long at, int flags, int next);
 
     abstract void writeDescriptor(int index, RawDescriptor descriptor, int next);
 
     abstract void makeAvailable(List<RawDescriptor> chain);
 
-    /** Something else that a driver tells: its index, or when it wants to be called. */
+    /** Writes another field of the driver: its index, or when it wants a call. */
     abstract void driverSays(Input from);
 
     // The device's side.
 
     abstract int initialBase();
 
-    /** True if a queue may start from that base; prepares for the next pop. */
+    /** True if a queue may start from that base. Prepares for the next pop. */
     abstract boolean begin(int from);
 
     abstract Outcome next();
@@ -219,12 +220,12 @@ abstract class RingModel {
     /** The outcome for a chain that in-flight memory has. */
     abstract Outcome again(ExpectedChain chain);
 
-    /** A fresh chain was popped. */
+    /** A new chain was popped. */
     abstract void popped(ExpectedChain chain);
 
     abstract void unpopped(ExpectedChain chain);
 
-    /** A chain was pushed: expects what that writes. */
+    /** A chain was pushed: expects the device's writes. */
     abstract void pushed(ExpectedChain chain, long written);
 
     abstract int expectedBase();
@@ -239,7 +240,10 @@ abstract class RingModel {
 
     abstract boolean expectCall();
 
-    /** False if the device's positions in memory are not those that it left there: then in-flight memory does not fit them. */
+    /**
+     * False if the device's positions in memory are not those that it left there: then in-flight memory does not match
+     * them.
+     */
     abstract boolean ringIsUntouched();
 
     private VirtqueueSetup setup() {
@@ -264,7 +268,7 @@ abstract class RingModel {
         allowance = Integer.MAX_VALUE;
         lastPushed = -1;
         if (inflight != null && !ringIsUntouched()) {
-            // What in-flight memory and the ring say does not fit together: nothing is known of what follows.
+            // In-flight memory and the ring do not match: the model can't predict what follows.
             startUnknown();
             return null;
         }
@@ -288,7 +292,7 @@ abstract class RingModel {
         return started;
     }
 
-    /** Starts a queue whose in-flight memory does not fit its ring: the faults of either side may come of it, and nothing else. */
+    /** Starts a queue whose in-flight memory does not match its ring. Only faults of either side may result. */
     private void startUnknown() {
         try {
             Virtqueue unknown = Virtqueue.create(setup());
@@ -364,17 +368,17 @@ abstract class RingModel {
         return inflight != null;
     }
 
-    /** The chains that in-flight memory has. */
+    /** The number of chains in in-flight memory. */
     final int unfinishedCount() {
         return unfinished.size();
     }
 
-    /** The descriptors of those. */
+    /** The number of descriptors of these chains. */
     final int unfinishedSlots() {
         return unfinished.stream().mapToInt(chain -> chain.descriptors().size()).sum();
     }
 
-    /** True if the device has the chain of this id. */
+    /** True if the device has the chain with this id. */
     final boolean isHeld(int id) {
         for (Held one : held) {
             if (one.expected.id() == id) {
@@ -401,7 +405,7 @@ abstract class RingModel {
         BrokenRule.unlessEqual(running.usedPosition(), expectedUsedPosition(), "the used position");
     }
 
-    /** In-flight memory has the chain no more. One that was popped again may have other buffers than before. */
+    /** The chain is no more in in-flight memory. A chain that was popped again may have other buffers than before. */
     private void finished(ExpectedChain chain) {
         unfinished.removeIf(other -> other.id() == chain.id());
     }

@@ -35,11 +35,12 @@ import org.exomem.vhostuser.backend.VhostUserDevice;
 import org.exomem.vhostuser.memory.MemoryRegion;
 
 /**
- * A whole session over a real socket: the front-end sends what the input says, in any order, with any descriptors, and its driver writes
- * into the shared memory meanwhile.
+ * A whole session over a real socket. The front-end sends what the input says, in any order, with any descriptors. Its
+ * driver writes into the shared memory meanwhile.
  *
- * <p>Whatever comes, no fault of exomem itself comes of it; each request gets its reply, or the connection ends; replies are well-formed
- * and answer requests that were sent; the session ends when its front-end goes, and no descriptor is left.
+ * <p>Properties: no input causes a fault of exomem itself. Each request gets its reply, or the connection ends. Replies
+ * are well-formed and answer requests that were sent. The session ends when its front-end disconnects, and no
+ * descriptor remains open.
  */
 public final class SessionFuzz implements EndpointListener {
     private static final Duration PATIENCE = Duration.ofSeconds(20);
@@ -61,7 +62,7 @@ public final class SessionFuzz implements EndpointListener {
     private final ConcurrentLinkedQueue<String> faults = new ConcurrentLinkedQueue<>();
     private final CountDownLatch over = new CountDownLatch(1);
     private final List<Integer> sent = new ArrayList<>();
-    /** The bytes that the message which the stream is in the middle of still lacks. */
+    /** True if the stream is not in the middle of a message. */
     private boolean whole = true;
 
     private SessionFuzz(Input input) {
@@ -96,7 +97,7 @@ public final class SessionFuzz implements EndpointListener {
     public static void fuzzerTestOneInput(byte[] bytes) throws LinuxException, InterruptedException {
         int before = openFiles();
         new SessionFuzz(new Input(bytes)).run();
-        // Other threads of the JVM open files for a moment, too. A leak is there each time.
+        // Other threads of the JVM also open files for a short time. A leak is there each time.
         for (int i = 0; openFiles() > before; i++) {
             if (i == 5) {
                 throw new BrokenRule("a session leaves descriptors open");
@@ -157,7 +158,8 @@ public final class SessionFuzz implements EndpointListener {
             step(socket, input.u8());
         }
         if (whole) {
-            // What asks for an answer whatever was negotiated: all before it was read then.
+            // Requests that are answered regardless of the negotiated features. Their answers show that everything
+            // before was read.
             send(socket, GET_PROTOCOL_FEATURES, 1, new byte[0], "");
         }
     }
@@ -222,7 +224,7 @@ public final class SessionFuzz implements EndpointListener {
         send(socket, number, flags, size, payload, fds);
     }
 
-    /** m memory, e eventfd, s socket, p pipe that has ended, u memory of which none is left. */
+    /** m memory, e eventfd, s socket, p pipe whose other end is closed, u memory of size 0. */
     private static final String[] FDS = {"", "m", "e", "s", "p", "mm", "emspe", ""};
 
     private byte[] payload(int number, int fds) {
@@ -328,7 +330,7 @@ public final class SessionFuzz implements EndpointListener {
     private void send(MessageSocket socket, int number, int flags, int size, byte[] payload, String kinds)
             throws LinuxException {
         sent.add(number);
-        // The rest of a message that is announced longer never comes, or is what comes next.
+        // If the header announces more, the rest of the message never comes, or the next message is taken for it.
         whole &= size <= payload.length;
         MemorySegment message = BUFFER.asSlice(0, 12 + payload.length);
         message.asByteBuffer()
@@ -338,7 +340,7 @@ public final class SessionFuzz implements EndpointListener {
                 .putInt(size)
                 .put(payload);
         if (size < payload.length) {
-            // What is left over begins the next message, which is likely none.
+            // The rest begins the next message, which is probably invalid.
             whole = false;
         }
         List<Fd> fds = new ArrayList<>();
@@ -394,7 +396,7 @@ public final class SessionFuzz implements EndpointListener {
         }
     }
 
-    /** False if the connection has ended. */
+    /** Returns false if the connection has ended. */
     private static boolean read(MessageSocket socket, long from, long length) throws LinuxException {
         long at = from;
         List<Fd> fds = new ArrayList<>();

@@ -262,7 +262,7 @@ public final class SplitRingFuzz extends RingModel {
         if (!has(RingFeatures.EVENT_IDX)) {
             return (memory.expected16(DRIVER) & 1) == 0;
         }
-        // vring_need_event of VIRTIO's own text.
+        // vring_need_event, from the text of VIRTIO.
         int event = memory.expected16(DRIVER + RING + 2L * size);
         return pushed > 0xffff || (usedIndex - event - 1 & 0xffff) < pushed;
     }

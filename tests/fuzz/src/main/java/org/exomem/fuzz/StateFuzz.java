@@ -26,11 +26,11 @@ import org.exomem.vhostuser.backend.DeviceStateException;
 import org.exomem.vhostuser.backend.EventLoop;
 
 /**
- * State files. An input says which device's file, whether its header's checksum is made right, and then what to change in a good file:
- * where, and the new bytes.
+ * State files. An input gives the device's file, whether the header's checksum is corrected, and the changes to a valid
+ * file: offsets, and the new bytes.
  *
- * <p>A file is refused with a reason, and then left as it is; or it is taken: then the device's numbers are possible, and the next process
- * that opens the file finds the same state.
+ * <p>Properties: a file may be refused with a reason, and is then unchanged. Or it is accepted: then the device's
+ * numbers are possible, and the next process that opens the file finds the same state.
  */
 public final class StateFuzz {
     private static final int HEADER = 4096;
@@ -44,7 +44,7 @@ public final class StateFuzz {
     private static final byte[] MEMORY = good(MEMORY_FILE, StateFuzz::memory);
     private static final byte[] BALLOON = good(BALLOON_FILE, StateFuzz::balloon);
 
-    /** Opens a file, and gives the state that a device finds in it. */
+    /** Opens a file, and returns the state that a device finds in it. */
     private interface Opening {
         byte[] open() throws IOException;
     }
@@ -74,7 +74,7 @@ public final class StateFuzz {
         }
     }
 
-    /** A file as a process leaves it, with something in it. */
+    /** A file as a process leaves it, with some content. */
     private static byte[] good(Path file, Opening opening) {
         try {
             opening.open();
@@ -164,7 +164,8 @@ public final class StateFuzz {
         }
         while (!input.isAtEnd()) {
             int place = input.u8();
-            // Header, what follows it, and where a balloon's first pages are; elsewhere by a long offset.
+            // The header, what follows it, and the place of a balloon's first pages; a long offset reaches other
+            // places.
             int at = switch (place & 3) {
                 case 0 -> HEADER + input.u8();
                 case 1 -> input.u16() % HEADER;

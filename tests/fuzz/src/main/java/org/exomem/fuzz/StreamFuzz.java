@@ -29,13 +29,13 @@ import org.exomem.migration.stream.format.StreamFeature;
 import org.exomem.migration.stream.wire.Wire;
 
 /**
- * The decoder of the migration stream. By its first byte an input is a preamble, a description of memory, raw bytes for a connection, or
- * a script of chunks, first for a data connection and then for the main one, with numbers and checksums that are right unless the script
- * says otherwise.
+ * The decoder of the migration stream. The first byte of an input chooses: a preamble, a description of memory, raw
+ * bytes for a connection, or a script of chunks, first for a data connection and then for the main one. The numbers and
+ * checksums of chunks are right unless the script says otherwise.
  *
- * <p>What a wrong stream comes to is an {@link IOException} with a reason. Memory holds what the chunks say up to the first wrong one, by
- * a model of {@code spec/migration-stream.md}, and nothing outside of it is touched. The guest is made ready only if the digest of
- * everything is right, and started only after that.
+ * <p>Properties: a wrong stream causes an {@link IOException} with a reason. Memory has the content of the chunks up to
+ * the first wrong one, by a model of {@code spec/migration-stream.md}, and nothing outside of it is touched. The guest
+ * is prepared only if the digest of everything is right, and started only after that.
  */
 public final class StreamFuzz {
     private static final int PAGE = 64;
@@ -46,19 +46,19 @@ public final class StreamFuzz {
 
     private final Input input;
     private final boolean zstd;
-    /** What is in memory, by the model. */
+    /** The expected content of memory, by the model. */
     private final byte[] expected = new byte[PAGE * PAGES];
 
     private final List<String> names = new ArrayList<>();
     private final ByteArrayOutputStream connection = new ByteArrayOutputStream();
-    /** The digest of a connection's round, of its chunks' records. */
+    /** The digest of a connection's round, over its chunks' records. */
     private final MessageDigest digest = sha256();
 
     private boolean digestIsEmpty = true;
     private byte[] roundsDigest = new byte[32];
     private long sequence;
     private long rounds;
-    /** False from the first chunk on that is wrong. */
+    /** False from the first wrong chunk on. */
     private boolean right = true;
 
     private boolean dataEnded;
@@ -164,7 +164,7 @@ public final class StreamFuzz {
         }
     }
 
-    // The source, and what its chunks mean.
+    // The source, and the meaning of its chunks.
 
     private void chunk(boolean data) {
         int what = input.u8();
@@ -287,7 +287,7 @@ public final class StreamFuzz {
         return header;
     }
 
-    /** A record of the digest: the header, and the CRC-32 of the content. */
+    /** Adds a record to the digest: the header, and the CRC-32 of the content. */
     private void count(byte[] header, byte[] content) {
         digest.update(header);
         int crc = 0;
@@ -303,7 +303,7 @@ public final class StreamFuzz {
         digestIsEmpty = false;
     }
 
-    /** Returns true if the connection goes on. */
+    /** Returns true if the connection continues. */
     private boolean takeData(byte[] header, int type, int flags, long first, long count, byte[] payload) {
         if (dataEnded || payload.length > FuzzedReception.MOST || (flags & ~(type == 3 ? 1 : 0)) != 0) {
             return false;
@@ -448,7 +448,7 @@ public final class StreamFuzz {
         return new FuzzedReception(MEMORY, features, new Bytes(new byte[0]), new Guest(), pages);
     }
 
-    /** Bytes that come in pieces; what is written goes nowhere. */
+    /** A connection whose input arrives in pieces. Output is discarded. */
     private static final class Bytes implements Wire {
         private final ByteBuffer bytes;
 
@@ -518,7 +518,7 @@ public final class StreamFuzz {
         public void close() {}
     }
 
-    /** What becomes of the guest. */
+    /** What happens to the guest. */
     private static final class Guest implements Destination {
         private final List<String> names = new ArrayList<>();
         private boolean ready;

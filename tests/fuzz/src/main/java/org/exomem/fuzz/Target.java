@@ -3,7 +3,7 @@ package org.exomem.fuzz;
 import java.util.Arrays;
 import java.util.Optional;
 
-/** What can be fuzzed: a harness for each thing that reads what others have written. */
+/** The targets of fuzzing: a harness for each reader of untrusted input. */
 @SuppressWarnings("ImmutableEnumChecker") // harnesses are static methods
 enum Target {
     MESSAGES(
@@ -100,7 +100,7 @@ enum Target {
     /** Tries one input. */
     @FunctionalInterface
     interface Harness {
-        /** Returns if all properties hold. */
+        /** Returns normally if all properties hold. */
         void fuzzerTestOneInput(byte[] input) throws Exception;
     }
 
@@ -124,17 +124,17 @@ enum Target {
         return Arrays.stream(values()).filter(target -> target.id.equals(id)).findFirst();
     }
 
-    /** What people call it, and what its folders are called. */
+    /** The name for users, and of the target's folders. */
     String id() {
         return id;
     }
 
-    /** For people. */
+    /** A description for people. */
     String what() {
         return what;
     }
 
-    /** The class that the fuzzer is given. */
+    /** The class that the fuzzer runs. */
     Class<?> type() {
         return type;
     }
@@ -143,12 +143,12 @@ enum Target {
         return harness;
     }
 
-    /** The longest input that is made. */
+    /** The length of the longest input, in bytes. */
     int mostBytes() {
         return mostBytes;
     }
 
-    /** Patterns of classes that are instrumented: not the harness, nor what it only uses. */
+    /** Patterns of classes that are instrumented: without the harness and its helpers. */
     String instrumented() {
         return instrumented;
     }

@@ -12,21 +12,21 @@ import java.util.stream.Stream;
 import org.exomem.fuzz.FuzzRun.Folders;
 
 /**
- * A run on all targets in one process; see {@link TogetherFuzz}. It begins with a part of each corpus: the whole ones would take most of
- * a short run, and the build tries them all without the fuzzer.
+ * A run on all targets in one process; see {@link TogetherFuzz}. It begins with a part of each corpus. The whole
+ * corpora would take most of a short run, and the build tries them all without the fuzzer.
  */
 final class TogetherRun {
     /**
      * An input that shows a fault.
      *
-     * @param file with the input as that target takes it
+     * @param file with the input in the target's form
      */
     record Finding(Target target, Path file) {}
 
-    /** What came of it. */
+    /** The result of a run. */
     record Result(FuzzRun.Result run, Optional<Finding> finding) {}
 
-    /** Inputs of each corpus. */
+    /** The number of inputs from each corpus. */
     private static final int KNOWN = 60;
 
     private final Path home;
@@ -34,7 +34,7 @@ final class TogetherRun {
 
     /**
      * @param home of the module, with the corpora
-     * @param folder for what is only needed in this run
+     * @param folder for temporary files of this run
      */
     TogetherRun(Path home, Path folder) {
         this.home = home;
@@ -42,9 +42,9 @@ final class TogetherRun {
     }
 
     /**
-     * Fuzzes for so long, or up to the first finding, which is kept in the folder for findings of its target.
+     * Fuzzes for a duration, or up to the first finding, which is kept in its target's folder for findings.
      *
-     * @param time in seconds or more; what is known before takes a part of it
+     * @param time seconds or more; known inputs take a part of it
      * @param seed as for {@link FuzzRun#fuzz}
      */
     Result fuzz(Duration time, int seed) throws IOException {
@@ -60,7 +60,7 @@ final class TogetherRun {
 
     private void gather(Target target) throws IOException {
         try (Stream<Path> inputs = Files.list(Folders.of(home, target.id()).corpus())) {
-            // Named by their digests: the first ones are as good as any, and the same each time.
+            // The names are digests: the first inputs are as good as any, and the same each time.
             for (Path input : inputs.sorted().limit(KNOWN).toList()) {
                 Files.write(
                         folders.corpus().resolve(target.id() + "-" + input.getFileName()),

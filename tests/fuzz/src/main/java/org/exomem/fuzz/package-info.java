@@ -1,4 +1,4 @@
-/** Coverage-guided fuzzing: for everything that reads what others have written, a harness that checks properties. */
+/** Coverage-guided fuzzing: a harness that checks properties, for every reader of untrusted input. */
 @NullMarked
 package org.exomem.fuzz;
 

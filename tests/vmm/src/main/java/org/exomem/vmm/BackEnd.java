@@ -12,7 +12,7 @@ import java.util.stream.Stream;
 
 /**
  * A process {@code exomem serve} with a control socket and the devices of some VMs, run from this program's class path.
- * Closing it ends the process and removes its files.
+ * Closing it ends the process and deletes its files.
  */
 public final class BackEnd implements AutoCloseable {
 
@@ -31,30 +31,31 @@ public final class BackEnd implements AutoCloseable {
     }
 
     /**
-     * Starts the process and returns when it can be asked.
+     * Starts the process, and returns when its control socket answers.
      *
-     * @param balloons one for each VM: its name, then options of {@code --balloon} as in {@code a,deflate-on-oom=on}
+     * @param balloons one for each VM: its name, then options of {@code --balloon}, such as {@code a,deflate-on-oom=on}
      */
     public static BackEnd start(String... balloons) throws IOException {
         return start(List.of(balloons), List.of());
     }
 
     /**
-     * Starts the process and returns when it can be asked.
+     * Starts the process, and returns when its control socket answers.
      *
      * @param balloons as above
-     * @param memories the VM's name and the device's, then options of {@code --mem} as in {@code a/m0,addr=4G,size=1G}
+     * @param memories the VM's name and the device's, then options of {@code --mem}, such as {@code
+     * a/m0,addr=4G,size=1G}
      */
     public static BackEnd start(List<String> balloons, List<String> memories) throws IOException {
         return start(balloons, memories, List.of());
     }
 
     /**
-     * Starts the process and returns when it can be asked.
+     * Starts the process, and returns when its control socket answers.
      *
      * @param balloons as above
      * @param memories as above
-     * @param options of {@code serve} besides
+     * @param options further options of {@code serve}
      */
     public static BackEnd start(List<String> balloons, List<String> memories, List<String> options) throws IOException {
         Path folder = Files.createTempDirectory("exomem-back-end");
@@ -85,7 +86,7 @@ public final class BackEnd implements AutoCloseable {
                 .start();
     }
 
-    /** Starts the process anew, which has ended, with the same options and in the same place. */
+    /** Starts the process again after its end, with the same options and in the same folder. */
     public void restart() throws IOException {
         awaitExit();
         control.close();
@@ -93,12 +94,12 @@ public final class BackEnd implements AutoCloseable {
         control = connect(process, folder.resolve("control"));
     }
 
-    /** Returns what the control socket can be told about one VM's balloon. */
+    /** Returns the commands of the control socket for one VM's balloon. */
     public BalloonControl balloon(String vm) {
         return new BalloonControl(control, vm);
     }
 
-    /** Returns what the control socket can be told about one VM's memory device. */
+    /** Returns the commands of the control socket for one VM's memory device. */
     public MemoryControl memory(String vm, String id) {
         return new MemoryControl(control, vm, id);
     }
@@ -107,12 +108,12 @@ public final class BackEnd implements AutoCloseable {
         return control;
     }
 
-    /** Returns where a VMM attaches to the balloon {@code a} or the memory device {@code a/m0}. */
+    /** Returns the path of the socket of the balloon {@code a} or the memory device {@code a/m0}. */
     public Path socket(String device) {
         return socket(folder, device);
     }
 
-    /** Runs a command of {@code exomem}, such as {@code mem a --json}, which must succeed, and returns what it writes. */
+    /** Runs a command of {@code exomem}, such as {@code mem a --json}, which must succeed, and returns its output. */
     public String command(String... words) throws IOException {
         return run(Stream.concat(
                         Stream.of(words),
@@ -120,7 +121,7 @@ public final class BackEnd implements AutoCloseable {
                 .toArray(String[]::new));
     }
 
-    /** The same for a command that asks no process that serves. */
+    /** The same for a command that does not connect to the control socket. */
     public String run(String... words) throws IOException {
         List<String> all = ExomemJvm.words(words);
         Path errors = folder.resolve("errors");
@@ -150,7 +151,7 @@ public final class BackEnd implements AutoCloseable {
         return process.isAlive();
     }
 
-    /** Returns what the process wrote, for the message of a failed test. */
+    /** Returns the output of the process, for the message of a failed test. */
     public String output() {
         return output(folder);
     }
@@ -161,7 +162,7 @@ public final class BackEnd implements AutoCloseable {
         return awaitExit();
     }
 
-    /** Kills the process as a crash would: nobody is told first, and its sockets stay behind. */
+    /** Kills the process, as in a crash: its peers get no message, and its sockets remain. */
     public void kill() throws IOException {
         process.destroyForcibly();
         awaitExit();
@@ -175,7 +176,9 @@ public final class BackEnd implements AutoCloseable {
         delete(folder);
     }
 
-    /** Returns a device in the words of {@code serve}: from {@code a/m0,size=1G}, {@code vm=a,id=m0,socket=…,size=1G}. */
+    /**
+     * Returns a device in the form of {@code serve}: from {@code a/m0,size=1G}, {@code vm=a,id=m0,socket=…,size=1G}.
+     */
     private static String device(Path folder, String text) {
         String[] nameAndOptions = text.split(",", 2);
         String[] vmAndId = nameAndOptions[0].split("/", 2);
@@ -194,7 +197,7 @@ public final class BackEnd implements AutoCloseable {
         long deadline = System.nanoTime() + START_LIMIT.toNanos();
         IOException last = new IOException("no control socket within " + START_LIMIT.toSeconds() + " s");
         try {
-            // The wait ends early if the process does.
+            // The wait ends early if the process ends.
             while (!process.waitFor(10, TimeUnit.MILLISECONDS)) {
                 if (Files.exists(control)) {
                     try {

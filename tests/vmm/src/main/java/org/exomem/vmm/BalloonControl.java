@@ -18,17 +18,17 @@ public final class BalloonControl {
         this.vm = vm;
     }
 
-    /** Asks for a logical size of the VM; its memory less that is what the balloon shall take. */
+    /** Requests a logical size of the VM. The balloon's target is the VM's memory minus this size. */
     public void resize(long bytes) throws IOException {
         control.execute("balloon", Map.of("vm", vm, "value", bytes));
     }
 
-    /** Returns the VM's logical size, as the driver last said. */
+    /** Returns the VM's logical size, from the driver's last report. */
     public long actual() throws IOException {
         return query("query-balloon").path("actual").asLong();
     }
 
-    /** Returns the bytes in the balloon, as the back-end counted them. */
+    /** Returns the bytes in the balloon, as counted by the back-end. */
     public long ballooned() throws IOException {
         return query("query-balloon").path("ballooned").asLong();
     }
@@ -49,7 +49,7 @@ public final class BalloonControl {
         return query("query-balloon-stats");
     }
 
-    /** Has statistics fetched every so many seconds; 0 stops that. */
+    /** Fetches statistics every {@code seconds}; 0 stops that. */
     public void statisticsInterval(int seconds) throws IOException {
         control.execute("set-balloon-stats-interval", Map.of("vm", vm, "interval", seconds));
     }
@@ -64,7 +64,7 @@ public final class BalloonControl {
         control.execute("free-pages", Map.of("vm", vm));
     }
 
-    /** Asks as above for blocks of at least that size, a power of two. */
+    /** Asks the driver for free blocks of at least that size, a power of two. */
     public void askForFreePages(long smallest) throws IOException {
         control.execute("free-pages", Map.of("vm", vm, "smallest", smallest));
     }
@@ -75,14 +75,17 @@ public final class BalloonControl {
     }
 
     /**
-     * Returns the {@code state} of the last request for a bitmap of free pages, its {@code id}, the free {@code bytes}, and the
-     * {@code chunks} that told them.
+     * Returns the {@code state} of the last request for a bitmap of free pages, its {@code id}, the free {@code bytes},
+     * and the number of {@code chunks} of the answer.
      */
     public JsonNode bitmap() throws IOException {
         return query("query-free-pages").path("bitmap");
     }
 
-    /** Returns {@code state} of the hint session, bytes {@code hinted}, {@code reported} and {@code discarded}. */
+    /**
+     * Returns the {@code state} of the hint session, and the bytes {@code hinted}, {@code reported} and {@code
+     * discarded}.
+     */
     public JsonNode freePages() throws IOException {
         return query("query-free-pages");
     }

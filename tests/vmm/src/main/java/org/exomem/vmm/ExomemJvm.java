@@ -13,8 +13,9 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
- * The command of a JVM that runs {@code exomem} from this program's class path. Tests start hundreds of them, so they share an
- * archive of classes, which halves the processor time of a start. It is made once in this process, if the class path permits.
+ * The command line of a JVM that runs {@code exomem} from this program's class path. Tests start hundreds of them, so
+ * they share an archive of classes, which halves the processor time of a start. The archive is made once in this
+ * process, if the class path permits.
  */
 final class ExomemJvm {
     private static final String MAIN = "org.exomem.app.Main";
@@ -27,7 +28,7 @@ final class ExomemJvm {
         static final Optional<Path> ARCHIVE = archive(CLASS_PATH);
     }
 
-    /** Returns the words that run {@code exomem} with these. */
+    /** Returns the command line that runs {@code exomem} with these words. */
     static List<String> words(String... words) {
         List<String> options = new ArrayList<>();
         Shared.ARCHIVE.ifPresent(archive -> options.add("-XX:SharedArchiveFile=" + archive));
@@ -38,7 +39,7 @@ final class ExomemJvm {
         List<String> all = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-XX:+UseSerialGC",
-                // A process ends before the better compiler would pay.
+                // The process ends before the better compiler would pay off.
                 "-XX:TieredStopAtLevel=1",
                 "--enable-native-access=ALL-UNNAMED"));
         all.addAll(options);
@@ -47,16 +48,16 @@ final class ExomemJvm {
         return all;
     }
 
-    /** Without the folders of these tests themselves: a JVM archives no classes of a class path with folders. */
+    /** The class path without the folders of these tests: a JVM archives no classes of a class path with folders. */
     private static String classPath() {
-        // Surefire may put a jar that only names the others on the class path proper.
+        // Surefire may use a class path with a single jar that names the others.
         String all = System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
         return Stream.of(all.split(File.pathSeparator))
                 .filter(part -> !Files.isDirectory(Path.of(part, "org", "exomem", "vmm")))
                 .collect(Collectors.joining(File.pathSeparator));
     }
 
-    /** Makes the archive; empty if that can't be. */
+    /** Makes the archive; empty if that is impossible. */
     private static Optional<Path> archive(String classPath) {
         if (Stream.of(classPath.split(File.pathSeparator)).anyMatch(part -> Files.isDirectory(Path.of(part)))) {
             return Optional.empty();
@@ -87,7 +88,7 @@ final class ExomemJvm {
         };
     }
 
-    /** Runs a process that serves until it can be asked, and ends it. */
+    /** Starts a process that serves, waits until it answers, and ends it. */
     private static void train(Path folder, List<String> command) throws IOException {
         Process process = new ProcessBuilder(command)
                 .redirectErrorStream(true)

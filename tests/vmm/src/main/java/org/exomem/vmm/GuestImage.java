@@ -9,7 +9,7 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A guest and the QEMU that runs it, as {@code tests/vmm/setup} leaves them in the cache.
+ * A guest and the QEMU that runs it, as {@code tests/vmm/setup} puts them into the cache.
  *
  * @param qemuTree the unpacked packages of QEMU and all its libraries
  * @param kernel the kernel image
@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
 public record GuestImage(
         Path qemuTree, Path kernel, @Nullable Path initramfs) {
 
-    /** The kernels of the cache, by the Debian release that they come from. */
+    /** The kernels of the cache, by their Debian release. */
     public enum Linux {
         /** 6.1: boots fastest, ten statistics tags. */
         BOOKWORM,
@@ -26,7 +26,7 @@ public record GuestImage(
         FORKY
     }
 
-    /** Returns what is missing and what to do about it, or empty if guests can be started. */
+    /** Returns what is missing and how to get it, or empty if guests can be started. */
     public static Optional<String> whyAbsent() {
         List<Path> files = new ArrayList<>(List.of(driver().qemuProgram(), driver().kernel));
         for (Linux linux : Linux.values()) {
@@ -38,7 +38,7 @@ public record GuestImage(
                 .map(file -> "no real guest: " + file + " is missing; run ./exomem test, or tests/vmm/setup");
     }
 
-    /** Returns the image of that kernel; {@link #whyAbsent()} tells whether its files exist. */
+    /** Returns the image of that kernel. Its files may be missing, see {@link #whyAbsent()}. */
     public static GuestImage of(Linux linux) {
         return new GuestImage(cache().resolve("qemu"), kernel(linux), initramfs(linux));
     }

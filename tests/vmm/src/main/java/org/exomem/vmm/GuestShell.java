@@ -13,28 +13,28 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Runs commands in the guest, over the serial port that {@code guest/agent} listens on. One command at a time; all
- * methods may be called from any thread.
+ * Runs commands in the guest, over the serial port that {@code guest/agent} listens on. One command at a time; any
+ * thread may call all methods.
  */
 public final class GuestShell implements AutoCloseable {
 
-    /** How long a command may take if nothing else is said. */
+    /** The default limit of a command. */
     private static final Duration COMMAND_LIMIT = Duration.ofMinutes(2);
 
     /**
-     * What a command did.
+     * The result of a command.
      *
      * @param exitCode 0 for success
-     * @param output what it wrote to its standard output and error
+     * @param output its standard output and error
      */
     public record Result(int exitCode, String output) {}
 
-    /** Starts the line that ends a command's output; no text has it. */
+    /** Starts the line that ends a command's output; no text contains it. */
     private static final char MARKER = '\u001e';
 
     private record Answer(long id, Result result) {}
 
-    /** Stand behind all answers and boots of a guest that has gone. */
+    /** Marks the end of all answers and boots, when the guest has gone. */
     private static final Answer LAST_ANSWER = new Answer(-1, new Result(-1, ""));
 
     private static final String LAST_BOOT = "";
@@ -48,7 +48,7 @@ public final class GuestShell implements AutoCloseable {
         this.channel = channel;
     }
 
-    /** Uses the other end of the guest's serial port; the connection belongs to the shell from now on. */
+    /** Uses the other end of the guest's serial port. The shell takes the connection over. */
     static GuestShell over(SocketChannel channel) {
         GuestShell shell = new GuestShell(channel);
         Thread.ofVirtual().name("guest-shell").start(shell::read);
@@ -59,7 +59,7 @@ public final class GuestShell implements AutoCloseable {
      * Waits until the guest has booted, or has booted once more.
      *
      * @return the guest's id of this boot
-     * @throws IOException if it has not within {@code limit}
+     * @throws IOException if it has not booted within {@code limit}
      */
     public String awaitBoot(Duration limit) throws IOException {
         String boot = take("boot", boots, limit);
@@ -89,7 +89,7 @@ public final class GuestShell implements AutoCloseable {
         return result.output;
     }
 
-    /** Runs a command and returns what it did, whatever that was. */
+    /** Runs a command, and returns its result even if it fails. */
     public synchronized Result tryRun(String command, Duration limit) throws IOException {
         if (command.indexOf('\n') >= 0) {
             throw new IllegalArgumentException("a command is one line: " + command);
@@ -102,7 +102,7 @@ public final class GuestShell implements AutoCloseable {
         long deadline = System.nanoTime() + limit.toNanos();
         Answer answer;
         do {
-            // An answer of another number belongs to a command that was given up.
+            // An answer with another number belongs to a command that was abandoned.
             answer = take(command, answers, Duration.ofNanos(Math.max(0, deadline - System.nanoTime())));
             if (answer == LAST_ANSWER) {
                 answers.add(answer);
@@ -137,7 +137,7 @@ public final class GuestShell implements AutoCloseable {
                 output.setLength(0);
             }
         } catch (IOException | NumberFormatException e) {
-            // The guest has gone, maybe in the middle of a line.
+            // The guest has gone, possibly in the middle of a line.
         }
         answers.add(LAST_ANSWER);
         boots.add(LAST_BOOT);

@@ -12,7 +12,7 @@ import java.util.List;
 import java.util.SortedMap;
 import java.util.TreeMap;
 
-/** A memory file of a guest's RAM, seen from the host: how much of it really occupies memory. */
+/** A memory file of a guest's RAM, from the host's view: how much of it is allocated. */
 public final class HostMemory {
 
     private final Path file;
@@ -21,7 +21,7 @@ public final class HostMemory {
         this.file = file;
     }
 
-    /** Finds the memfds that the process made for its RAM backends, in that order. */
+    /** Finds the memfds that the process made for its RAM backends, in the order of their creation. */
     static List<HostMemory> of(long pid) throws IOException {
         SortedMap<Integer, HostMemory> files = new TreeMap<>();
         try (DirectoryStream<Path> descriptors = Files.newDirectoryStream(Path.of("/proc/" + pid + "/fd"))) {
@@ -42,18 +42,18 @@ public final class HostMemory {
         return new HostMemory(file);
     }
 
-    /** Reads a part of the file. What has never been written is read as zeros, and stays unallocated. */
+    /** Reads a part of the file. Parts that were never written read as zeros, and stay unallocated. */
     byte[] read(long offset, int bytes) throws IOException {
         ByteBuffer buffer = ByteBuffer.allocate(bytes);
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
             while (buffer.hasRemaining() && channel.read(buffer, offset + buffer.position()) > 0) {
-                // Until all is there.
+                // Reads until all bytes are there.
             }
         }
         return buffer.array();
     }
 
-    /** Writes over a part of the file, behind the back of whoever uses it. */
+    /** Overwrites a part of the file, without the knowledge of its users. */
     void write(long offset, byte[] bytes) throws IOException {
         ByteBuffer buffer = ByteBuffer.wrap(bytes);
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
@@ -63,12 +63,12 @@ public final class HostMemory {
         }
     }
 
-    /** Returns the bytes of the whole file. */
+    /** Returns the size of the whole file in bytes. */
     long size() throws IOException {
         return Files.size(file);
     }
 
-    /** Returns the bytes that are allocated: st_blocks, which Java itself does not tell. */
+    /** Returns the allocated bytes: st_blocks, which Java itself does not provide. */
     public long allocated() throws IOException {
         Process stat = new ProcessBuilder("stat", "-L", "-c", "%b", file.toString())
                 .redirectErrorStream(true)

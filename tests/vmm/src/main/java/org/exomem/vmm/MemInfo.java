@@ -5,7 +5,7 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /**
- * What a guest's {@code /proc/meminfo} says.
+ * The content of a guest's {@code /proc/meminfo}.
  *
  * @param fields every line that is an amount of memory, in bytes, by its name
  */
@@ -20,7 +20,7 @@ public record MemInfo(Map<String, Long> fields) {
                         line -> line.group(1), line -> Long.parseLong(line.group(2)) << 10)));
     }
 
-    /** Bytes that the kernel manages; pages in the balloon are no part of it. */
+    /** Bytes that the kernel manages, without the pages in the balloon. */
     public long total() {
         return field("MemTotal");
     }

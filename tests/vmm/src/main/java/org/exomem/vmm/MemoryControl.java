@@ -17,27 +17,27 @@ public final class MemoryControl {
         this.id = id;
     }
 
-    /** Asks for that much to be plugged. */
+    /** Requests that so many bytes are plugged. */
     public void resize(long bytes) throws IOException {
         control.execute("mem-resize", Map.of("vm", vm, "id", id, "size", bytes));
     }
 
-    /** Ends the resize that is under way, where it is. */
+    /** Ends the present resize, if there is one. */
     public void cancel() throws IOException {
         control.execute("job-cancel", Map.of("id", job().path("id").asText()));
     }
 
-    /** Tells exomem that the machine was reset. */
+    /** Reports to exomem that the machine was reset. */
     public void reset() throws IOException {
         control.execute("mem-reset", Map.of("vm", vm, "id", id));
     }
 
-    /** Returns what is plugged. */
+    /** Returns the plugged bytes. */
     public long plugged() throws IOException {
         return data().path("size").asLong();
     }
 
-    /** Returns what was asked for. */
+    /** Returns the requested bytes. */
     public long requested() throws IOException {
         return data().path("requested-size").asLong();
     }

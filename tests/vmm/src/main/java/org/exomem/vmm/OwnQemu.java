@@ -12,8 +12,8 @@ import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 
 /**
- * A guest whose QEMU was started as operators do: it listens on its sockets, has a file with its process number, and goes on without
- * the program that started it. Another QEMU may take its place. Closing it ends the QEMU that has the file by then.
+ * A guest whose QEMU was started as operators do: it listens on its sockets, has a PID file, and outlives the program
+ * that started it. Another QEMU may take its place. Closing it ends the QEMU whose id the file has by then.
  */
 public final class OwnQemu implements AutoCloseable {
     private static final Duration BOOT_LIMIT = Duration.ofMinutes(2);
@@ -31,7 +31,7 @@ public final class OwnQemu implements AutoCloseable {
     }
 
     /**
-     * Starts QEMU and returns when the guest has booted.
+     * Starts QEMU, and returns when the guest has booted.
      *
      * @param prefix of the names of its files
      */
@@ -50,7 +50,7 @@ public final class OwnQemu implements AutoCloseable {
         }
     }
 
-    /** A QEMU that was started by another, with the options of one of these; its sockets have this prefix. */
+    /** Returns a QEMU that another program started with the options of {@link #start}; its sockets have this prefix. */
     public static OwnQemu of(Path prefix) throws IOException {
         Path shell = Path.of(prefix + ".shell");
         return new OwnQemu(shell, Path.of(prefix + ".pid"), Path.of(prefix + ".console"), connect(shell));
@@ -86,12 +86,12 @@ public final class OwnQemu implements AutoCloseable {
         guest = connect(shellSocket);
     }
 
-    /** The process that the file names. */
+    /** The process id in the file. */
     public long pid() throws IOException {
         return Long.parseLong(Files.readString(pidFile).strip());
     }
 
-    /** What the guest wrote on its console. */
+    /** The guest's console output. */
     public String console() throws IOException {
         return Files.readString(console);
     }

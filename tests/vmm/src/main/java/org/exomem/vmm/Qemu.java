@@ -13,9 +13,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
-/**
- * A guest that runs. Closing it ends QEMU and removes its files; QEMU also ends with the process that started it.
- */
+/** A running guest. Closing it ends QEMU and deletes its files. QEMU also ends with the process that started it. */
 public final class Qemu implements AutoCloseable {
 
     /** From start to the guest's shell; about 2.5 s on an idle machine without KVM. */
@@ -36,13 +34,13 @@ public final class Qemu implements AutoCloseable {
         this.ram = ramFile == null ? HostMemory.of(process.pid()) : List.of(HostMemory.of(ramFile));
     }
 
-    /** Starts QEMU and returns when the guest has booted, or at once if it waits for one from elsewhere. */
+    /** Starts QEMU, and returns when the guest has booted; at once if it waits for an incoming migration. */
     public static Qemu start(QemuCommand command) throws IOException {
         Path folder = Files.createTempDirectory("exomem-vmm");
         Path qmpSocket = folder.resolve("qmp");
         Path shellSocket = folder.resolve("shell");
         Process process = null;
-        // QEMU connects to us rather than we to it: nothing that the guest says can get lost before we are there.
+        // QEMU connects to this process, and not the reverse: so nothing that the guest sends early can get lost.
         try (ServerSocketChannel qmpListener = listen(qmpSocket);
                 ServerSocketChannel shellListener = listen(shellSocket)) {
             List<String> words = command.words(qmpSocket, shellSocket, folder.resolve("console"));
@@ -50,7 +48,7 @@ public final class Qemu implements AutoCloseable {
                     .redirectErrorStream(true)
                     .redirectOutput(folder.resolve("output").toFile())
                     .start();
-            // Whoever waits in accept() for a QEMU that could not start is woken.
+            // Wakes the thread that waits in accept() for a QEMU that could not start.
             process.onExit().thenRun(() -> {
                 closeQuietly(qmpListener);
                 closeQuietly(shellListener);
@@ -97,7 +95,9 @@ public final class Qemu implements AutoCloseable {
         return process.isAlive();
     }
 
-    /** Returns whether QEMU ends by itself within some seconds; the system takes a moment to end a process that crashed. */
+    /**
+     * Returns whether QEMU ends by itself within some seconds: the system takes a moment to end a process that crashed.
+     */
     public boolean hasEnded() throws IOException {
         try {
             return process.waitFor(10, TimeUnit.SECONDS);
@@ -107,13 +107,13 @@ public final class Qemu implements AutoCloseable {
         }
     }
 
-    /** Kills QEMU as a crash would: nothing is closed or said to anybody first. */
+    /** Kills QEMU, as in a crash: it closes nothing, and its peers get no message. */
     public void kill() throws IOException {
         process.destroyForcibly();
         awaitExit();
     }
 
-    /** Returns what QEMU wrote and the guest's console, for the message of a failed test. */
+    /** Returns QEMU's output and the guest's console, for the message of a failed test. */
     public String output() {
         return output(folder);
     }

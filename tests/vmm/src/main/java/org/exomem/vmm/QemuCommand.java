@@ -6,18 +6,18 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The command line of a guest: a q35 machine whose RAM is one shared memfd, with a free root port to plug a device
- * into while it runs. All sizes are in bytes.
+ * The command line of a guest: a q35 machine whose RAM is one shared memfd, with a free root port for a device that is
+ * plugged in while it runs. All sizes are in bytes.
  *
- * <p>Memory devices find their regions from guest address {@link #REGIONS} on, one after the other. QEMU's generic device
- * has no memory of its own: the machine has all of it as RAM, and the kernel is told to boot with less.
+ * <p>The regions of memory devices are contiguous from guest address {@link #REGIONS} on. QEMU's generic device has no
+ * memory of its own. So the machine has all of it as RAM, and the kernel boots with less.
  */
 public final class QemuCommand {
 
-    /** The id of the root port that devices are plugged into and out of. */
+    /** The id of the root port for devices that are plugged in and out. */
     public static final String PORT = "port0";
 
-    /** The guest address where the first memory device has its region. */
+    /** The guest address of the first memory device's region. */
     public static final long REGIONS = 4L << 30;
 
     private static final long MIB = 1L << 20;
@@ -26,7 +26,10 @@ public final class QemuCommand {
     private final List<Long> regions = new ArrayList<>();
     private final List<String> devices = new ArrayList<>();
     private final List<String> drivers = new ArrayList<>();
-    /** The kernel counts ticks of the timer at its start, and panics if the host is too busy to give it any; so it shall not count. */
+    /**
+     * At its start the kernel counts ticks of the timer, and panics if a busy host delivers none. This argument
+     * prevents the check.
+     */
     private final List<String> kernelArguments =
             new ArrayList<>(List.of("console=ttyS0", "quiet", "panic=-1", "no_timer_check"));
 
@@ -48,7 +51,7 @@ public final class QemuCommand {
         return new QemuCommand(image);
     }
 
-    /** Sets the size of the RAM that the guest boots with, a multiple of 1 MiB; 2 GiB otherwise. */
+    /** Sets the size of the RAM that the guest boots with, a multiple of 1 MiB; the default is 2 GiB. */
     public QemuCommand ram(long bytes) {
         if (bytes <= 0 || bytes % MIB != 0) {
             throw new IllegalArgumentException("RAM of " + bytes + " bytes is not a multiple of 1 MiB");
@@ -61,7 +64,7 @@ public final class QemuCommand {
         return ram;
     }
 
-    /** Has the guest load this driver at boot, for example {@code virtio_balloon}. */
+    /** Makes the guest load this driver at boot, such as {@code virtio_balloon}. */
     public QemuCommand driver(String module) {
         drivers.add(module);
         return this;
@@ -73,25 +76,27 @@ public final class QemuCommand {
         return this;
     }
 
-    /** Lets the guest start again after a reset; otherwise a reset, and so a guest's panic, ends QEMU. */
+    /** Lets the guest start again after a reset. Otherwise a reset, and so a guest's panic, ends QEMU. */
     public QemuCommand rebootable() {
         rebootable = true;
         return this;
     }
 
-    /** Adds QEMU's own balloon, served inside QEMU, with further properties as in {@code name=value}. */
+    /** Adds QEMU's own balloon, served inside QEMU, with further properties such as {@code name=value}. */
     public QemuCommand ownBalloon(String... properties) {
         devices.add("-device");
         devices.add(commas("virtio-balloon-pci,id=balloon0,bus=" + PORT, properties));
         return this;
     }
 
-    /** Adds a balloon that is served by the vhost-user back-end that listens on {@code socket}. */
+    /** Adds a balloon that the vhost-user back-end listening on {@code socket} serves. */
     public QemuCommand vhostUserBalloon(Path socket) {
         return vhostUserBalloon(socket, VhostUserBalloon.QUEUES);
     }
 
-    /** Adds a balloon as above with that many queues, with further properties of the device as in {@code name=value}. */
+    /**
+     * Adds such a balloon with that many queues, and with further properties of the device, such as {@code name=value}.
+     */
     QemuCommand vhostUserBalloon(Path socket, int queues, String... properties) {
         devices.addAll(List.of(
                 "-chardev",
@@ -105,8 +110,8 @@ public final class QemuCommand {
     }
 
     /**
-     * Adds a memory device, on a root port of its own, that is served by the vhost-user back-end that listens on {@code
-     * socket}, and the memory of its region.
+     * Adds a memory device, on a root port of its own, that the vhost-user back-end listening on {@code socket} serves,
+     * and the memory of its region.
      */
     public QemuCommand vhostUserMemory(Path socket, long regionSize) {
         int number = regions.size();
@@ -127,7 +132,7 @@ public final class QemuCommand {
         return port;
     }
 
-    /** Adds a memory device as above, with an id and a bus as in {@code id=mem0,bus=port0}, or without. */
+    /** Adds such a memory device, with an id and a bus such as {@code id=mem0,bus=port0}, or without. */
     public QemuCommand vhostUserMemory(Path socket, long regionSize, String idAndBus) {
         String chardev = "mem" + regions.size() + "-socket";
         regions.add(regionSize);
@@ -142,15 +147,15 @@ public final class QemuCommand {
     }
 
     /**
-     * Makes a NUMA node of each memory device's region, from node 1 on, with a memfd of its own. Without it all RAM is one
-     * memfd, and the machine has no nodes.
+     * Makes a NUMA node of each memory device's region, from node 1 on, with a memfd of its own. By default all RAM is
+     * one memfd, and the machine has no nodes.
      */
     public QemuCommand nodes() {
         nodes = true;
         return this;
     }
 
-    /** Puts the RAM into a file with that name, which QEMU makes if it is not there, instead of a memfd. */
+    /** Puts the RAM into a file with that name instead of a memfd. QEMU creates the file if it is missing. */
     public QemuCommand ramFile(Path file) {
         ramFile = file;
         return this;
@@ -161,25 +166,25 @@ public final class QemuCommand {
         return ramFile;
     }
 
-    /** Has QEMU touch all of the RAM before the guest boots. */
+    /** Makes QEMU touch all of the RAM before the guest boots. */
     public QemuCommand preallocated() {
         preallocated = true;
         return this;
     }
 
-    /** Has QEMU keep the RAM to itself, as its users do who have no vhost-user devices. */
+    /** Makes the RAM private to QEMU, as for users without vhost-user devices. */
     public QemuCommand privateMemory() {
         shared = false;
         return this;
     }
 
-    /** Has QEMU also listen for QMP on a socket. */
+    /** Makes QEMU also listen for QMP on a socket. */
     public QemuCommand listeningQmp(Path socket) {
         listeningQmp = socket;
         return this;
     }
 
-    /** Has QEMU wait for a guest from elsewhere. */
+    /** Makes QEMU wait for an incoming migration. */
     public QemuCommand incoming() {
         incoming = true;
         return this;
@@ -189,13 +194,16 @@ public final class QemuCommand {
         return incoming;
     }
 
-    /** Adds arguments as they are. */
+    /** Adds arguments unchanged. */
     public QemuCommand arguments(String... arguments) {
         devices.addAll(List.of(arguments));
         return this;
     }
 
-    /** Returns the whole command; QEMU connects to the listening sockets {@code qmp} and {@code shell}, and ends with this program. */
+    /**
+     * Returns the whole command line. QEMU connects to the listening sockets {@code qmp} and {@code shell}, and ends
+     * with this program.
+     */
     List<String> words(Path qmp, Path shell, Path console) {
         List<String> words = machine(console);
         words.addAll(List.of("-run-with", "exit-with-parent=on"));
@@ -206,7 +214,8 @@ public final class QemuCommand {
     }
 
     /**
-     * Returns the whole command of a QEMU as operators start one: it listens on its sockets, and goes on without this program.
+     * Returns the whole command line of a QEMU as operators start one: it listens on its sockets, and outlives this
+     * program.
      *
      * @param prefix of the names of its files
      */
@@ -223,7 +232,7 @@ public final class QemuCommand {
         return words;
     }
 
-    /** Takes machine, RAM, devices of exomem and QMP socket from these words, in place of its own. */
+    /** Takes the machine, the RAM, the devices of exomem and the QMP socket from these words, instead of its own. */
     public QemuCommand recipe(List<String> words) {
         recipe = List.copyOf(words);
         return this;
@@ -236,9 +245,9 @@ public final class QemuCommand {
         } else {
             words.addAll(recipe);
         }
-        // Not KVM where there is one: its timing differs, and nested ones have failed in the middle of a boot.
+        // Not KVM, even if it is available: its timing differs, and nested KVM has failed in the middle of a boot.
         words.addAll(List.of("-accel", "tcg"));
-        // Without "rep movsb/stosb" the kernel clears pages by words: under TCG that is four times as fast.
+        // Without "rep movsb/stosb" the kernel clears pages by words, which is four times as fast under TCG.
         words.addAll(List.of("-cpu", "max,-erms,-fsrm"));
         words.addAll(List.of("-nodefaults", "-no-user-config", "-display", "none"));
         words.addAll(List.of("-serial", "file:" + console));
@@ -265,7 +274,7 @@ public final class QemuCommand {
 
     private void addMachine(List<String> words) {
         long all = ram + regions.stream().mapToLong(Long::longValue).sum();
-        // All that the guest boots with lies below 4 GiB, so that the regions begin there.
+        // All memory that the guest boots with is below 4 GiB, so that the regions begin there.
         String split = regions.isEmpty() ? "" : ",max-ram-below-4g=" + ram;
         words.addAll(List.of("-machine", "q35" + split + (nodes ? "" : ",memory-backend=ram")));
         words.addAll(List.of("-m", all / MIB + "M"));

@@ -24,12 +24,12 @@ import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A client of QMP, the JSON protocol that QEMU's monitor and exomem's control socket speak: one JSON object a line.
- * Any number of threads may execute commands at once.
+ * A client of QMP, the JSON protocol of QEMU's monitor and exomem's control socket: one JSON object a line. Several
+ * threads may execute commands at once.
  */
 public final class QmpClient implements AutoCloseable {
 
-    /** How long an answer may take; longer than anything that a machine under load does. */
+    /** The limit for an answer; longer than any answer takes on a busy machine. */
     private static final Duration ANSWER_LIMIT = Duration.ofSeconds(60);
 
     private static final ObjectMapper JSON = new ObjectMapper();
@@ -45,7 +45,7 @@ public final class QmpClient implements AutoCloseable {
         this.channel = channel;
     }
 
-    /** Connects to a server that listens on {@code socket} and negotiates capabilities. */
+    /** Connects to a server that listens on {@code socket}, and negotiates capabilities. */
     public static QmpClient connect(Path socket) throws IOException {
         SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
         try {
@@ -57,7 +57,7 @@ public final class QmpClient implements AutoCloseable {
         return over(channel);
     }
 
-    /** Speaks over a connection that exists; it belongs to the client from now on, also if this fails. */
+    /** Uses an existing connection. The client owns it from now on, even if this fails. */
     static QmpClient over(SocketChannel channel) throws IOException {
         QmpClient client = new QmpClient(channel);
         Thread.ofVirtual().name("qmp").start(client::read);
@@ -71,7 +71,7 @@ public final class QmpClient implements AutoCloseable {
         }
     }
 
-    /** Returns what the server said of itself when the connection was made. */
+    /** Returns the server's greeting. */
     public JsonNode greeting() {
         return greeting.join();
     }
@@ -113,7 +113,7 @@ public final class QmpClient implements AutoCloseable {
         return reply.path("return");
     }
 
-    /** Takes the oldest event of that name that has not been taken, waiting for it up to {@code limit}. */
+    /** Takes the oldest event of that name that was not taken yet, waiting for it up to {@code limit}. */
     public QmpEvent awaitEvent(String name, Duration limit) throws IOException {
         try {
             QmpEvent event = eventsOf(name).poll(limit.toNanos(), TimeUnit.NANOSECONDS);

@@ -6,9 +6,9 @@ import java.time.Instant;
 /**
  * An event of a QMP server.
  *
- * @param name as in {@code BALLOON_CHANGE}
+ * @param name such as {@code BALLOON_CHANGE}
  * @param data the event's own members; empty if it has none
- * @param time when the server says that it happened
+ * @param time of the event, from the server
  */
 public record QmpEvent(String name, JsonNode data, Instant time) {
 

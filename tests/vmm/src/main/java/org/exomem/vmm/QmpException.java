@@ -14,7 +14,7 @@ public final class QmpException extends IOException {
         this.errorClass = errorClass;
     }
 
-    /** Returns the class of the error, as in {@code GenericError}. */
+    /** Returns the class of the error, such as {@code GenericError}. */
     public String errorClass() {
         return errorClass;
     }

@@ -27,11 +27,11 @@ import org.exomem.linux.EventFd;
 import org.exomem.linux.Poll;
 
 /**
- * The balloon (VIRTIO 5.5). What the host asks for (a size, hints, statistics) is nothing that a driver can bring about: what needs
- * it is skipped where nothing comes.
+ * The balloon (VIRTIO 5.5). A driver can't make the host request a size, hints or statistics. Checks that need such a
+ * request are skipped if none comes.
  */
 public final class BalloonChecks {
-    /** In every byte of a page, so that it does not matter where the word begins. */
+    /** The same value in every byte of a page, so that the position of the word does not matter. */
     private static final int POISON = 0xaa;
 
     public static final List<Check> ALL = List.of(
@@ -174,7 +174,10 @@ public final class BalloonChecks {
         return values;
     }
 
-    /** The device keeps the buffer until it wants new values, and nobody knows when that is: it must not mind the values. */
+    /**
+     * The device keeps the buffer until it wants new values, at a time that the driver can't know. It must accept any
+     * values.
+     */
     private static void statistics(Trial trial, Map<Integer, Long> values) throws Exception {
         BalloonSession session = BalloonSession.start(trial, STATS_VQ);
         EventFd error = trial.closeLater(new EventFd());
@@ -206,7 +209,7 @@ public final class BalloonChecks {
     private static void staleHints(Trial trial) throws Exception {
         BalloonSession session = BalloonSession.start(trial, FREE_PAGE_HINT);
         session.write(BEFORE, 0, 1, 2);
-        // No host begins with one that was never shown.
+        // An id that the host has not shown.
         int stale = session.driver().commandId() ^ 0x1234_5678;
         RingDriver ring = session.device().rings().get(2);
         long command = session.device().ram().allocate(Integer.BYTES, Integer.BYTES);

@@ -11,11 +11,11 @@ import org.exomem.conformance.guest.AttachedDevice;
 import org.exomem.conformance.guest.BalloonDriver;
 import org.exomem.conformance.guest.GuestRam;
 
-/** A session with a balloon whose driver runs, and pages of guest memory whose content is watched. For one thread. */
+/** A session with a balloon whose driver runs, and pages of guest memory whose content is checked. For one thread. */
 final class BalloonSession {
     static final long PAGE = GuestRam.PAGE;
 
-    /** Pages that the driver's rings do not lie in. */
+    /** The guest address of pages outside the driver's rings. */
     private static final long PAGES = 8 << 20;
 
     private static final long RAM_SIZE = 16 << 20;
@@ -32,12 +32,12 @@ final class BalloonSession {
         this.driver = driver;
     }
 
-    /** @param features of the balloon; the check is skipped if they are not offered */
+    /** @param features of the balloon; the check is skipped if the device does not offer them */
     static BalloonSession start(Trial trial, long features) throws IOException {
         return start(trial, trial.connect(), features);
     }
 
-    /** Over a connection on which nothing is negotiated yet. */
+    /** Starts the session over a connection on which nothing is negotiated yet. */
     static BalloonSession start(Trial trial, FrontEnd frontEnd, long features) throws IOException {
         long offered = frontEnd.getFeatures();
         Wish wish = Wish.USUAL.with(features).withProtocol(Protocol.CONFIG);
@@ -63,24 +63,24 @@ final class BalloonSession {
         return driver.device();
     }
 
-    /** The guest address of a page, counted from 0 on. */
+    /** The guest address of a page; pages count from 0. */
     long page(int number) {
         return PAGES + number * PAGE;
     }
 
-    /** The page's number, as inflate and deflate name it. */
+    /** The page frame number of a page, as inflate and deflate use it. */
     int pfn(int number) {
         return (int) (page(number) / PAGE);
     }
 
-    /** Writes all of these pages. */
+    /** Fills these pages. */
     void write(int value, int... pages) {
         for (int page : pages) {
             ram.fill(page(page), PAGE, (byte) value);
         }
     }
 
-    /** True if a page has another content than that. */
+    /** True if the content of a page differs from {@code value}. */
     private boolean isChanged(int value, int page) {
         for (byte found : ram.bytes(page(page), PAGE).toArray(ValueLayout.JAVA_BYTE)) {
             if (found != (byte) value) {
@@ -90,7 +90,7 @@ final class BalloonSession {
         return false;
     }
 
-    /** Fails the check if one of the pages has another content, now or within the quiet time. */
+    /** Fails the check if the content of one of the pages changes, now or within the quiet time. */
     void expectKept(int value, String when, int... pages) {
         for (int page : pages) {
             trial.expect(!isChanged(value, page), "the content of page " + pfn(page) + " was changed " + when);
@@ -108,9 +108,9 @@ final class BalloonSession {
     }
 
     /**
-     * The command id of a session of hinting that the host has begun.
+     * Waits for the command id of a hinting session that the host has begun.
      *
-     * @throws Skipped if it begins none
+     * @throws Skipped if the host begins none
      */
     int awaitCommandId() throws IOException {
         int id = awaitOther(0, STOP_AND_DONE);
@@ -120,7 +120,7 @@ final class BalloonSession {
         return id;
     }
 
-    /** The command id that is shown when it is none of these, or after the quiet time. */
+    /** Waits for a command id other than these two; returns the present one at the end of the quiet time. */
     int awaitOther(int one, int another) throws IOException {
         long end = System.nanoTime() + trial.limits().quiet().toNanos();
         int id = driver.commandId();
@@ -130,7 +130,7 @@ final class BalloonSession {
         return id;
     }
 
-    /** Shows that the device is there and works. */
+    /** Fails the check unless the device still works. */
     void expectServed() throws IOException {
         int pfn = pfn(100);
         driver.inflatePages(pfn);

@@ -9,7 +9,7 @@ import org.exomem.conformance.frontend.Features;
 import org.exomem.conformance.frontend.Features.Protocol;
 import org.exomem.conformance.guest.RingDriver;
 
-/** A fault of the driver: a chain that begins with a descriptor which the ring does not have. */
+/** A fault of the driver: a chain whose first descriptor is outside the ring's table. */
 final class BadChain {
     static final int NEEDS_RESET = 0x40;
 
@@ -18,12 +18,12 @@ final class BadChain {
 
     private BadChain() {}
 
-    /** A running session with a split ring, of a back-end that is told the device status. */
+    /** A running session with a split ring, where the back-end receives the device status. */
     static Session session(Trial trial) throws IOException {
         return trial.running(Wish.USUAL.without(Features.RING_PACKED).withProtocol(Protocol.STATUS));
     }
 
-    /** Makes the first chain of a ring a bad one, and puts a good one behind it. */
+    /** Makes the first chain of a ring a bad one, followed by a good one. */
     static void send(Session session) throws IOException {
         RingDriver ring = session.ring();
         ring.add(session.request().prepare());
@@ -34,15 +34,12 @@ final class BadChain {
         ring.kickFd().signal();
     }
 
-    /** True if something was used: the device has gone on behind the bad chain. */
+    /** True if the device used a buffer, so it went on after the bad chain. */
     static boolean wasPassed(Session session) {
         return session.ram().getInt(session.ring().deviceArea()) >>> 16 != 0;
     }
 
-    /**
-     * Whether the device needs a reset after {@link #send}. Neither that nor the next request served within the time of an
-     * answer: false.
-     */
+    /** The effect of {@link #send} on the device, found within the time of an answer. */
     static Effect effect(Trial trial, Session session) throws IOException {
         long end = System.nanoTime() + trial.limits().answer().toNanos();
         try {
@@ -63,13 +60,13 @@ final class BadChain {
         }
     }
 
-    /** What a bad chain does to a device. */
+    /** The effect of a bad chain on a device. */
     enum Effect {
-        /** It serves the next request. */
+        /** The device serves the next request. */
         NONE,
-        /** It says that it needs a reset. */
+        /** The device reports that it needs a reset. */
         NEEDS_RESET,
-        /** It serves no more, and does not say so. */
+        /** The device serves no more requests, and does not report that it needs a reset. */
         STUCK,
         /** The back-end closed the connection. */
         CLOSED

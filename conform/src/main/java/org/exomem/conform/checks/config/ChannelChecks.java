@@ -19,12 +19,12 @@ import org.exomem.conformance.frontend.Request;
 import org.exomem.linux.Fd;
 import org.exomem.linux.UnixSockets;
 
-/** The back-end's own channel. */
+/** The channel for the back-end's own requests. */
 final class ChannelChecks {
     private static final int REQUESTS = 3;
     private static final int MOST_DESCRIPTORS = 8;
 
-    /** A request of the back-end that it may send only with a protocol feature. */
+    /** A request of the back-end that needs a protocol feature. */
     private record Gated(String requirement, String name, int request, String feature) {
         Check check() {
             return Check.of(
@@ -103,13 +103,13 @@ final class ChannelChecks {
         }
     }
 
-    /** What is said of a request of the back-end. */
+    /** What a check demands of a request of the back-end. */
     @FunctionalInterface
     private interface Expectation {
         void of(Trial trial, Reply request);
     }
 
-    /** Serves some requests, and looks at what the back-end sends meanwhile. */
+    /** Serves some requests, and examines what the back-end sends meanwhile. */
     private static void eachOwnRequest(Trial trial, Expectation expectation) throws IOException {
         Session session =
                 trial.running(Wish.USUAL.without(Features.ACCESS_PLATFORM).withProtocol(Protocol.BACKEND_REQ));

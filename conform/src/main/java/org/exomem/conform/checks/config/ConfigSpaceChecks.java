@@ -21,7 +21,7 @@ import org.exomem.linux.Fd;
 
 /** The config space, over GET_CONFIG and SET_CONFIG. */
 final class ConfigSpaceChecks {
-    /** What QEMU and others take for the largest config space there can be. */
+    /** The largest possible config space, in bytes, for QEMU and others. */
     private static final int LARGEST = 256;
 
     private static final int NOWHERE = 0x7fff_f000;
@@ -93,7 +93,7 @@ final class ConfigSpaceChecks {
             int came = ask(session.frontEnd(), 0, size).payload().length - Payload.CONFIG_HEADER_SIZE;
             trial.expect(came == size, "GET_CONFIG of " + size + " bytes was answered with " + came);
         }
-        // The device's config space may be smaller than that: then it is an error, or what is missing is made up.
+        // The device's config space may be smaller. Then the back-end answers with an error, or pads the rest.
         int came = ask(session.frontEnd(), 0, LARGEST).payload().length;
         trial.expect(
                 came == 0 || came == Payload.CONFIG_HEADER_SIZE + LARGEST,

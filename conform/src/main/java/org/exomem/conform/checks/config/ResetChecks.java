@@ -11,7 +11,7 @@ import org.exomem.conformance.frontend.Features.Protocol;
 import org.exomem.conformance.frontend.FrontEnd;
 import org.exomem.conformance.guest.RingDriver;
 
-/** Resets: by the status, and by RESET_DEVICE. */
+/** Resets, by the device status and by RESET_DEVICE. */
 final class ResetChecks {
     private static final int FEATURES_OK = 1 | 2 | 8;
     private static final int DRIVER_OK = FEATURES_OK | 4;
@@ -96,7 +96,7 @@ final class ResetChecks {
         startAnew(trial, session);
     }
 
-    /** New rings in the memory that is still shared; a request is served on one of them. */
+    /** Sets up new rings in the memory that is still shared, and has one of them serve a request. */
     private static void startAnew(Trial trial, Session session) throws IOException {
         FrontEnd frontEnd = session.frontEnd();
         boolean hasStatus = session.hasProtocol(Protocol.STATUS);

@@ -65,8 +65,8 @@ final class StatusChecks {
     }
 
     /**
-     * Over vhost-user, a ring begins to work with its kick descriptor (section "Ring states"). DRIVER_OK alone can't tell:
-     * QEMU sends it for some of its devices only.
+     * Over vhost-user, a ring starts when it receives its kick descriptor (section "Ring states"). DRIVER_OK alone is
+     * no proof, because QEMU sends it for some of its devices only.
      */
     private static void nothingBeforeTheStart(Trial trial) throws IOException {
         Session session = trial.session(Wish.USUAL);
@@ -82,7 +82,7 @@ final class StatusChecks {
             frontEnd.setVringEnable(index, true);
         }
         session.settle();
-        // Some call once when they are given the descriptor, which does no harm.
+        // Some back-ends call once when they receive the descriptor, which is harmless.
         ring.callFd().drain();
         trial.expectNever(
                 () -> ring.callFd().drain() || ring.poll() != null,

@@ -12,7 +12,7 @@ import org.exomem.conform.trial.Wish;
 import org.exomem.conformance.frontend.Features.Protocol;
 import org.exomem.conformance.guest.RingDriver;
 
-/** A device all of whose rings are stopped. */
+/** A device whose rings are all stopped. */
 final class StoppedChecks {
     private static final long WATCHED = 16L << 20;
 
@@ -33,7 +33,7 @@ final class StoppedChecks {
 
     private StoppedChecks() {}
 
-    /** Has served a request, and stopped; another request waits in its ring. */
+    /** A session that served a request and then stopped its rings; another request waits in its ring. */
     private static Session stopped(Trial trial, Wish wish) throws IOException {
         Session session = trial.running(wish);
         session.serve();
@@ -48,7 +48,7 @@ final class StoppedChecks {
         Session session = stopped(trial, Wish.USUAL);
         MemorySegment memory = session.ram().contents().asSlice(0, WATCHED);
         byte[] before = memory.toArray(ValueLayout.JAVA_BYTE);
-        // One comparison at the end: what was written stays.
+        // One comparison at the end is enough: a write would still be visible then.
         trial.soon(() -> false);
         long changed = memory.mismatch(MemorySegment.ofArray(before));
         trial.expect(changed < 0, "byte " + changed + " of guest memory changed while all rings were stopped");
@@ -81,7 +81,7 @@ final class StoppedChecks {
         if (session.hasProtocol(Protocol.CONFIG)) {
             session.frontEnd().getConfig(0, 1);
         }
-        // All of them: some devices serve none before all run.
+        // All rings are started: some devices serve none before all run.
         for (RingDriver ring : session.device().rings()) {
             session.device().start(ring, session.frontEnd().getVringBase(ring.index()), false);
         }

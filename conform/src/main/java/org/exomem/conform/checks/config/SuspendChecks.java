@@ -71,7 +71,7 @@ final class SuspendChecks {
         }
     }
 
-    /** The status when it has one bit and not the other, or says that the device needs a reset. */
+    /** Waits until the status has one bit and not the other, or DEVICE_NEEDS_RESET, and returns it. */
     private static int awaitStatus(Trial trial, FrontEnd frontEnd, int set, int unset) throws IOException {
         long end = System.nanoTime() + trial.limits().answer().toNanos();
         while (true) {
@@ -95,7 +95,7 @@ final class SuspendChecks {
         ring.kick();
         suspend(trial, session);
         while (ring.poll() != null) {
-            // Whatever was used before.
+            // Discards the buffers that were used before.
         }
         trial.expectNever(() -> ring.poll() != null, "the device used a buffer after it had shown SUSPEND");
     }

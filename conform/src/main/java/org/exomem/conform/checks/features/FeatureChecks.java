@@ -5,7 +5,7 @@ import java.util.Map;
 import java.util.stream.Stream;
 import org.exomem.conform.check.Check;
 
-/** What is offered, what is accepted, and that nothing else is used. */
+/** Which features are offered and accepted, and that no other feature is used. */
 public final class FeatureChecks {
     public static final List<Check> ALL = Stream.of(OfferChecks.ALL, SubsetChecks.ALL, UseChecks.ALL)
             .flatMap(List::stream)

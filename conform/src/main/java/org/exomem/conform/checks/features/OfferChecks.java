@@ -10,18 +10,18 @@ import org.exomem.conformance.frontend.Features;
 import org.exomem.conformance.frontend.Features.Protocol;
 import org.exomem.conformance.frontend.FrontEnd;
 
-/** Which bits a back-end offers, and that it tells them when it is asked. */
+/** Which feature bits a back-end offers, and that it returns them on request. */
 final class OfferChecks {
-    /** Bits 25 and 31 have never had a meaning, 44 to 49 are kept for later (VIRTIO 1.4, 2.2 and 6). */
+    /** Bits 25 and 31 were never defined, and 44 to 49 are reserved (VIRTIO 1.4, 2.2 and 6). */
     private static final long UNDEFINED = 1L << 25 | 1L << 31 | 0x3fL << 44;
 
-    /** 0 to 23, and 50 to 63 of the 64 bits that vhost-user carries. */
+    /** Bits of the device type: 0 to 23, and 50 to 63 of the 64 bits that vhost-user carries. */
     private static final long OF_THE_TYPE = (1L << 24) - 1 | -1L << 50;
 
-    /** 0 to 5 (VIRTIO 5.5.3), and exomem's free page bitmap. */
+    /** Bits 0 to 5 (VIRTIO 5.5.3), and exomem's free page bitmap. */
     private static final long BALLOON = 0x3f | 1L << 58;
 
-    /** 0 to 2 (VIRTIO 5.15.3). */
+    /** Bits 0 to 2 (VIRTIO 5.15.3). */
     private static final long MEM = 0x7;
 
     static final List<Check> ALL = List.of(
@@ -80,7 +80,7 @@ final class OfferChecks {
     private static void protocolFeaturesAreSetFirst(Trial trial) throws IOException {
         FrontEnd frontEnd = withProtocolFeatures(trial);
         frontEnd.setProtocolFeatures(frontEnd.getProtocolFeatures() & Protocol.REPLY_ACK);
-        // If REPLY_ACK came into force with that, this is answered; if the request was an error, the connection is
+        // If the request put REPLY_ACK into force, this one is answered. If the request was an error, the connection is
         // closed.
         frontEnd.setOwner();
         frontEnd.getFeatures();

@@ -23,7 +23,7 @@ final class SubsetChecks {
     private static final int FEATURES_OK = 8;
     private static final long NEEDED = Features.VERSION_1 | Features.PROTOCOL_FEATURES;
 
-    /** 24 to 49: what all types of devices have in common, where no feature depends on another one. */
+    /** Bits 24 to 49, which all device types share. None of these features depends on another. */
     private static final long COMMON = (1L << 50) - (1L << 24);
 
     static final List<Check> ALL = List.of(
@@ -56,8 +56,8 @@ final class SubsetChecks {
         try (FrontEnd frontEnd = trial.connect()) {
             offered = frontEnd.getFeatures();
         }
-        // Of types that have no checks here nobody knows which features depend on which: they are accepted all
-        // together.
+        // For types without checks here, the dependencies between features are unknown. So their features are accepted
+        // all together.
         boolean isKnown = trial.type() != DeviceType.ANY;
         long varied = (isKnown ? -1L : COMMON) & offered & ~NEEDED;
         List<Long> subsets = new ArrayList<>(List.of(offered, offered & ~varied));
@@ -65,7 +65,7 @@ final class SubsetChecks {
             subsets.add(offered & ~Long.lowestOneBit(left));
         }
         for (long subset : subsets) {
-            // Closed at once: many back-ends serve one connection at a time.
+            // Closed at once, because many back-ends serve one connection at a time.
             try (FrontEnd frontEnd = trial.connect()) {
                 String refusal = refusal(trial, frontEnd, subset);
                 trial.expect(
@@ -78,7 +78,7 @@ final class SubsetChecks {
         }
     }
 
-    /** Has a fresh connection negotiate; tells how the back-end refused, or nothing. */
+    /** Negotiates on a new connection. Returns how the back-end refused; empty if it did not. */
     private static String refusal(Trial trial, FrontEnd frontEnd, long features) throws IOException {
         long offered = frontEnd.getFeatures();
         if ((offered & Features.PROTOCOL_FEATURES) != 0) {
@@ -115,7 +115,7 @@ final class SubsetChecks {
         long offered = frontEnd.getFeatures();
         trial.requireFeatures(offered, Features.PROTOCOL_FEATURES);
         trial.requireProtocol(frontEnd.getProtocolFeatures(), Protocol.STATUS);
-        // A ring of another layout, if the device does not know it, else a bit that nothing defines.
+        // A ring layout that the device does not offer, or else an undefined bit.
         long notOffered = (offered & Features.RING_PACKED) == 0 ? Features.RING_PACKED : 1L << 49;
         trial.expect((offered & notOffered) == 0, "bit 49, which VIRTIO keeps for later, is offered");
         String refusal = refusal(trial, frontEnd, offered & NEEDED | notOffered);

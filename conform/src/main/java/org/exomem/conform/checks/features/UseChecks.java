@@ -17,7 +17,7 @@ import org.exomem.conformance.frontend.Request;
 import org.exomem.conformance.guest.Used;
 import org.exomem.linux.Poll;
 
-/** That negotiated features are used, and others are not. */
+/** The device uses negotiated features, and no others. */
 final class UseChecks {
     private static final int RING_SIZE = 64;
     private static final int REQUESTS = 8;
@@ -51,8 +51,8 @@ final class UseChecks {
     }
 
     /**
-     * The request that the next message of the back-end answers, after SET_VRING_NUM with need-reply and GET_FEATURES. SET_OWNER
-     * would not do: it is for a new connection, and some refuse a second one.
+     * The request that the back-end's next message answers, after SET_VRING_NUM with need-reply and GET_FEATURES.
+     * SET_OWNER is unsuitable: it is for a new connection, and some back-ends refuse a second one.
      */
     private static int firstAnswered(FrontEnd frontEnd) throws IOException {
         frontEnd.send(
@@ -84,7 +84,8 @@ final class UseChecks {
                 answered == Request.SET_VRING_NUM,
                 "SET_VRING_NUM with need-reply was not answered though REPLY_ACK was negotiated: the next message answers request "
                         + answered);
-        // Not through setProtocolFeatures: whether this one is still confirmed, the document leaves open.
+        // Not through setProtocolFeatures: the document does not say whether this request itself is already
+        // acknowledged.
         frontEnd.send(
                 Request.SET_PROTOCOL_FEATURES, Connection.VERSION, Payload.number(offered & Protocol.MQ), List.of());
         answered = firstAnswered(frontEnd);

@@ -14,13 +14,13 @@ import org.exomem.conformance.frontend.RequestRefusedException;
 import org.exomem.conformance.guest.GuestRam;
 
 /**
- * Something that a front-end or a driver must not do, in a session that runs. Whatever the back-end makes of it in that session is
- * right; the next session has to be served.
+ * An action that is forbidden to a front-end or a driver, in a running session. The back-end may do anything in that
+ * session, but it must serve the next one.
  *
- * @param name what it is, for messages: "a message of version 0"
+ * @param name the attack, for messages: "a message of version 0"
  */
 record Attack(String name, Act act) {
-    /** With all that gives an attack something to reach. */
+    /** Offers an attack everything that it may need. */
     static final Wish WISH = Wish.USUAL
             .wanting(Features.INDIRECT_DESC)
             .wantingProtocol(Protocol.LOG_SHMFD
@@ -30,13 +30,16 @@ record Attack(String name, Act act) {
 
     private static final long RAM_SIZE = 16L << 20;
 
-    /** What is done; it waits for no answer that may not come. */
+    /** The actions of the attack. They must not wait for an answer that may not come. */
     @FunctionalInterface
     interface Act {
         void commit(Session session) throws Exception;
     }
 
-    /** Makes the attacks, each in a session of its own, which shows that the one before was survived; and one session more. */
+    /**
+     * Makes each attack in a session of its own, and one session more. Each session shows that the back-end survived
+     * the attack before it.
+     */
     static void all(Trial trial, List<Attack> attacks) throws Exception {
         GuestRam ram = trial.closeLater(memory(trial));
         String before = "";
@@ -50,7 +53,7 @@ record Attack(String name, Act act) {
         served(trial, ram, before).device().close();
     }
 
-    /** Guest memory for the sessions of a check, one after the other. */
+    /** Guest memory that the sessions of a check use one after the other. */
     static GuestRam memory(Trial trial) throws IOException {
         return GuestRam.ofLayout(trial.memoryWith(0, RAM_SIZE));
     }
@@ -61,9 +64,9 @@ record Attack(String name, Act act) {
     }
 
     /**
-     * A session that runs, and in which a request was served if one is known that the device serves.
+     * A running session. It has served a request, if the check knows a request that the device serves.
      *
-     * @param after what was done in the session before; empty if nothing
+     * @param after the attack of the session before; empty if there was none
      */
     static Session served(Trial trial, GuestRam ram, String after) throws IOException {
         ram.releaseFrom(0);
@@ -89,13 +92,13 @@ record Attack(String name, Act act) {
         return session;
     }
 
-    /** Steps that the back-end may refuse, or close the connection at. */
+    /** Steps at which the back-end may refuse a request or close the connection. */
     @FunctionalInterface
     interface Steps {
         void take() throws Exception;
     }
 
-    /** Takes steps up to the first that is refused; returns whether none was. */
+    /** Takes steps up to the first that is refused. Returns true if none was. */
     static boolean tolerate(Trial trial, Steps steps) throws Exception {
         try {
             steps.take();

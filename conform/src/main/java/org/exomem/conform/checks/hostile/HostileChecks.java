@@ -5,7 +5,9 @@ import java.util.Map;
 import java.util.stream.Stream;
 import org.exomem.conform.check.Check;
 
-/** What the documents leave to good sense: front-ends and drivers that break the rules, or just disappear. */
+/**
+ * Front-ends and drivers that break the rules or disappear. The documents do not say what a back-end should do then.
+ */
 public final class HostileChecks {
     public static final List<Check> ALL = Stream.of(
                     MessageAttacks.ALL, MemoryAttacks.ALL, RingAttacks.ALL, SessionChecks.ALL)

@@ -14,19 +14,19 @@ import org.exomem.linux.SharedFile;
 import org.exomem.linux.UnixSockets;
 
 /**
- * A well-formed example of a request, to be bent.
+ * A well-formed example of a request, which attacks alter.
  *
- * @param fds makes the descriptors that go with it; the caller closes them
- * @param wrongFds as many, of a kind that the request can't use
+ * @param fds makes the descriptors of the request; the caller closes them
+ * @param wrongFds makes as many descriptors, of a kind that the request can't use
  */
 @SuppressWarnings("ArrayRecordComponent") // never compared
 record KnownMessage(String name, int request, byte[] payload, Fds fds, Fds wrongFds, boolean takesDescriptor) {
-    /** A guest address at which no memory lies. */
+    /** A guest address without memory. */
     static final long FAR = 1L << 50;
 
     private static final long SMALL = 64 << 10;
 
-    /** Descriptors for one message. */
+    /** Makes the descriptors for one message. */
     @FunctionalInterface
     interface Fds {
         List<Fd> of(Session session) throws IOException;

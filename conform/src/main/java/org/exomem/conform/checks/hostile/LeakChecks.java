@@ -14,13 +14,16 @@ import org.exomem.conform.trial.Trial;
 import org.exomem.conform.trial.Unmet;
 import org.exomem.conformance.guest.GuestRam;
 
-/** What sessions leave behind in the back-end's process. To be run last: what other checks have done is part of what is looked at. */
+/**
+ * Resources that sessions leave in the back-end's process. These checks should run last, so that they also see the
+ * leaks of the other checks.
+ */
 public final class LeakChecks {
     private static final int WARM_UP = 10;
     private static final int SESSIONS = 40;
-    /** Enough for compilers and collectors of garbage to come to rest. */
+    /** Enough rounds for compilers and garbage collectors to settle. */
     private static final int MOST_ROUNDS = 16;
-    /** Of memory, in a session; less is what an allocator does. */
+    /** The allowed growth of memory, in bytes per session; an allocator may cause less than that. */
     private static final long BYTES = 4096;
 
     public static final List<Check> ALL = List.of(
@@ -33,7 +36,7 @@ public final class LeakChecks {
 
     private LeakChecks() {}
 
-    /** The process, which lives through sessions. */
+    /** The back-end's process, if it survives its sessions. */
     private record Process(Path proc) {
         static Process of(Trial trial) {
             OptionalLong pid = trial.backEnd().pid();
@@ -62,7 +65,7 @@ public final class LeakChecks {
             }
         }
 
-        /** Of its own, in bytes: what is shared, such as the guest's, does not count. */
+        /** The process's private memory, in bytes. Shared memory, such as the guest's, does not count. */
         long memory() throws IOException {
             try (Stream<String> status = Files.lines(proc.resolve("status"))) {
                 return status.filter(line -> line.startsWith("RssAnon:"))
@@ -79,7 +82,7 @@ public final class LeakChecks {
         }
     }
 
-    /** Has sessions served, one after the other, all by that process. */
+    /** Runs sessions one after the other, all served by that process. */
     private static void sessions(Trial trial, GuestRam ram, int count) throws IOException {
         for (int i = 0; i < count; i++) {
             Attack.served(trial, ram, "").device().close();
@@ -114,7 +117,10 @@ public final class LeakChecks {
                         + before);
     }
 
-    /** The fewest that there are in a while after a session: it is cleaned up behind its end. */
+    /**
+     * The smallest number of descriptors within a while after a session: the back-end cleans up after the end of a
+     * session.
+     */
     private static int settledDescriptors(Trial trial, Process process) throws IOException {
         long end = System.nanoTime() + trial.limits().quiet().toNanos();
         int least = Integer.MAX_VALUE;
@@ -124,7 +130,7 @@ public final class LeakChecks {
         return least;
     }
 
-    /** Like {@link #settledDescriptors(Trial, Process)}, but waits for as few as that. */
+    /** Like {@link #settledDescriptors(Trial, Process)}, but waits until there are no more than {@code wanted}. */
     private static int settledDescriptors(Trial trial, Process process, int wanted) throws IOException {
         long end = System.nanoTime() + trial.limits().answer().toNanos();
         int now = process.descriptors();

@@ -18,7 +18,7 @@ import org.exomem.conformance.guest.GuestRam;
 import org.exomem.conformance.guest.RingDriver;
 import org.exomem.linux.Fd;
 
-/** Guest memory that is not what it should be. */
+/** Invalid guest memory. */
 final class MemoryAttacks {
     private static final long FAR = KnownMessage.FAR;
     private static final int MOST_REGIONS = 8;
@@ -83,7 +83,7 @@ final class MemoryAttacks {
         return new Attack(name, session -> share(session, region));
     }
 
-    /** One region more, or one in the place of all. */
+    /** Adds a region, or shares a table of the first region and this one. */
     private static void share(Session session, Region region) throws Exception {
         Fd file = session.ram().file().fd();
         if (session.hasProtocol(Protocol.CONFIGURE_MEM_SLOTS)) {
@@ -160,12 +160,12 @@ final class MemoryAttacks {
         return new RingAddresses(ring.index(), ring.flags(), descriptors, used, available, ring.log());
     }
 
-    /** Cuts the file while a request is under way. From then on, memory behind the cut can't be touched here either. */
+    /** Truncates the file during a request. From then on, this process can't touch the memory behind the cut either. */
     private static void truncated(Trial trial, long size) throws Exception {
         GuestRam ram = trial.closeLater(Attack.memory(trial));
         Session session = Attack.served(trial, ram, "");
         RingDriver ring = session.ring();
-        // Rings and requests lie at the bottom; what the request is about then lies behind the cut.
+        // The rings and requests are at the bottom of memory. The request's data is then behind the cut.
         ring.add(session.request().prepare());
         trial.transcript().say("the file of guest memory is cut to " + size + " bytes");
         ram.file().truncate(size);

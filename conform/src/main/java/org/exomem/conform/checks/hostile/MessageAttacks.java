@@ -21,11 +21,11 @@ import org.exomem.linux.EventFd;
 import org.exomem.linux.Fd;
 import org.exomem.linux.SharedFile;
 
-/** Messages that are malformed, or cut short. */
+/** Malformed and truncated messages. */
 final class MessageAttacks {
     private static final int HUGE = 1 << 30;
     private static final int MANY_DESCRIPTORS = 32;
-    /** Those that are cut short: one of each form of payload. */
+    /** The requests that are truncated: one of each form of payload. */
     private static final List<String> CUT =
             List.of("SET_FEATURES", "SET_VRING_ADDR", "SET_MEM_TABLE", "ADD_MEM_REG", "SET_LOG_BASE", "GET_CONFIG");
 
@@ -225,7 +225,7 @@ final class MessageAttacks {
         return all;
     }
 
-    /** Sends each beginning of a message, from a length on, and closes the connection. */
+    /** Sends each prefix of a message, beginning with a certain length, and closes the connection. */
     private static void cutShort(Trial trial, String name, int from) throws Exception {
         KnownMessage known = KnownMessage.all().stream()
                 .filter(each -> each.name().equals(name))

@@ -32,7 +32,7 @@ final class RingAttacks {
 
     private RingAttacks() {}
 
-    /** A ring that a hostile driver writes, at its very beginning; with memory of 8 KiB for buffers and tables. */
+    /** A ring that a hostile driver writes, at its first position, with 8 KiB of memory for buffers and tables. */
     private record Hostile(GuestRam ram, RingDriver ring, long data) {
         // Split rings
 
@@ -40,13 +40,13 @@ final class RingAttacks {
             ram.putShort(ring.driverArea() + 2, index);
         }
 
-        /** Makes the chain that begins there available as the first one. */
+        /** Makes the chain that begins with descriptor {@code head} available as the first one. */
         void publish(int head) {
             ram.putShort(ring.driverArea() + 4, head);
             available(1);
         }
 
-        /** A descriptor of a split ring, or of an indirect table at an address. */
+        /** Writes a descriptor of a split ring, or of an indirect table at an address. */
         void entry(long at, long address, long length, int flags, int next) {
             ram.putLong(at, address);
             ram.putInt(at + 8, (int) length);
@@ -196,7 +196,7 @@ final class RingAttacks {
         });
     }
 
-    /** A chain that begins at descriptor 5. */
+    /** Adds an attack with a chain that begins at descriptor 5. */
     private static void chain(List<Check> all, String requirement, String name, long features, Writing writing) {
         split(all, requirement, name, features, hostile -> {
             writing.into(hostile);
@@ -227,13 +227,16 @@ final class RingAttacks {
         writing.into(new Hostile(session.ram(), ring, data));
         ring.kickFd().signal();
         awaitTaken(trial, ring);
-        // A back-end that goes round and round in the ring does not answer.
+        // A back-end that loops in the ring does not answer.
         Attack.tolerate(trial, () -> session.frontEnd().getVringBase(ring.index()));
         session.device().close();
         Attack.expectServed(trial, "a " + name);
     }
 
-    /** Returns when the back-end has read the kick, or after a while: one that polls its rings, or has stopped this one, never does. */
+    /**
+     * Returns when the back-end has read the kick, or after a while: a back-end that polls its rings, or has stopped
+     * this one, never reads it.
+     */
     static void awaitTaken(Trial trial, RingDriver ring) throws IOException {
         long end = System.nanoTime() + trial.limits().quiet().toNanos() / 5;
         while (Poll.readable(ring.kickFd().fd(), Duration.ZERO) && System.nanoTime() < end) {
@@ -273,7 +276,7 @@ final class RingAttacks {
         }
     }
 
-    /** What a region of the area is filled with, from its beginning on, in bytes: the rest are all that byte. */
+    /** Shares in-flight areas whose bytes all have one value, with and without a valid version. */
     private static void nonsense(Trial trial) throws Exception {
         for (int value : new int[] {0xff, 1, 0x55}) {
             for (boolean versionOne : new boolean[] {false, true}) {
@@ -303,7 +306,7 @@ final class RingAttacks {
         try (Mapping mapping = Mapping.of(inflight.file(), area.offset(), area.size())) {
             mapping.segment().fill((byte) value);
             if (versionOne) {
-                // features 0, version 1, and as many entries as the ring has
+                // Features 0, version 1, and as many entries as the ring has.
                 mapping.segment()
                         .asSlice(0, 12)
                         .asByteBuffer()

@@ -17,11 +17,11 @@ import org.exomem.linux.Errno;
 import org.exomem.linux.Fd;
 import org.exomem.linux.LinuxException;
 
-/** Front-ends that come and go. */
+/** Front-ends that connect and disconnect. */
 final class SessionChecks {
     private static final int MANY = 50;
     private static final int SEVERAL = 10;
-    /** More than the buffers of a socket hold in both directions. */
+    /** More messages than the socket's buffers can hold in both directions. */
     private static final int UNREAD = 400;
 
     static final List<Check> ALL = List.of(

@@ -1,4 +1,4 @@
-/** What is malformed, out of order or cut short: it harms nobody but its sender. */
+/** Malformed, out-of-order and truncated input, which must harm only its sender. */
 @NullMarked
 package org.exomem.conform.checks.hostile;
 

@@ -5,7 +5,7 @@ import java.util.Map;
 import java.util.stream.Stream;
 import org.exomem.conform.check.Check;
 
-/** Requests in flight, and what becomes of them when the back-end ends (INFLIGHT_SHMFD). */
+/** Requests in flight, and what happens to them when the back-end ends (INFLIGHT_SHMFD). */
 public final class InflightChecks {
     public static final List<Check> ALL = Stream.of(SplitAreaChecks.ALL, PackedAreaChecks.ALL)
             .flatMap(List::stream)

@@ -176,7 +176,7 @@ final class PackedAreaChecks {
                         + ", and nothing is in flight");
     }
 
-    /** How many entries the free list has. */
+    /** The number of entries in the free list. */
     private static int free(Tracked tracked) {
         BitSet seen = new BitSet();
         int at = tracked.u16(FREE_HEAD);
@@ -189,7 +189,7 @@ final class PackedAreaChecks {
 
     private static void position(Trial trial) throws Exception {
         Tracked tracked = Tracked.used(trial, WISH, 1);
-        // Far enough for the ring to turn twice.
+        // Enough requests for the ring to wrap twice.
         for (int i = 0; i < 2 * tracked.ring().size(); i++) {
             tracked.session().serve();
             int position = tracked.ring().usedBase() & 0xffff;
@@ -222,14 +222,14 @@ final class PackedAreaChecks {
         return marks;
     }
 
-    // What a back-end leaves that ends in the middle of an update
+    // States that a back-end leaves if it ends in the middle of an update
 
     private static void putPosition(Tracked tracked, int position, int index, int wrap) {
         tracked.put16(index, position & WRAP - 1);
         tracked.put8(wrap, position >> 15 & 1);
     }
 
-    /** A used position so many slots further. */
+    /** The used position {@code slots} further on. */
     private static int further(Tracked tracked, int position, int slots) {
         int index = (position & WRAP - 1) + slots;
         return index < tracked.ring().size()
@@ -276,7 +276,7 @@ final class PackedAreaChecks {
             int slots = tracked.session().request().prepare().size();
             ids.addAll(tracked.add(1));
             int first = take(tracked, position & WRAP - 1, slots, LONG_COUNT);
-            // It was about to be freed: the new values are those behind it.
+            // The back-end was about to free the entry: the new values are those after the free.
             int last = tracked.u16(entry(first) + LAST);
             tracked.put16(entry(last) + NEXT, tracked.u16(FREE_HEAD));
             tracked.put16(FREE_HEAD, first);
@@ -288,7 +288,7 @@ final class PackedAreaChecks {
     }
 
     /**
-     * Notes a chain as taken: its descriptors go from the ring into free entries.
+     * Records a chain as taken: copies its descriptors from the ring into free entries.
      *
      * @return its first entry
      */
@@ -329,7 +329,7 @@ final class PackedAreaChecks {
         tracked.expectQuietThenServed("and nothing had been in flight");
     }
 
-    /** Of three chains the second was used, in the place of the first. */
+    /** The second of three chains was used, in the first chain's slot. */
     private static void resubmitted(Trial trial, boolean kill) throws Exception {
         Tracked tracked = Tracked.used(trial, WISH, 2);
         RingDriver ring = tracked.ring();
@@ -361,7 +361,7 @@ final class PackedAreaChecks {
         expectSettled(trial, tracked, ring.usedBase() & 0xffff);
     }
 
-    /** Writes the used descriptor that the back-end has written before its end, and lets the driver take it. */
+    /** Writes the used descriptor that the back-end wrote before its end, and makes the driver take it. */
     private static void use(Trial trial, Tracked tracked, int position, int id) {
         RingDriver ring = tracked.ring();
         GuestRam ram = tracked.ram();

@@ -76,7 +76,7 @@ final class SplitAreaChecks {
         int size = tracked.ring().size();
         long packed = HEADER + (long) ENTRY * size;
         long most = tracked.areaSize() / queues;
-        // Nothing is said of the space between regions; they may begin at cache lines or pages.
+        // The document does not define the space between regions. They may begin at cache lines or pages.
         for (long stride : new long[] {most, packed, packed + 63 & -64, packed + 4095 & -4096}) {
             boolean all = stride <= most;
             for (int queue = 0; queue < queues && all; queue++) {
@@ -123,7 +123,7 @@ final class SplitAreaChecks {
                 tracked.areaSize() >= needed,
                 "the area has " + tracked.areaSize() + " bytes, and the entries of " + queues + " queues need "
                         + needed);
-        // Where in the entry a counter is, is seen by its counting.
+        // The counter's offset in the entry is found by watching which field counts.
         List<Integer> heads = served(tracked);
         for (int head : heads) {
             int mark = tracked.u8(entry(head));
@@ -135,7 +135,10 @@ final class SplitAreaChecks {
                         + tracked.u64(entry(heads.get(1)) + COUNTER));
     }
 
-    /** Several chains at once, which come back; in the order in which they were made available. */
+    /**
+     * Makes several chains available at once, and waits for all of them. Returns them in the order in which they were
+     * made available.
+     */
     private static List<Integer> served(Tracked tracked) throws IOException {
         List<Integer> heads = tracked.add(CHAINS);
         tracked.ring().kick();
@@ -212,7 +215,7 @@ final class SplitAreaChecks {
         tracked.expectQuietThenServed("after a batch that had been published before the end of the session");
     }
 
-    /** Of three chains the second was used. */
+    /** The second of three chains was used. */
     private static void resubmitted(Trial trial, boolean kill) throws Exception {
         Tracked tracked = Tracked.used(trial, Tracked.WISH, 2);
         RingDriver ring = tracked.ring();
@@ -243,7 +246,7 @@ final class SplitAreaChecks {
         }
     }
 
-    /** Writes the used entry that the back-end has written before its end, and lets the driver take it. */
+    /** Writes the used entry that the back-end wrote before its end, and makes the driver take it. */
     private static void use(Trial trial, Tracked tracked, int head) {
         RingDriver ring = tracked.ring();
         int index = ring.usedBase();

@@ -24,8 +24,9 @@ import org.exomem.conformance.guest.Used;
 import org.exomem.linux.Mapping;
 
 /**
- * A session with an in-flight area, as the front-end holds it: it can be read while the back-end uses it, and changed while there is no
- * back-end, to what a back-end leaves that is killed at a certain point.
+ * A session with an in-flight area, from the front-end's view. The check can read the area while the back-end uses it.
+ * While no back-end runs, the check can change the area to the state that a back-end leaves when it is killed at a
+ * certain point.
  *
  * <pre>
  * the region of a split queue        each entry, 16 bytes     the region of a packed queue     each entry, 32 bytes
@@ -83,7 +84,7 @@ final class Tracked {
         frontEnd.setInflightFd(inflight);
     }
 
-    /** A session whose rings run, with an area. */
+    /** A session with an in-flight area whose rings run. */
     static Tracked start(Trial trial, Wish wish) throws IOException {
         GuestRam ram = trial.closeLater(GuestRam.ofLayout(trial.memoryWith(0, 16L << 20)));
         Session session = trial.session(wish, ram);
@@ -93,7 +94,10 @@ final class Tracked {
         return tracked;
     }
 
-    /** Like {@link #start}, after some requests; skips the check if the area is not as the document proposes. */
+    /**
+     * Like {@link #start}, after some requests. Skips the check if the area does not have the layout that the document
+     * proposes.
+     */
     static Tracked used(Trial trial, Wish wish, int requests) throws IOException {
         Tracked tracked = start(trial, wish);
         for (int i = 0; i < requests; i++) {
@@ -135,7 +139,7 @@ final class Tracked {
         return area.get(SHORT, begin + offset) & 0xffff;
     }
 
-    /** Of the whole area. */
+    /** Reads from the whole area. */
     int u16OfArea(long offset) {
         return area.get(SHORT, offset) & 0xffff;
     }
@@ -166,7 +170,7 @@ final class Tracked {
 
     // What happens
 
-    /** Makes several chains available that ask for the same, and returns their ids. */
+    /** Makes several chains available with the same request, and returns their ids. */
     List<Integer> add(int chains) {
         List<Integer> ids = new ArrayList<>();
         for (int i = 0; i < chains; i++) {
@@ -175,7 +179,7 @@ final class Tracked {
         return ids;
     }
 
-    /** Waits until that many chains came back; returns their ids in that order. */
+    /** Waits until that many chains have returned, and returns their ids in that order. */
     List<Integer> await(int chains) throws IOException {
         List<Integer> ids = new ArrayList<>();
         for (int i = 0; i < chains; i++) {
@@ -186,22 +190,22 @@ final class Tracked {
         return ids;
     }
 
-    /** What has to be done with the area and the ring while there is no back-end. */
+    /** Changes the area and the ring while no back-end runs. */
     @FunctionalInterface
     interface Meanwhile {
         void change() throws IOException;
     }
 
     /**
-     * Ends the session, changes what the back-end has left, and begins another one with the same area and the same rings.
+     * Ends the session, changes what the back-end has left, and begins a new session with the same area and rings.
      *
-     * @param kill whether the back-end is killed, which skips the check where that can't be done
+     * @param kill whether to kill the back-end; skips the check if that is impossible
      */
     void reconnect(boolean kill, Meanwhile meanwhile) throws IOException {
         if (kill && !trial.backEnd().kill()) {
             throw new Skipped("the back-end was not started by the runner, which therefore can't kill it");
         }
-        // The rings and what notifies them stay: they are the guest's.
+        // The rings and their notifiers belong to the guest, so they stay.
         frontEnd.close();
         Session again = trial.session(wish, ram);
         frontEnd = again.frontEnd();
@@ -216,15 +220,15 @@ final class Tracked {
         ring().kickFd().signal();
     }
 
-    /** Fails the check if something comes back that nobody waits for, or nothing is served any more. */
+    /** Fails the check if an unexpected chain returns, or if the device serves nothing any more. */
     void expectQuietThenServed(String when) throws IOException {
         trial.expectNever(() -> ring().poll() != null, "something more came back " + when);
         session.serve();
     }
 
     /**
-     * All of these, each once; in this order where the device is known to carry out its requests one after the other, as they are
-     * submitted.
+     * Fails unless all of these chains returned once. Also checks the order, if the device is known to execute its
+     * requests in the order of submission.
      */
     void expectBack(List<Integer> returned, List<Integer> expected, String when) {
         boolean all = returned.size() == expected.size() && returned.containsAll(expected);

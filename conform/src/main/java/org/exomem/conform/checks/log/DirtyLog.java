@@ -27,9 +27,12 @@ import org.exomem.linux.LinuxException;
 import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
 
-/** A log in a file of its own, with room before and behind it that nobody may write. One bit for each 4096 bytes of guest memory. */
+/**
+ * A log in a file of its own, with guard areas before and behind it that the back-end must not write. One bit stands
+ * for 4096 bytes of guest memory.
+ */
 final class DirtyLog {
-    /** Where the log begins in its file, in bytes. */
+    /** The offset of the log in its file, in bytes. */
     static final long OFFSET = 4096;
 
     private static final long ROOM_BEHIND = 4096;
@@ -45,7 +48,7 @@ final class DirtyLog {
         this.size = size;
     }
 
-    /** One for all memory regions of a session, and for addresses up to a limit at least. */
+    /** Creates a log for all memory regions of a session, and at least for the addresses below a limit. */
     static DirtyLog of(Trial trial, Session session, long limit) throws LinuxException {
         long end = session.ram().regions().stream()
                 .mapToLong(region -> region.guestAddress() + region.size())
@@ -58,12 +61,15 @@ final class DirtyLog {
         return new DirtyLog(file, mapping.segment(), size);
     }
 
-    /** What a session negotiates that has a log. */
+    /** The features of a session with a log, added to those of {@code rings}. */
     static Wish wish(Wish rings) {
         return rings.with(Features.LOG_ALL).withProtocol(Protocol.LOG_SHMFD);
     }
 
-    /** Shares it. What the answer says is left open: some back-ends send the message's own number back. */
+    /**
+     * Shares the log with the back-end. The content of the answer is undefined: some back-ends return the message's own
+     * number.
+     */
     void share(Session session) throws IOException {
         Connection connection = session.connection();
         connection.send(Request.SET_LOG_BASE, Connection.VERSION, Payload.log(size, OFFSET), List.of(file.fd()));
@@ -74,12 +80,14 @@ final class DirtyLog {
         }
     }
 
-    /** The first guest address that has no bit. */
+    /** The first guest address without a bit. */
     long limit() {
         return size * 8 * GuestRam.PAGE;
     }
 
-    /** The pages that were marked since this was last asked, and that the front-end did not mark itself. */
+    /**
+     * Returns and clears the pages that were marked since the last call, except those that the front-end marked itself.
+     */
     Set<Long> take() {
         MemorySegment bits = all.asSlice(OFFSET, size);
         Set<Long> pages = new TreeSet<>();
@@ -112,11 +120,11 @@ final class DirtyLog {
 
     /** Sets or clears a page's bit, atomically. */
     void flip(long page) {
-        // The byte's place in a word of a little-endian machine, the only ones that exomem runs on.
+        // The byte's position in a word of a little-endian machine; exomem runs on no others.
         WORDS.getAndBitwiseXor(all, OFFSET + page / 32 * 4, 1 << (page % 32));
     }
 
-    /** Whether nothing is marked; leaves the log as it is. */
+    /** True if no page is marked. Does not change the log. */
     boolean isEmpty() {
         for (long at = 0; at < size; at++) {
             if (all.get(JAVA_BYTE, OFFSET + at) != 0) {
@@ -134,7 +142,7 @@ final class DirtyLog {
         return address / GuestRam.PAGE;
     }
 
-    /** Starts the ring of the sample request from where it stands, with its used part logged from an address on. */
+    /** Starts the ring of the sample request at its present position, with its used part logged at an address. */
     static void startLogged(Session session, RingDriver ring, int base, long logAddress) throws IOException {
         RingAddresses here = ring.addresses(true);
         session.frontEnd().setVringNum(ring.index(), ring.size());
@@ -152,7 +160,7 @@ final class DirtyLog {
         session.frontEnd().setVringEnable(ring.index(), true);
     }
 
-    /** A session whose rings run; the one of the sample request is logged at an address if that is not negative. */
+    /** A session whose rings run. The ring of the sample request is logged at an address if that is not negative. */
     Session running(Trial trial, Session session, long logAddress) throws IOException {
         share(session);
         session.start();

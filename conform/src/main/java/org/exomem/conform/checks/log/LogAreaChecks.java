@@ -15,12 +15,12 @@ import org.exomem.conformance.frontend.Request;
 import org.exomem.conformance.guest.GuestRam;
 import org.exomem.linux.EventFd;
 
-/** Where the log is, and how it is changed. */
+/** Where the log is, and how the back-end changes it. */
 final class LogAreaChecks {
     private static final long MIB = 1 << 20;
     private static final long LIMIT = 16 * MIB;
     private static final long ELSEWHERE = 12 * MIB;
-    /** Above all guest memory of the check, and in none of the regions of a device. */
+    /** An address above all guest memory of the check, and in no region of a device. */
     private static final long NOWHERE = 64 * MIB;
 
     private static final int TRANSFERS = 200;
@@ -57,7 +57,7 @@ final class LogAreaChecks {
 
     private static void staysInItsArea(Trial trial) throws Exception {
         Session session = trial.session(DirtyLog.wish(Wish.USUAL));
-        // It ends with the byte that has the bit of the last page, which the used ring is logged at.
+        // The log ends with the byte that has the bit of the last page. The used ring is logged at that page.
         DirtyLog log = DirtyLog.of(trial, session, LIMIT);
         log.running(trial, session, log.limit() - GuestRam.PAGE);
         for (int i = 0; i < 3; i++) {
@@ -95,11 +95,11 @@ final class LogAreaChecks {
         long neighbour = neighbour(theirs, marked);
         AtomicBoolean stop = new AtomicBoolean();
         AtomicBoolean disturbed = new AtomicBoolean();
-        // Counts its own changes: an odd number leaves the bit set.
+        // Counts the front-end's own changes. After an odd number, the bit must be set.
         int[] flips = new int[1];
         Thread other = Thread.ofPlatform().daemon().start(() -> {
             while (!stop.get()) {
-                // Nobody else changes this bit: it is what it was left.
+                // Only the front-end changes this bit, so it must have its last value.
                 if (log.isMarked(neighbour) != (flips[0] % 2 != 0)) {
                     disturbed.set(true);
                 }
@@ -127,7 +127,7 @@ final class LogAreaChecks {
                 "a change that the front-end made was lost while the device marked another bit of the same byte");
     }
 
-    /** A page whose bit is in the same byte, and that the device leaves alone. */
+    /** A page whose bit is in the same byte, and that the device does not write. */
     private static long neighbour(long page, Set<Long> marked) {
         long first = page / 8 * 8;
         for (long candidate = first; candidate < first + 8; candidate++) {
@@ -145,7 +145,7 @@ final class LogAreaChecks {
         log.running(trial, session, ELSEWHERE);
         Outcome outcome = session.attempt(Request.SET_LOG_FD, Payload.none(), List.of(changed.fd()));
         if (!(outcome instanceof Outcome.Accepted)) {
-            // Nobody has to signal it.
+            // The back-end need not signal it.
             trial.expectRefused(outcome, "SET_LOG_FD");
             return;
         }

@@ -17,10 +17,10 @@ import org.exomem.conformance.guest.GuestRam;
 import org.exomem.conformance.guest.RingDriver;
 import org.exomem.conformance.guest.Used;
 
-/** What is marked in the log. */
+/** Which pages the back-end marks in the log. */
 final class MarkChecks {
     private static final long LIMIT = 16L << 20;
-    /** A page in whose log no buffer and no ring of the check is. */
+    /** An address whose pages contain no buffer and no ring of the check. */
     private static final long ELSEWHERE = 12L << 20;
 
     static final List<Check> ALL = RingKind.join(
@@ -55,7 +55,7 @@ final class MarkChecks {
         requireWritable(session);
         log.running(trial, session, -1);
         GuestRam ram = session.ram();
-        // The answer's first byte at the end of one page, and all others in the next.
+        // The first byte of the answer is at the end of a page, and the others are in the next page.
         List<Buffer> request = session.request().prepare();
         long readable = request.stream()
                 .filter(buffer -> !buffer.writable())
@@ -97,8 +97,8 @@ final class MarkChecks {
         Set<Long> marked = log.take();
         log.requireRoomKept();
         RingDriver ring = session.ring();
-        // A packed ring's used descriptors are in its descriptor area; the document's log address is about the device
-        // area.
+        // A packed ring's used descriptors are in its descriptor area, but the document defines the log address for the
+        // device area.
         trial.expect(
                 marked.contains(DirtyLog.page(ELSEWHERE))
                         || (kind.isPacked() && marked.contains(DirtyLog.page(ring.descriptors()))),

@@ -26,7 +26,7 @@ import org.exomem.conformance.guest.AttachedDevice;
 import org.exomem.conformance.guest.GuestRam;
 import org.exomem.conformance.guest.RingDriver;
 
-/** Blocks and their content, and what a reset leaves of them (VIRTIO 5.15.5 and 5.15.6). */
+/** Blocks and their content, and the effect of a reset on them (VIRTIO 5.15.5 and 5.15.6). */
 final class BlockChecks {
     static final List<Check> ALL = List.of(
             mem(
@@ -62,9 +62,9 @@ final class BlockChecks {
     private BlockChecks() {}
 
     /**
-     * A driver that does not acknowledge it; empty if the device refuses it.
+     * Attaches a driver that does not accept the feature. Empty if the device refuses the driver.
      *
-     * @param offeredOnly skips the check if the device does not offer it
+     * @param offeredOnly skips the check if the device does not offer the feature
      */
     private static Optional<MemSession> attachWithout(Trial trial, boolean offeredOnly) throws IOException {
         FrontEnd frontEnd = trial.connect();
@@ -127,7 +127,7 @@ final class BlockChecks {
                 mem.ram().getByte(config.block(block + 1) - 1);
             }
         } catch (InternalError e) {
-            // What a fault of the memory becomes: the file was made shorter.
+            // A fault of the memory appears as a truncated file.
             throw new Unmet("reading an unplugged block of the usable region is a fault: the file has been cut short");
         }
         mem.expectState(config.block(0), 2, State.UNPLUGGED, "having been read");
@@ -241,7 +241,7 @@ final class BlockChecks {
         mem.requireRoom(3);
         Config config = mem.config();
         plugAndMark(mem, config);
-        // A guest that wakes up finds the device stopped, and its queue begins where it was.
+        // A guest that resumes finds the device stopped, and its queue begins at its old position.
         session.device().stop();
         reset(session);
         restart(session);
@@ -264,7 +264,7 @@ final class BlockChecks {
         source.device().close();
         Session destination = trial.session(wish, ram);
         Transfer.load(trial, destination.frontEnd(), state);
-        // The content comes with the guest's memory, which is migrated by others.
+        // The content travels with the guest's memory, which is not part of the device's state.
         mem.mark(config, 0, 0x41);
         mem.mark(config, 2, 0x42);
         destination.start();

@@ -245,7 +245,7 @@ final class ConfigSpaceChecks {
         }
     }
 
-    /** Takes what was told before, so that what comes from now on is news. */
+    /** Takes all earlier notifications of changes, so that later ones are new. */
     private static void takeChanges(Trial trial, BackEndChannel channel) throws IOException {
         while (channel.awaitReadable(trial.limits().quiet())) {
             Reply received = channel.receive();

@@ -17,8 +17,8 @@ import org.exomem.conformance.guest.GuestRam;
 import org.exomem.conformance.guest.RingDriver;
 
 /**
- * A session with a memory device (VIRTIO 5.15) whose ring runs: requests as bytes, and the config space. The blocks of a device outlive its
- * sessions, so a check begins and ends with all of them unplugged. For one thread.
+ * A session with a memory device (VIRTIO 5.15) whose ring runs. It sends requests as bytes, and reads the config space.
+ * The blocks of a device outlive its sessions, so a check begins and ends with all of them unplugged. For one thread.
  */
 final class MemSession {
     static final int PLUG = 0;
@@ -40,10 +40,10 @@ final class MemSession {
     private static final int RESPONSE_SIZE = 10;
     private static final int CONFIG_SIZE = 56;
     private static final byte UNWRITTEN = 0x5a;
-    /** At both ends of a block, what is written and compared, in bytes. */
+    /** The number of bytes at each end of a block that are written and compared. */
     private static final int MARK = 4096;
 
-    /** How the device answers, in the order of the numbers. */
+    /** The types of responses, in the order of their numbers. */
     enum Answer {
         ACK,
         NACK,
@@ -51,20 +51,20 @@ final class MemSession {
         ERROR
     }
 
-    /** What STATE answers, in the order of the numbers. */
+    /** The states in the response to STATE, in the order of their numbers. */
     enum State {
         PLUGGED,
         UNPLUGGED,
         MIXED
     }
 
-    /** A response as it stands in memory. */
+    /** A response as it is in memory. */
     record Response(Answer answer, int state) {}
 
     /** The config space; sizes and addresses are bytes. */
     record Config(
             long blockSize, int nodeId, long address, long regionSize, long usableSize, long plugged, long requested) {
-        /** The same but for what may change. */
+        /** True if all fields agree that can't change. */
         boolean isSameDevice(Config other) {
             return blockSize == other.blockSize
                     && nodeId == other.nodeId
@@ -93,7 +93,7 @@ final class MemSession {
         this.response = ram.allocate(RESPONSE_SIZE, Long.BYTES);
     }
 
-    /** A session in which no block is plugged; at the end of the check there is none again. */
+    /** A session in which no block is plugged. The end of the check unplugs all blocks again. */
     static MemSession empty(Trial trial) throws IOException {
         return empty(trial, WISH);
     }
@@ -109,7 +109,7 @@ final class MemSession {
         return mem;
     }
 
-    /** A session in which at least so many blocks can be plugged, and none is. */
+    /** A session in which no block is plugged, and at least so many can be. */
     static MemSession withRoom(Trial trial, int blocks) throws IOException {
         return withRoom(trial, WISH, blocks);
     }
@@ -120,7 +120,7 @@ final class MemSession {
         return mem;
     }
 
-    /** A session over a device that is attached already, its blocks as they are. */
+    /** A session over a device that is attached already. Does not change its blocks. */
     static MemSession of(Trial trial, Session session) {
         return new MemSession(trial, session.frontEnd(), session.ram(), session.ring());
     }
@@ -129,7 +129,7 @@ final class MemSession {
         return new MemSession(trial, frontEnd, ram, ring);
     }
 
-    /** Skips the check unless so many blocks can be plugged when none is. */
+    /** Skips the check unless so many blocks can be plugged while none is. */
     void requireRoom(int blocks) throws IOException {
         Config config = config();
         long room = Math.min(config.requested(), config.usableSize());
@@ -166,7 +166,7 @@ final class MemSession {
 
     // Requests
 
-    /** The bytes of a request, with zeros wherever nothing is said. */
+    /** The bytes of a request; all other bytes are zeros. */
     static ByteBuffer encode(int type, long address, int blocks) {
         return ByteBuffer.allocate(REQUEST_SIZE)
                 .order(ByteOrder.LITTLE_ENDIAN)
@@ -175,7 +175,7 @@ final class MemSession {
                 .putShort(16, (short) blocks);
     }
 
-    /** Sends a request once, whatever the answer is. */
+    /** Sends a request once, and returns any response. */
     Response send(int type, long address, int blocks) throws IOException {
         return send(encode(type, address, blocks));
     }
@@ -185,7 +185,7 @@ final class MemSession {
         return send(bytes, request, response);
     }
 
-    /** Sends a request from one place, with room for the response in another. */
+    /** Sends a request from one address, with room for the response at another. */
     Response send(ByteBuffer bytes, long requestAt, long responseAt) throws IOException {
         ram.bytes(requestAt, REQUEST_SIZE).asByteBuffer().put(bytes.array());
         ram.fill(responseAt, RESPONSE_SIZE, UNWRITTEN);
@@ -199,7 +199,7 @@ final class MemSession {
         return new Response(Answer.values()[type], ram.getInt(responseAt + 8 - 2) >>> 16);
     }
 
-    /** Sends a request again as long as the device is busy. */
+    /** Sends a request again until the device is not busy. */
     Response untilNotBusy(ByteBuffer bytes) throws IOException {
         long end = System.nanoTime() + trial.limits().answer().toNanos();
         while (true) {
@@ -214,7 +214,7 @@ final class MemSession {
         }
     }
 
-    /** Plugs blocks for which there is room; skips the check if the device can't. */
+    /** Plugs blocks for which there is room. Skips the check if the device can't. */
     void plug(long address, int blocks) throws IOException {
         plug(encode(PLUG, address, blocks));
     }
@@ -223,7 +223,7 @@ final class MemSession {
         carryOut("PLUG of unplugged blocks within requested_size", bytes);
     }
 
-    /** Unplugs blocks that are plugged; skips the check if the device can't. */
+    /** Unplugs plugged blocks. Skips the check if the device can't. */
     void unplug(long address, int blocks) throws IOException {
         unplug(encode(UNPLUG, address, blocks));
     }
@@ -250,12 +250,12 @@ final class MemSession {
         }
     }
 
-    /** The state of blocks; fails if the device does not tell it. */
+    /** The state of blocks. Fails if the device does not return it. */
     State state(long address, int blocks) throws IOException {
         return stateOf(send(STATE, address, blocks));
     }
 
-    /** The state in an answer to STATE. */
+    /** The state in a response to STATE. */
     State stateOf(Response answered) {
         trial.expect(
                 answered.answer() == Answer.ACK,

@@ -137,7 +137,7 @@ final class RequestChecks {
         mem.expectPlugged(config.blockSize(), "after PLUG of two blocks and UNPLUG of one");
     }
 
-    /** A range of blocks that can't be right. */
+    /** An invalid range of blocks. */
     private record Range(String name, long address, int blocks) {}
 
     private static List<Range> wrongRanges(Config config) {
@@ -159,7 +159,7 @@ final class RequestChecks {
     private static void wrongRange(Trial trial, int type) throws Exception {
         MemSession mem = MemSession.withRoom(trial, 3);
         Config config = mem.config();
-        // UNPLUG has something to unplug, so that a device that takes a wrong range for a right one shows it.
+        // Gives UNPLUG some plugged blocks, so that a device that accepts an invalid range changes them.
         mem.plug(config.block(0), 2);
         for (Range range : wrongRanges(config)) {
             boolean stays = config.address() == 0 && range.address() == 0 && range.blocks() == 1;
@@ -247,7 +247,7 @@ final class RequestChecks {
         MemSession mem = MemSession.withRoom(trial, 2);
         Config config = mem.config();
         mem.plug(config.block(0), 2);
-        // A range that is wrong in every way, were it one.
+        // These bytes would be an invalid range in every way, if the request had one.
         ByteBuffer request = padded(encode(UNPLUG_ALL, config.address() + 1, 0xffff), true, true);
         mem.carryOut("UNPLUG ALL with something in the rest of the request", request);
         mem.expectPlugged(0, "after UNPLUG ALL");

@@ -11,12 +11,12 @@ import org.exomem.conformance.frontend.Features.Protocol;
 import org.exomem.conformance.guest.GuestRam;
 import org.exomem.conformance.guest.Used;
 
-/** Where addresses lead to. */
+/** How addresses are translated. */
 final class AddressChecks {
     private static final long MIB = 1 << 20;
     private static final long FIRST = 0;
     private static final long SECOND = 4 * MIB;
-    /** A hole is between the second region and this one. */
+    /** There is a hole between the second region and this one. */
     private static final long THIRD = 12 * MIB;
 
     static final List<Check> ALL = RingKind.join(
@@ -43,8 +43,9 @@ final class AddressChecks {
     private AddressChecks() {}
 
     /**
-     * Three regions whose order by guest address is neither that in the file nor that by user address: nothing can be found by
-     * adding the same number to every address. They are told in the order of guest addresses: some back-ends want that.
+     * Three regions whose order by guest address differs from their order in the file and by user address: no constant
+     * offset translates all addresses. The table lists them in the order of guest addresses, which some back-ends
+     * require.
      */
     private static GuestRam threeRegions(Trial trial) throws Exception {
         return trial.closeLater(GuestRam.ofLayout(trial.memoryWith(THIRD, 2 * MIB, SECOND, 4 * MIB, FIRST, 4 * MIB)));
@@ -84,7 +85,7 @@ final class AddressChecks {
         }
     }
 
-    /** Has a request served whose buffers are behind one another from an address on. */
+    /** Serves a request whose buffers are contiguous from an address on. */
     static void serveAt(Session session, long address) throws Exception {
         MovedRequest moved = MovedRequest.to(session.ram(), session.request().prepare(), address);
         Used used = session.ring().transfer(moved.buffers(), session.limits().answer());

@@ -22,12 +22,12 @@ import org.exomem.conformance.frontend.Request;
 import org.exomem.conformance.guest.RingDriver;
 import org.exomem.conformance.guest.Used;
 
-/** Addresses behind an IOMMU: all are I/O virtual ones, which the front-end's IOTLB messages translate. */
+/** Addresses behind an IOMMU: all are I/O virtual addresses, which the front-end's IOTLB messages translate. */
 final class IommuChecks {
     private static final int READ_AND_WRITE = 3;
     private static final int UPDATE = 2;
     private static final int MESSAGE_SIZE = 32;
-    /** How much higher the regions' guest addresses are than the I/O virtual addresses of the same bytes. */
+    /** The difference between a region's guest address and the I/O virtual address of the same bytes. */
     private static final long SHIFT = 1L << 40;
 
     private static final int STATUS_DRIVER_OK = 15;
@@ -49,7 +49,8 @@ final class IommuChecks {
         Session session = trial.session(wish);
         session.ring();
         FrontEnd frontEnd = session.frontEnd();
-        // No guest address of a region is an address that a driver uses: whoever takes them finds nothing.
+        // No guest address of a region is an address that the driver uses: a back-end that takes I/O virtual addresses
+        // for guest addresses finds no memory.
         List<Region> regions = session.device().wireRegions().stream()
                 .map(region -> new Region(
                         region.guestAddress() + SHIFT, region.size(), region.userAddress(), region.fileOffset()))
@@ -78,7 +79,7 @@ final class IommuChecks {
         }
     }
 
-    /** Waits for a request while the back-end may ask for translations that it has forgotten. */
+    /** Waits for a request, and answers the back-end's requests for translations that it has discarded. */
     private static Used await(Session session) throws IOException {
         long end = System.nanoTime() + session.limits().answer().toNanos();
         while (System.nanoTime() < end) {
@@ -94,7 +95,7 @@ final class IommuChecks {
                 + session.limits().answer().toMillis() + " ms");
     }
 
-    /** The update comes before the reply to the miss. */
+    /** Sends the update before the reply to the miss. */
     private static void answerMiss(Session session) throws IOException {
         Connection channel = session.device().channel().connection();
         Reply miss = channel.receive();

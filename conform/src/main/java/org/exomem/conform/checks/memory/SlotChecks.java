@@ -20,16 +20,16 @@ import org.exomem.linux.PipeEnd;
 import org.exomem.linux.Poll;
 import org.exomem.linux.SharedFile;
 
-/** Regions that come and go one by one (CONFIGURE_MEM_SLOTS). */
+/** Regions that are added and removed one by one (CONFIGURE_MEM_SLOTS). */
 final class SlotChecks {
     private static final long MIB = 1 << 20;
     private static final long UPPER = 8 * MIB;
     private static final long UPPER_SIZE = 4 * MIB;
-    /** Guest and user addresses that nothing else has. */
+    /** Guest and user addresses that no other region has. */
     private static final long ADDRESS = 1L << 38;
 
     private static final long USER_ADDRESS = 1L << 44;
-    /** No more regions than that are tried, however many the back-end says it takes. */
+    /** The largest number of regions that is tried, even if the back-end supports more. */
     private static final int MOST_SLOTS = 1024;
 
     private static final Wish SLOTS = Wish.USUAL.withProtocol(Protocol.CONFIGURE_MEM_SLOTS);
@@ -121,7 +121,7 @@ final class SlotChecks {
             if (outcome instanceof Outcome.ClosedConnection) {
                 trial.refused(what);
             } else {
-                // A reply of success is not forbidden, as long as the region that is there stays.
+                // A reply of success is allowed, as long as the present region stays.
                 requireServed(session, what);
             }
             session.device().close();

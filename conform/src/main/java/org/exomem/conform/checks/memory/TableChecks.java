@@ -128,7 +128,7 @@ final class TableChecks {
                 .toArray());
     }
 
-    /** The check's own memory; what a device has besides may be large. */
+    /** The check's own memory, without the regions of a device, which may be large. */
     private static MemorySegment own(GuestRam ram) {
         return ram.bytes(0, 2 * UPPER);
     }
@@ -143,7 +143,7 @@ final class TableChecks {
         return copy.getShort(ring.deviceArea() + 2) != ring.usedBase();
     }
 
-    /** What a device writes of a ring when it uses something. */
+    /** The part of a ring that a device writes when it uses a buffer. */
     private static MemorySegment ringOf(RingDriver ring, GuestRam ram) {
         long descriptors = 16L * ring.size();
         long end = ring.deviceArea() + 4 + 8L * ring.size();

@@ -19,14 +19,14 @@ import org.exomem.linux.Fd;
 import org.exomem.linux.PipeEnd;
 import org.exomem.linux.SharedFile;
 
-/** What the answers hold, request by request. */
+/** The content of the answers, request by request. */
 final class AnswerChecks {
     private static final int MOST_QUEUES = 1 << 16;
     private static final int STATUS_BITS = 0xff;
     private static final int POSITION = 5;
     private static final int INFLIGHT_QUEUES = 1;
     private static final int INFLIGHT_QUEUE_SIZE = 64;
-    /** Without the padding that the C structure ends with, which some leave out. */
+    /** Without the padding at the end of the C structure, which some back-ends leave out. */
     private static final int SMALLEST_INFLIGHT = 20;
 
     static final List<Check> ALL = List.of(
@@ -106,7 +106,7 @@ final class AnswerChecks {
         trial.expect(queues > 0 && queues <= MOST_QUEUES, queues + " queues are told");
         int needed = trial.sample().map(sample -> sample.queues()).orElse(1);
         trial.expect(queues >= needed, queues + " queues are told, and the device has at least " + needed);
-        // The last one of them can be set up.
+        // The last of the queues can be set up.
         session.frontEnd().setVringNum((int) queues - 1, INFLIGHT_QUEUE_SIZE);
         session.settle();
     }

@@ -94,7 +94,7 @@ final class ConductChecks {
             other.frontEnd().setVringCall(other.ring().index(), event);
             other.ring().add(other.request().prepare());
             other.ring().kick();
-            // An eventfd takes writes of 8 bytes only.
+            // An eventfd accepts writes of 8 bytes only.
             trial.expect(
                     Poll.readable(event.fd(), trial.limits().answer()), "the device did not call for what it has used");
         }
@@ -174,7 +174,7 @@ final class ConductChecks {
         FrontEnd frontEnd = trial.connect();
         long offered = frontEnd.getFeatures();
         if ((offered & Features.PROTOCOL_FEATURES) != 0) {
-            // Whether it answers GET_PROTOCOL_FEATURES is said by others.
+            // Other checks test whether the back-end answers GET_PROTOCOL_FEATURES.
             return;
         }
         trial.expectRefused(

@@ -13,7 +13,7 @@ import org.exomem.conformance.frontend.FrontEnd;
 import org.exomem.conformance.frontend.Payload;
 import org.exomem.conformance.frontend.Reply;
 
-/** The form of what a back-end sends: header, byte order, and payloads of fixed layout. */
+/** The form of a back-end's messages: header, byte order, and payloads of fixed layout. */
 final class HeaderChecks {
     private static final int VERSION_BITS = 3;
     private static final int MOST_QUEUES = 1 << 16;
@@ -94,7 +94,7 @@ final class HeaderChecks {
         expectNothingMore(trial, session.frontEnd());
     }
 
-    /** Fails if something lies in the socket. */
+    /** Fails if the socket has unread data. */
     private static void expectNothingMore(Trial trial, FrontEnd frontEnd) throws IOException {
         if (frontEnd.connection().awaitReadable(trial.limits().quiet())) {
             Reply more = Query.next(frontEnd);
@@ -135,8 +135,7 @@ final class HeaderChecks {
     private static void sizesAreThoseOfThePayloads(Trial trial) throws IOException {
         Session session = Query.session(trial);
         for (Query query : Query.allowed(session)) {
-            // Behind a payload that is longer or shorter than its header says, the next reply is not where it should
-            // be.
+            // If a payload is longer or shorter than its header says, the next reply is not at its place.
             query.send(session.frontEnd(), 0);
             Query.GET_FEATURES.send(session.frontEnd(), 0);
             Reply reply = Query.next(session.frontEnd());

@@ -5,7 +5,7 @@ import java.util.Map;
 import java.util.stream.Stream;
 import org.exomem.conform.check.Check;
 
-/** The form of messages, and what is answered with what. */
+/** The form of messages, and which answer follows which request. */
 public final class MessageChecks {
     public static final List<Check> ALL = Stream.of(
                     HeaderChecks.ALL, AnswerChecks.ALL, ReplyChecks.ALL, PositionChecks.ALL, ConductChecks.ALL)

@@ -10,7 +10,7 @@ import org.exomem.conformance.frontend.Features;
 import org.exomem.conformance.guest.GuestRam;
 import org.exomem.conformance.guest.SplitDriver;
 
-/** How a back-end tells the position of a ring. */
+/** How a back-end reports the position of a ring. */
 final class PositionChecks {
     private static final long RAM = 16L << 20;
     private static final int SMALL_RING = 8;

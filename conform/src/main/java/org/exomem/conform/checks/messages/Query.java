@@ -16,9 +16,9 @@ import org.exomem.conformance.frontend.Request;
 import org.exomem.linux.Fd;
 
 /**
- * A request that has an answer of its own, and needs nothing but a session.
+ * A request that has an answer of its own, and needs only a session.
  *
- * @param needs the protocol feature that it needs, as a mask; 0 for none
+ * @param needs mask of the protocol feature that it needs; 0 for none
  * @param isNumber whether the answer is one number
  */
 @SuppressWarnings("ArrayRecordComponent") // never compared
@@ -47,12 +47,12 @@ record Query(String name, int request, byte[] payload, long needs, boolean isNum
         return new Query(name, request, Payload.none(), needs, true);
     }
 
-    /** A session in which as many queries as possible are allowed. */
+    /** A session that allows as many queries as possible. */
     static Session session(Trial trial) throws IOException {
         return trial.session(Wish.USUAL.wantingProtocol(Protocol.CONFIGURE_MEM_SLOTS));
     }
 
-    /** The ones that are allowed in a session. */
+    /** The queries that are allowed in a session. */
     static List<Query> allowed(Session session) {
         boolean hasProtocol = session.has(Features.PROTOCOL_FEATURES);
         return ALL.stream()
@@ -61,25 +61,25 @@ record Query(String name, int request, byte[] payload, long needs, boolean isNum
                 .toList();
     }
 
-    /** Sends it, and nothing else. */
+    /** Sends the query only. */
     void send(FrontEnd frontEnd, int flags) throws IOException {
         frontEnd.send(request, Connection.VERSION | flags, payload, List.of());
     }
 
-    /** Sends it, and takes the next message of the back-end as it is. */
+    /** Sends the query, and returns the back-end's next message unchecked. */
     Reply ask(FrontEnd frontEnd) throws IOException {
         send(frontEnd, 0);
         return next(frontEnd);
     }
 
-    /** The next message of the back-end as it is, without its descriptors. */
+    /** The back-end's next message, unchecked and without its descriptors. */
     static Reply next(FrontEnd frontEnd) throws IOException {
         Reply reply = frontEnd.connection().receive();
         reply.fds().forEach(Fd::close);
         return reply;
     }
 
-    /** The answers to all queries that are allowed, in their order. */
+    /** The answers to all queries that are allowed, in the order of the queries. */
     static List<Reply> askAll(Session session) throws IOException {
         List<Reply> replies = new ArrayList<>();
         for (Query query : allowed(session)) {

@@ -17,7 +17,7 @@ import org.exomem.conformance.frontend.Request;
 import org.exomem.linux.Fd;
 import org.exomem.linux.SharedFile;
 
-/** What is answered, and what is not. */
+/** Which requests are answered. */
 final class ReplyChecks {
     private static final int QUEUE_SIZE = 64;
     private static final int UNKNOWN_REQUEST = 0x7f;
@@ -67,7 +67,7 @@ final class ReplyChecks {
         return trial.session(Wish.USUAL.withProtocol(Protocol.REPLY_ACK).wantingProtocol(Protocol.CONFIGURE_MEM_SLOTS));
     }
 
-    /** The flags with which a request is sent once: need-reply only where REPLY_ACK gives it a meaning. */
+    /** The flags with which each request is sent: with need-reply only if REPLY_ACK gives it a meaning. */
     private static List<Integer> bothFlags(Session session) {
         return session.hasProtocol(Protocol.REPLY_ACK) ? List.of(0, Connection.NEED_REPLY) : List.of(0);
     }
@@ -76,7 +76,7 @@ final class ReplyChecks {
         return flags == 0 ? "" : " with need-reply";
     }
 
-    /** Fails unless exactly one reply has come: GET_FEATURES, sent behind, is answered next. */
+    /** Fails unless exactly one reply has come: the answer to a GET_FEATURES that is sent afterwards must come next. */
     private static Reply onlyReply(Trial trial, FrontEnd frontEnd, int request, String what) throws IOException {
         Query.GET_FEATURES.send(frontEnd, 0);
         Reply reply = frontEnd.connection().receive();
@@ -99,7 +99,7 @@ final class ReplyChecks {
         for (int flags : bothFlags(session)) {
             query.send(session.frontEnd(), flags);
             onlyReply(trial, session.frontEnd(), query.request(), query.name() + text(flags));
-            // Whatever more there is would come before this.
+            // Any further message would come before this one.
             trial.expect(
                     Query.GET_VRING_BASE.ask(session.frontEnd()).request() == Query.GET_VRING_BASE.request(),
                     query.name() + text(flags) + " was answered more than once");
@@ -133,7 +133,7 @@ final class ReplyChecks {
         }
     }
 
-    /** A request without an answer of its own, which every back-end serves. */
+    /** A request without an answer of its own that every back-end serves. */
     @SuppressWarnings("ArrayRecordComponent") // never compared
     private record Order(String name, int request, byte[] payload, List<Fd> fds) {
         void send(FrontEnd frontEnd, int flags) throws IOException {
@@ -141,7 +141,7 @@ final class ReplyChecks {
         }
     }
 
-    /** Without SET_OWNER, which is for a new connection: some refuse a second one. */
+    /** Without SET_OWNER, which is for a new connection: some back-ends refuse a second one. */
     private static List<Order> orders(Session session) {
         return List.of(
                 new Order(
@@ -205,7 +205,7 @@ final class ReplyChecks {
             Reply with = Query.next(session.frontEnd());
             trial.expect(
                     with.request() == query.request()
-                            // Whether need-reply itself comes back in the flags, the document does not say.
+                            // The document does not say whether the reply repeats the need-reply flag.
                             && (with.flags() & ~Connection.NEED_REPLY) == without.flags()
                             && with.payload().length == without.payload().length,
                     query.name() + " is answered with request " + without.request() + ", flags 0x"

@@ -5,7 +5,7 @@ import java.util.Map;
 import java.util.stream.Stream;
 import org.exomem.conform.check.Check;
 
-/** What few back-ends offer: postcopy, in-band notifications, shared memory and objects, the IOTLB. */
+/** Features that few back-ends offer: post-copy, in-band notifications, shared memory and objects, the IOTLB. */
 public final class OptionalChecks {
     public static final List<Check> ALL = Stream.of(InbandChecks.ALL, PostcopyChecks.ALL, SharedMemoryChecks.ALL)
             .flatMap(List::stream)

@@ -72,7 +72,7 @@ final class PostcopyChecks {
         } catch (LinuxException e) {
             throw new Skipped("this host lets nobody have a userfaultfd: " + e.getMessage());
         }
-        // With REPLY_ACK, as back-ends answer POSTCOPY_LISTEN anyway; what is looked at here is sent without
+        // With REPLY_ACK, since back-ends answer POSTCOPY_LISTEN anyway. The requests under test are sent without
         // need-reply.
         frontEnd.setProtocolFeatures(needed);
         frontEnd.setOwner();
@@ -166,7 +166,10 @@ final class PostcopyChecks {
         expectAddress(trial, reply);
     }
 
-    /** A page that is given there finds memory that is watched, or not. Returns its bytes, or a negative error number. */
+    /**
+     * Places a page at a user address of the table. Returns its bytes, or a negative error number if that memory is not
+     * registered.
+     */
     private static long givePage(Fd userfaultfd, Reply table, int page) {
         long address = table.buffer().getLong(TABLE_HEADER + USER_ADDRESS);
         return new PageGiver(userfaultfd).zeros(address + page * GuestRam.PAGE, GuestRam.PAGE);
@@ -178,7 +181,7 @@ final class PostcopyChecks {
                 reply.payload().length >= TABLE_HEADER + Payload.REGION_SIZE,
                 "SET_MEM_TABLE was answered with " + reply.payload().length + " bytes");
         acknowledge(frontEnd);
-        // The acknowledgement itself has no answer; with one to what follows it has been read.
+        // The acknowledgement itself has no answer. The answer to the next request shows that it was read.
         frontEnd.getFeatures();
         return reply;
     }

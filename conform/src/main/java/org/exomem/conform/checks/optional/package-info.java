@@ -1,4 +1,4 @@
-/** What few back-ends offer: IOMMU, post-copy, shared objects and memory, in-band notifications. */
+/** Features that few back-ends offer: IOMMU, post-copy, shared objects and memory, in-band notifications. */
 @NullMarked
 package org.exomem.conform.checks.optional;
 

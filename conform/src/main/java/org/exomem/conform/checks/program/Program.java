@@ -15,11 +15,11 @@ import org.exomem.linux.Fd;
 import org.exomem.linux.UnixSockets;
 
 /**
- * The program under test, started apart from the back-end that the other checks use, in a folder of its own. Only one that its
- * user starts with {@code --socket-path {socket}} claims to follow the conventions.
+ * The program under test, in a folder of its own and apart from the back-end that the other checks use. A program
+ * claims to follow the conventions if its user starts it with {@code --socket-path {socket}}.
  */
 final class Program implements AutoCloseable {
-    /** A Java program takes its time on a machine that has others to run. */
+    /** Long, because a Java program starts slowly on a busy machine. */
     static final Duration TO_START = Duration.ofMinutes(1);
 
     private static final Pattern SOCKET_OPTION = Pattern.compile("--socket-path(=|\\s+)([\"']?)\\{socket}\\2");
@@ -36,7 +36,7 @@ final class Program implements AutoCloseable {
         this.output = folder.resolve("output");
     }
 
-    /** Of the back-end under test; closed with the trial. */
+    /** The program of the back-end under test; closed with the trial. */
     static Program of(Trial trial) throws IOException {
         String command = trial.backEnd()
                 .command()
@@ -49,7 +49,10 @@ final class Program implements AutoCloseable {
         return trial.closeLater(new Program(command));
     }
 
-    /** The command with other options instead of {@code --socket-path}, in which {@code {socket}} is {@link #socket}. */
+    /**
+     * The command with other options instead of {@code --socket-path}; {@code {socket}} in them becomes {@link
+     * #socket}.
+     */
     String with(String options) {
         return SOCKET_OPTION
                 .matcher(command)
@@ -61,7 +64,7 @@ final class Program implements AutoCloseable {
         return folder.resolve("socket");
     }
 
-    /** Starts it, with other options instead of {@code --socket-path}. */
+    /** Starts the program with other options instead of {@code --socket-path}. */
     Process start(String options) throws IOException {
         Process started = new ProcessBuilder("sh", "-c", with(options))
                 .redirectErrorStream(true)
@@ -72,7 +75,7 @@ final class Program implements AutoCloseable {
         return started;
     }
 
-    /** Starts it, and lets it end by itself; what it writes to its standard output is in {@link #output}. */
+    /** Starts the program, which should end by itself. Its standard output goes to {@link #output}. */
     Process startAlone(String options) throws IOException {
         Process started = new ProcessBuilder("sh", "-c", with(options))
                 .redirectError(ProcessBuilder.Redirect.DISCARD)
@@ -83,19 +86,19 @@ final class Program implements AutoCloseable {
         return started;
     }
 
-    /** What it has written. */
+    /** The program's output so far. */
     String output() throws IOException {
         return Files.readString(output).strip();
     }
 
-    /** A connection as soon as there is one to be had; empty if the process ended, or there is none within its time. */
+    /** Connects as soon as that is possible. Empty if the process ended with an error, or did not listen in time. */
     Optional<Fd> connect(Process started) throws IOException {
         long end = System.nanoTime() + TO_START.toNanos();
         while (System.nanoTime() < end) {
             try {
                 return Optional.of(UnixSockets.connect(socket()));
             } catch (IOException e) {
-                // A program that has put itself into the background may still begin to listen.
+                // A program that has moved to the background may still begin to listen.
                 if (!started.isAlive() && started.exitValue() != 0) {
                     return Optional.empty();
                 }
@@ -105,12 +108,12 @@ final class Program implements AutoCloseable {
         return Optional.empty();
     }
 
-    /** The program itself, where the shell has stayed between. */
+    /** The program itself: where the shell still runs, the shell's child. */
     static ProcessHandle itself(Process started) {
         return started.descendants().reduce((_, last) -> last).orElse(started.toHandle());
     }
 
-    /** True if it has ended within the time. */
+    /** True if the process ends in time. */
     static boolean ends(Process started, Duration longest) {
         try {
             return started.waitFor(longest.toMillis(), TimeUnit.MILLISECONDS);
@@ -120,7 +123,7 @@ final class Program implements AutoCloseable {
         }
     }
 
-    /** Ends it, and removes what it left. */
+    /** Ends the program, and removes the files that it left. */
     @Override
     public void close() throws IOException {
         process.ifPresent(started -> {

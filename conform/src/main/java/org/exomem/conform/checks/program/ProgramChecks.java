@@ -18,7 +18,7 @@ import org.exomem.linux.Fd;
 import org.exomem.linux.UnixSockets;
 import org.exomem.linux.process.InheritingProcess;
 
-/** The program's conventions; only for a back-end that is started by a command. */
+/** The conventions for a back-end's program. Only for a back-end that is started by a command. */
 public final class ProgramChecks {
     private static final String SOCKET_PATH = "--socket-path={socket}";
     private static final String INHERITED = "--fd=" + InheritingProcess.NUMBER;
@@ -92,7 +92,7 @@ public final class ProgramChecks {
     private static void endsAtSigterm(Trial trial) throws IOException {
         Process process = started(trial, Program.of(trial));
         if (!process.isAlive()) {
-            // One that serves a single connection: nothing is left that could be told to end.
+            // The program serves a single connection: no process is left that could be asked to end.
             return;
         }
         Program.itself(process).destroy();
@@ -100,7 +100,7 @@ public final class ProgramChecks {
                 Program.ends(process, TO_END), "the program still runs " + TO_END.toSeconds() + " s after SIGTERM");
     }
 
-    /** "The vhost-user socket" may be one that is connected, or one that listens: programs take the one or the other. */
+    /** "The vhost-user socket" may be connected or listening: programs take the one or the other. */
     private static void inheritedSocket(Trial trial) throws IOException {
         Program program = Program.of(trial);
         List<Fd> pair = UnixSockets.pair();

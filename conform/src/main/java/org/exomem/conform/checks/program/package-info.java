@@ -1,4 +1,4 @@
-/** The conventions for a back-end's program; they need a command that starts it. */
+/** The conventions for a back-end's program. These checks need a command that starts it. */
 @NullMarked
 package org.exomem.conform.checks.program;
 

@@ -16,7 +16,7 @@ import org.exomem.conformance.guest.GuestRam;
 import org.exomem.conformance.guest.RingDriver;
 import org.exomem.conformance.guest.Used;
 
-/** Buffers and descriptors: what the device reads, writes and leaves alone. */
+/** Buffers and descriptors: which bytes the device reads and writes, and which it must not touch. */
 final class BufferChecks {
     private static final int MOST_PIECES = 8;
     private static final int QUICK_TRANSFERS = 200;
@@ -121,7 +121,7 @@ final class BufferChecks {
         RingDriver ring = session.ring();
         GuestRam ram = session.ram();
         for (int i = 0; i < QUICK_TRANSFERS; i++) {
-            // What an entry would show if the index moved before it was written.
+            // The entry would have this value if the device moved the index before it wrote the entry.
             ram.putLong(ring.deviceArea() + 4 + 8L * (ring.usedBase() % ring.size()), -1);
             List<Buffer> chain = session.request().prepare();
             ring.add(chain);
@@ -132,7 +132,7 @@ final class BufferChecks {
         }
     }
 
-    /** Looks without a pause, so that what comes is seen as soon as it is there. */
+    /** Polls without a pause, to see a used buffer as early as possible. */
     private static Used spin(Session session) {
         long end = System.nanoTime() + session.limits().answer().toNanos();
         while (System.nanoTime() < end) {
@@ -188,7 +188,7 @@ final class BufferChecks {
         List<Buffer> chain = session.request().prepare();
         int slot = ring.base() & 0x7fff;
         long before = ring.descriptors() + 16L * slot;
-        // All but the flags: as it is while a driver writes it.
+        // All fields but the flags, as while a driver writes the descriptor.
         for (Buffer buffer : chain) {
             ram.putLong(before, buffer.address());
             ram.putInt(before + 8, (int) buffer.length());
@@ -204,7 +204,7 @@ final class BufferChecks {
         Session session = trial.running(RingKind.PACKED.wish());
         RingDriver ring = session.ring();
         session.serve();
-        // Up to where the next one begins.
+        // Up to the position where the next one begins.
         int used = ring.usedBase() & 0x7fff;
         MemorySegment descriptors = session.ram().bytes(ring.descriptors(), 16L * used);
         MemorySegment before = copyOf(descriptors);
@@ -225,7 +225,7 @@ final class BufferChecks {
                     .toList();
             ring.kick();
             for (int id : ids) {
-                // The driver itself refuses a used id that is none of those that are out, in their order.
+                // The driver itself rejects a used id that is not outstanding, or out of order.
                 Used used = ring.await(session.limits().answer());
                 trial.expect(used.id() == id, "chain " + used.id() + " came back where chain " + id + " was next");
             }

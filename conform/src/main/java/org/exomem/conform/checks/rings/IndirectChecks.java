@@ -56,7 +56,10 @@ final class IndirectChecks {
         serveLastIndirect(session, chain, 0, INDIRECT | WRITE);
     }
 
-    /** Has a chain served of which the first descriptors are direct and the others in a table. The ring stops while it is written. */
+    /**
+     * Serves a chain whose first descriptors are direct and whose others are in a table. The ring is stopped while the
+     * chain is written.
+     */
     private static void serveLastIndirect(Session session, List<Buffer> chain, int direct, int flags) throws Exception {
         RingDriver ring = session.ring();
         GuestRam ram = session.ram();

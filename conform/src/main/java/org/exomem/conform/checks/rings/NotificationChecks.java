@@ -177,7 +177,7 @@ final class NotificationChecks {
                         + session.limits().answer().toMillis() + " ms");
     }
 
-    /** Makes an entry available that names no descriptor of the split ring's table. */
+    /** Makes an entry available whose descriptor is outside the split ring's table. */
     static void breakRing(Session session) {
         RingDriver ring = session.ring();
         GuestRam ram = session.ram();

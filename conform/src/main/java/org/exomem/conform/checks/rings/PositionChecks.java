@@ -15,7 +15,7 @@ import org.exomem.conformance.guest.GuestRam;
 import org.exomem.conformance.guest.RingDriver;
 import org.exomem.conformance.guest.Used;
 
-/** Size, place and position of a ring. */
+/** Size, addresses and position of a ring. */
 final class PositionChecks {
     private static final long RAM_SIZE = 16L << 20;
     private static final int SMALL = 16;
@@ -65,7 +65,7 @@ final class PositionChecks {
     }
 
     private static void anySize(Trial trial, RingKind kind) throws Exception {
-        // Only a packed ring may have a size that is no power of two.
+        // Only a packed ring may have a size that is not a power of two.
         for (int size : kind.isPacked() ? new int[] {16, 20, 64, 128} : new int[] {16, 32, 128}) {
             Session session = session(trial, kind.wish(), size).start();
             for (int i = 0; i <= size; i++) {
@@ -126,7 +126,7 @@ final class PositionChecks {
         GuestRam ram = session.ram();
         int begin = 100;
         ring.beginAt(begin);
-        // Two requests of which a device before this one has taken note, and which it has not used.
+        // Two requests that an earlier device has taken and not used.
         for (Sample.Request request : Rings.requests(trial, session, 2)) {
             ring.add(request.prepare());
         }
@@ -187,7 +187,7 @@ final class PositionChecks {
         for (Used used = ring.poll(); used != null; used = ring.poll()) {
             finish(session, sent, used);
         }
-        // What was taken was used: the driver stands where the device does.
+        // The device used everything that it took, so the driver's position is the device's.
         requireBase(trial, kind, told, ring.usedBase());
         trial.transcript().say(sent.size() + " of " + all + " requests were left in the ring");
         session.goOn(bases);

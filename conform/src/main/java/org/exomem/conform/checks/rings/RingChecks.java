@@ -5,7 +5,7 @@ import java.util.Map;
 import org.exomem.conform.check.Check;
 import org.exomem.conform.check.RingKind;
 
-/** Rings: how they are set up, run and stop, what is in them, and notifications. */
+/** Rings: their setup, start and stop, content, and notifications. */
 public final class RingChecks {
     public static final List<Check> ALL = RingKind.join(
             RingStateChecks.ALL,

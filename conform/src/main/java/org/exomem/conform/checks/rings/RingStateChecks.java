@@ -18,7 +18,7 @@ import org.exomem.conformance.guest.RingDriver;
 import org.exomem.conformance.guest.Used;
 import org.exomem.linux.EventFd;
 
-/** Started and stopped, enabled and disabled. */
+/** Rings that are started and stopped, enabled and disabled. */
 final class RingStateChecks {
     private static final long EVERY_PROTOCOL_FEATURE = -1L;
     private static final long RING_RESET = 1L << 40;
@@ -93,7 +93,7 @@ final class RingStateChecks {
         boolean left = Rings.isLeft(trial, session, "started and was never enabled");
         session.frontEnd().setVringEnable(ring.index(), true);
         if (left) {
-            // Whether the kick before was lost is for another check.
+            // Another check tests whether the earlier kick was lost.
             ring.kickFd().signal();
             Rings.await(session);
         }
@@ -183,7 +183,7 @@ final class RingStateChecks {
         boolean left = Rings.isLeft(trial, session, "started and was disabled before");
         frontEnd.setVringEnable(ring.index(), true);
         if (left) {
-            // Whether the kick before was lost is for another check.
+            // Another check tests whether the earlier kick was lost.
             ring.kickFd().signal();
             Rings.await(session);
         }

@@ -21,18 +21,18 @@ import org.exomem.linux.LinuxException;
 import org.exomem.linux.Poll;
 import org.jspecify.annotations.Nullable;
 
-/** Single steps with rings, for checks that do not do all of them. */
+/** Single steps with rings, for checks that need only some of them. */
 final class Rings {
     private static final int ACKNOWLEDGE_DRIVER_FEATURES_OK_DRIVER_OK = 15;
 
     private Rings() {}
 
-    /** Sets a ring up from where it stands, all but starting and enabling it. */
+    /** Sets a ring up at its present position, without starting or enabling it. */
     static void configure(Session session, RingDriver ring) throws IOException {
         configure(session, ring, ring.base());
     }
 
-    /** Likewise, from another position on. */
+    /** Like {@link #configure(Session, RingDriver)}, at another position. */
     static void configure(Session session, RingDriver ring, int base) throws IOException {
         FrontEnd frontEnd = session.frontEnd();
         frontEnd.setVringNum(ring.index(), ring.size());
@@ -41,7 +41,7 @@ final class Rings {
         frontEnd.setVringCall(ring.index(), ring.callFd());
     }
 
-    /** Starts and enables all rings but the one of the sample request. */
+    /** Starts and enables all rings except that of the sample request. */
     static void startOthers(Session session) throws IOException {
         for (RingDriver ring : session.device().rings()) {
             if (ring != session.ring()) {
@@ -61,18 +61,18 @@ final class Rings {
         session.ring().add(session.request().prepare());
     }
 
-    /** Makes the sample request available, and kicks whether the device wants that or not. */
+    /** Makes the sample request available, and kicks even if the device does not want a kick. */
     static void addAndKick(Session session) {
         add(session);
         session.ring().kickFd().signal();
     }
 
-    /** Waits for the sample request, and looks at its answer. */
+    /** Waits for the sample request, and checks its answer. */
     static void await(Session session) throws IOException {
         session.verify(session.ring().await(session.limits().answer()));
     }
 
-    /** Like {@link #await}, without the call: looks again and again. */
+    /** Like {@link #await}, but polls instead of waiting for the call. */
     static void awaitPolling(Trial trial, Session session, String otherwise) {
         AtomicReference<@Nullable Used> used = new AtomicReference<>();
         trial.expect(
@@ -85,9 +85,9 @@ final class Rings {
     }
 
     /**
-     * The device may leave a request of a disabled ring, or return it without having done anything.
+     * The device may leave a request of a disabled ring, or return it without an effect.
      *
-     * @return whether it has left it
+     * @return whether it has left the request
      */
     static boolean isLeft(Trial trial, Session session, String state) {
         AtomicReference<@Nullable Used> used = new AtomicReference<>();
@@ -106,7 +106,7 @@ final class Rings {
         return used.get() == null;
     }
 
-    /** That many more sample requests, each with buffers of its own. */
+    /** Creates that many more sample requests, each with buffers of its own. */
     static List<Sample.Request> requests(Trial trial, Session session, int count) throws IOException {
         Sample sample = trial.sample().orElseThrow(() -> new Skipped("no request is known that this device serves"));
         List<Sample.Request> requests = new ArrayList<>();
@@ -116,12 +116,12 @@ final class Rings {
         return requests;
     }
 
-    /** Whether a notification is there now; takes none. */
+    /** True if a notification is pending. Does not take it. */
     static boolean isSignalled(EventFd event) {
         return isSignalled(event, Duration.ZERO);
     }
 
-    /** Whether a notification comes within a time; takes none. */
+    /** True if a notification comes within a time. Does not take it. */
     static boolean isSignalled(EventFd event, Duration limit) {
         try {
             return Poll.readable(event.fd(), limit);
@@ -140,7 +140,7 @@ final class Rings {
         return ram.getShort(ring.deviceArea());
     }
 
-    /** Sets used_event of a split ring; the driver leaves it alone after {@link RingDriver#suppressCalls}. */
+    /** Sets used_event of a split ring. The driver does not change it after {@link RingDriver#suppressCalls}. */
     static void setUsedEvent(RingDriver ring, GuestRam ram, int index) {
         ram.putShort(ring.driverArea() + 4 + 2L * ring.size(), index);
     }

@@ -103,7 +103,7 @@ final class SplitNotificationChecks {
         GuestRam ram = session.ram();
         ring.beginAt(begin);
         session.start();
-        // The first one: a device may call without being asked as long as it has not called yet.
+        // The first request: a device that has not called yet may call unasked.
         session.serve();
         ring.suppressCalls();
         int event = begin + 3;

@@ -13,9 +13,9 @@ import org.exomem.conformance.frontend.Features.Protocol;
 import org.exomem.conformance.guest.GuestRam;
 import org.exomem.conformance.guest.RingDriver;
 
-/** What a device does while all its rings are stopped: nothing but to answer. */
+/** A device whose rings are all stopped may only answer messages. */
 final class StoppedDeviceChecks {
-    /** What the check's own guest memory takes; what a device may have besides is not looked at. */
+    /** The check's own guest memory, in bytes. Further memory of a device is not checked. */
     private static final long OWN_MEMORY = 16L << 20;
 
     static final List<Check> ALL = RingKind.join(

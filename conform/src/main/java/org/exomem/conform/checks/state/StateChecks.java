@@ -24,7 +24,10 @@ import org.exomem.conformance.guest.RingDriver;
 import org.exomem.linux.Fd;
 import org.exomem.linux.PipeEnd;
 
-/** A device's state, saved and loaded (DEVICE_STATE). The back-end under test is source and destination, one session after the other. */
+/**
+ * A device's state, saved and loaded (DEVICE_STATE). The back-end under test is source and destination in two
+ * successive sessions.
+ */
 public final class StateChecks {
     private static final Wish WISH = Wish.USUAL.withProtocol(Protocol.DEVICE_STATE);
 
@@ -71,7 +74,7 @@ public final class StateChecks {
 
     private StateChecks() {}
 
-    /** A session in which a request was served, if one is known, and no ring runs any more. */
+    /** A session that has served a request, if one is known, and whose rings are all stopped. */
     private static Session stopped(Trial trial, Session session) throws IOException {
         if (trial.sample().isPresent()) {
             session.start().serve();
@@ -89,7 +92,7 @@ public final class StateChecks {
         byte[] first = Transfer.save(trial, session.frontEnd());
         byte[] second = Transfer.save(trial, session.frontEnd());
         trial.transcript().say("saved twice: " + first.length + " and " + second.length + " bytes");
-        // What was written has to be all of it: the same back-end can load it.
+        // The state must be complete: the same back-end can load it.
         Transfer.load(trial, session.frontEnd(), second);
     }
 
@@ -171,12 +174,12 @@ public final class StateChecks {
         if (destination.hasProtocol(Protocol.STATUS)) {
             destination.frontEnd().setStatus(DRIVER_READY);
         }
-        // The rings are the driver's, which notices nothing.
+        // The driver has the rings, and notices nothing.
         source.serve();
         source.serve();
     }
 
-    /** The first bytes of the config space; nothing if the back-end has none. */
+    /** The first bytes of the config space; empty if the back-end has none. */
     private static byte[] config(Session session) throws IOException {
         if (!session.hasProtocol(Protocol.CONFIG)) {
             return new byte[0];

@@ -14,11 +14,11 @@ import org.exomem.conformance.frontend.StateChannel;
 import org.exomem.linux.Fd;
 import org.exomem.linux.PipeEnd;
 
-/** One transfer of a device's state: the front-end's end of the channel, whichever side has made it. */
+/** One transfer of a device's state: the front-end's end of the channel, which either side may have created. */
 public final class Transfer implements AutoCloseable {
     static final int SAVE = 0;
     static final int LOAD = 1;
-    /** In the answer: no descriptor came with it. */
+    /** Flag of the answer: no descriptor came with it. */
     static final int NO_FD = 1 << 8;
 
     private static final int ERROR = 0xff;
@@ -34,10 +34,10 @@ public final class Transfer implements AutoCloseable {
     }
 
     /**
-     * What the back-end answered to SET_DEVICE_STATE_FD.
+     * The back-end's answer to SET_DEVICE_STATE_FD.
      *
-     * @param value all of the number
-     * @param fds what came along; the receiver's
+     * @param value the whole number
+     * @param fds the descriptors that came with it; the receiver closes them
      */
     record Answer(long value, List<Fd> fds) {
         boolean isError() {
@@ -45,7 +45,7 @@ public final class Transfer implements AutoCloseable {
         }
     }
 
-    /** Asks for a transfer, with the back-end's end of a channel, which stays the caller's. */
+    /** Requests a transfer. The back-end's end of a channel remains the caller's. */
     static Answer ask(FrontEnd frontEnd, int direction, int phase, Fd theirs) throws IOException {
         frontEnd.send(
                 Request.SET_DEVICE_STATE_FD,
@@ -60,7 +60,7 @@ public final class Transfer implements AutoCloseable {
         return new Answer(reply.asLong(), reply.fds());
     }
 
-    /** Begins a transfer; fails the check if the back-end refuses it. */
+    /** Begins a transfer. Fails the check if the back-end refuses it. */
     static Transfer begin(Trial trial, FrontEnd frontEnd, int direction) throws IOException {
         PipeEnd.Pipe pipe = PipeEnd.pipe();
         Fd ours = trial.closeLater(direction == SAVE ? pipe.readEnd() : pipe.writeEnd());
@@ -80,7 +80,7 @@ public final class Transfer implements AutoCloseable {
         return new Transfer(trial, own ? answer.fds().getFirst() : ours, own);
     }
 
-    /** Skips the check if the channel is the front-end's. */
+    /** Skips the check if the front-end created the channel. */
     void requireOfBackEnd() {
         if (!ofBackEnd) {
             throw new Skipped("the back-end makes no channel of its own");
@@ -91,7 +91,7 @@ public final class Transfer implements AutoCloseable {
         return ofBackEnd;
     }
 
-    /** Reads up to the end. */
+    /** Reads up to the end of the data. */
     byte[] readAll() throws IOException {
         return StateChannel.readAll(channel, trial.limits().answer());
     }
@@ -100,18 +100,18 @@ public final class Transfer implements AutoCloseable {
         StateChannel.writeAll(channel, part, trial.limits().answer());
     }
 
-    /** Ends it. */
+    /** Closes the channel. */
     @Override
     public void close() {
         channel.close();
     }
 
-    /** How the last transfer ended: 0 for success. */
+    /** The result of the last transfer: 0 for success. */
     static long check(FrontEnd frontEnd) throws IOException {
         return frontEnd.checkDeviceState();
     }
 
-    /** The state of a device whose rings are stopped; fails the check if it is not to be had. */
+    /** Saves the state of a device whose rings are stopped. Fails the check if the back-end does not provide it. */
     public static byte[] save(Trial trial, FrontEnd frontEnd) throws IOException {
         byte[] state;
         try (Transfer transfer = begin(trial, frontEnd, SAVE)) {
@@ -125,7 +125,7 @@ public final class Transfer implements AutoCloseable {
         return state;
     }
 
-    /** Has a state loaded; fails the check if it is not taken. */
+    /** Loads a state. Fails the check if the back-end does not accept it. */
     public static void load(Trial trial, FrontEnd frontEnd, byte[] state) throws IOException {
         try (Transfer transfer = begin(trial, frontEnd, LOAD)) {
             transfer.write(state);

@@ -8,11 +8,11 @@ import org.exomem.conformance.frontend.Connection;
 import org.exomem.linux.Fd;
 
 /**
- * A request of a front-end, as it came. Who handles it closes the descriptors that nobody keeps.
+ * A request of a front-end, unchecked. The code that handles it closes the descriptors that are not kept.
  *
  * @param flags all 32 bits
- * @param size what the header says of the payload's size, in bytes
- * @param fds all that came along
+ * @param size the payload's size in the header, in bytes
+ * @param fds all descriptors that came with it
  * @param late how many of them did not come with the first byte of the header
  */
 @SuppressWarnings("ArrayRecordComponent") // never compared
@@ -21,17 +21,17 @@ public record FrontEndMessage(int request, int flags, int size, byte[] payload, 
         return (flags & Connection.NEED_REPLY) != 0;
     }
 
-    /** True if it is the request of that number. */
+    /** True if this is the request with that number. */
     public boolean is(int number) {
         return request == number;
     }
 
-    /** True if the payload has a field of four bytes there. */
+    /** True if the payload has four bytes at the offset. */
     public boolean hasInt(int offset) {
         return payload.length >= offset + Integer.BYTES;
     }
 
-    /** True if the payload has a field of eight bytes there. */
+    /** True if the payload has eight bytes at the offset. */
     public boolean hasLong(int offset) {
         return payload.length >= offset + Long.BYTES;
     }
@@ -60,7 +60,7 @@ public record FrontEndMessage(int request, int flags, int size, byte[] payload, 
         return MessageText.requestName(request);
     }
 
-    /** The name, with how much payload and how many descriptors came. */
+    /** The name, with the size of the payload and the number of descriptors. */
     public String described() {
         return name() + " came with " + payload.length + " bytes of payload and " + fds.size() + " descriptors";
     }

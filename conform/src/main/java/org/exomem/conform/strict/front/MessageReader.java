@@ -18,23 +18,23 @@ import org.exomem.linux.LinuxException;
 import org.exomem.linux.MessageSocket;
 import org.exomem.linux.Poll;
 
-/** Reads a front-end's messages, and notes with which byte descriptors came. For one thread. */
+/** Reads a front-end's messages, and records at which byte descriptors came. For one thread. */
 public final class MessageReader {
-    /** Far above what a request has; what says more can't be followed. */
+    /** A size in bytes far above that of any request. The reader gives up on a message that claims more. */
     private static final int LARGEST = 1 << 16;
 
     private final MessageSocket socket;
     private final Traffic traffic;
     private final Duration patience;
 
-    /** What was read. */
+    /** The outcome of a read. */
     public sealed interface Read {}
 
     /** A whole message. */
     public record Whole(FrontEndMessage message) implements Read {}
 
     /**
-     * What is no whole message; nothing after it can be understood.
+     * Not a whole message; nothing after it can be understood.
      *
      * @param why a sentence
      */
@@ -44,7 +44,7 @@ public final class MessageReader {
     /** The front-end has closed the connection between two messages. */
     public record End() implements Read {}
 
-    /** @param patience how long the rest of a message is waited for once it has begun */
+    /** @param patience how long to wait for the rest of a message that has begun */
     public MessageReader(MessageSocket socket, Traffic traffic, Duration patience) {
         this.socket = socket;
         this.traffic = traffic;
@@ -91,7 +91,10 @@ public final class MessageReader {
         return new Broken(why, ByteBuffer.allocate(count).put(bytes, 0, count).array());
     }
 
-    /** Reads until all is there, the front-end has closed, or it sends nothing more; returns how many bytes came. */
+    /**
+     * Reads until all bytes are there, the front-end has closed, or it sends nothing more. Returns the number of bytes
+     * that came.
+     */
     private int fill(byte[] into, int offset, int count, List<Fd> fds) throws IOException {
         int have = 0;
         try (Arena arena = Arena.ofConfined()) {

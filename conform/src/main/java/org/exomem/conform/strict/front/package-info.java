@@ -1,4 +1,4 @@
-/** What comes over the wire from a front-end, as it came. */
+/** The unchecked messages of a front-end. */
 @NullMarked
 package org.exomem.conform.strict.front;
 

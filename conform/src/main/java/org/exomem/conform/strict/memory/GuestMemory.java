@@ -22,15 +22,15 @@ public final class GuestMemory implements AutoCloseable {
     public static final ValueLayout.OfInt LE_INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     public static final ValueLayout.OfLong LE_LONG = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
-    /** Where the regions begin in a table, and the region in the payload of ADD_MEM_REG. */
+    /** The offset of the regions in the payload of SET_MEM_TABLE, and of the region in that of ADD_MEM_REG. */
     private static final int REGIONS = 8;
 
     private List<Shared> regions = new ArrayList<>();
 
-    /** A region that is mapped. */
+    /** A mapped region. */
     public record Shared(Region region, SharedFile file, Mapping mapping, MemorySegment bytes) {}
 
-    /** The regions that a message describes, as far as its payload has them. */
+    /** The regions that a message describes, as far as its payload contains them. */
     public static List<Region> described(FrontEndMessage message) {
         List<Region> all = new ArrayList<>();
         for (int at = REGIONS; at + Payload.REGION_SIZE <= message.payload().length; at += Payload.REGION_SIZE) {
@@ -40,12 +40,12 @@ public final class GuestMemory implements AutoCloseable {
         return all;
     }
 
-    /** Those that are shared now. */
+    /** The regions that are shared now. */
     public List<Region> regions() {
         return regions.stream().map(Shared::region).toList();
     }
 
-    /** SET_MEM_TABLE: takes the descriptors over; what can't be mapped is left out. */
+    /** Serves SET_MEM_TABLE. Takes the descriptors over. Leaves out regions that can't be mapped. */
     public void set(FrontEndMessage message) {
         List<Shared> before = regions;
         regions = new ArrayList<>();
@@ -53,7 +53,7 @@ public final class GuestMemory implements AutoCloseable {
         before.forEach(GuestMemory::close);
     }
 
-    /** ADD_MEM_REG: likewise. */
+    /** Serves ADD_MEM_REG. Takes the descriptor over. Leaves out a region that can't be mapped. */
     public void add(FrontEndMessage message) {
         List<Region> described = described(message);
         for (int i = 0; i < message.fds().size(); i++) {
@@ -80,7 +80,7 @@ public final class GuestMemory implements AutoCloseable {
         }
     }
 
-    /** Why a region can't lie in a file of that size; empty if it can. */
+    /** Why a file of that size can't contain a region; empty if it can. */
     public static Optional<String> whyNotMappable(Region region, long fileSize) {
         if (region.size() <= 0) {
             return Optional.of("it has " + Long.toUnsignedString(region.size()) + " bytes");
@@ -90,7 +90,7 @@ public final class GuestMemory implements AutoCloseable {
                 : Optional.empty();
     }
 
-    /** REM_MEM_REG: returns whether there was such a region. */
+    /** Serves REM_MEM_REG. Returns whether there was such a region. */
     public boolean remove(FrontEndMessage message) {
         List<Region> described = described(message);
         if (described.isEmpty()) {
@@ -109,7 +109,7 @@ public final class GuestMemory implements AutoCloseable {
         return false;
     }
 
-    /** A range by its user address, or null if no region has all of it. */
+    /** A range by its user address; null if no region contains all of it. */
     public @Nullable MemorySegment user(long address, long length) {
         for (Shared shared : regions) {
             MemorySegment found = slice(shared, address - shared.region().userAddress(), length);
@@ -120,7 +120,7 @@ public final class GuestMemory implements AutoCloseable {
         return null;
     }
 
-    /** A range by its guest address, or null if no region has all of it. */
+    /** A range by its guest address; null if no region contains all of it. */
     public @Nullable MemorySegment guest(long address, long length) {
         for (Shared shared : regions) {
             MemorySegment found = slice(shared, address - shared.region().guestAddress(), length);
@@ -131,7 +131,7 @@ public final class GuestMemory implements AutoCloseable {
         return null;
     }
 
-    /** The guest address of a user address, or -1 if no region has it. */
+    /** The guest address of a user address; -1 if no region contains it. */
     public long guestAddress(long user) {
         for (Shared shared : regions) {
             long at = user - shared.region().userAddress();
@@ -151,7 +151,9 @@ public final class GuestMemory implements AutoCloseable {
                 .orElse(0);
     }
 
-    /** Gives a range back to the host, so that it reads as zeros. Returns false if it is not all in guest memory. */
+    /**
+     * Returns a range to the host, so that it reads as zeros. Returns false if guest memory does not contain all of it.
+     */
     public boolean discard(long guest, long length) throws LinuxException {
         for (Shared shared : regions) {
             long at = guest - shared.region().guestAddress();
@@ -163,7 +165,7 @@ public final class GuestMemory implements AutoCloseable {
         return false;
     }
 
-    /** True if a range holds zeros only. What its file has no memory for is not touched. */
+    /** True if a range contains only zeros. Does not touch holes of the file. */
     public boolean isZero(long guest, long length) throws LinuxException {
         for (Shared shared : regions) {
             long at = guest - shared.region().guestAddress();

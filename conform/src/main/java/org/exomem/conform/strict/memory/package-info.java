@@ -1,4 +1,4 @@
-/** Guest memory, as a front-end has shared it. */
+/** The guest memory that a front-end has shared. */
 @NullMarked
 package org.exomem.conform.strict.memory;
 

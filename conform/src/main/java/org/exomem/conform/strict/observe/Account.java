@@ -9,9 +9,9 @@ import org.exomem.conform.strict.scene.Scene;
 import org.exomem.conform.trial.DeviceType;
 import org.exomem.conform.wire.Transcript;
 
-/** Has everything watched during one session, and keeps what was seen. For one thread. */
+/** Passes the events of one session to all observers, and keeps what they have seen. For one thread. */
 public final class Account {
-    /** Of what happened before something was wrong. */
+    /** The number of lines that are kept of the transcript before a fault. */
     private static final int LINES = 24;
 
     private static final int MESSAGES = 3;
@@ -19,7 +19,7 @@ public final class Account {
     private final Transcript transcript;
     private final List<Entry> entries;
 
-    /** Those of the observations that are for the device's type. */
+    /** Uses the observations that are for the device's type. */
     public Account(List<Observation> observations, DeviceType device, Transcript transcript) {
         this.transcript = transcript;
         this.entries = observations.stream()
@@ -28,14 +28,14 @@ public final class Account {
                 .toList();
     }
 
-    /** Something happens. */
+    /** Passes an event to the observers. */
     public void see(Event event, Scene scene) {
         for (Entry entry : entries) {
             entry.observer.see(event, scene, entry);
         }
     }
 
-    /** What came of each: PASS where it was seen and right, FAIL where it was wrong, SKIP where it was not seen. */
+    /** The result of each observation: PASS if it was seen and right, FAIL if it was wrong, SKIP if it was not seen. */
     public List<CheckResult> results() {
         return entries.stream().map(Entry::result).toList();
     }

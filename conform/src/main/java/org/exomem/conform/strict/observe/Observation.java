@@ -12,12 +12,12 @@ import org.exomem.conform.strict.scene.Scene;
 import org.exomem.conform.trial.DeviceType;
 
 /**
- * What is watched about one requirement, or about several that are kept or broken together.
+ * What is observed about one requirement, or about several that are kept or broken together.
  *
  * @param requirements ids of the catalogue
- * @param name a sentence that says what is so if they are kept
- * @param device the type of device at which it can be seen; ANY for all
- * @param observer makes one for each session
+ * @param name a sentence that states the behaviour that they demand
+ * @param device the type of device at which it can be seen; ANY for all types
+ * @param observer makes an observer for each session
  */
 public record Observation(List<String> requirements, String name, DeviceType device, Supplier<Observer> observer)
         implements Subject {
@@ -25,29 +25,29 @@ public record Observation(List<String> requirements, String name, DeviceType dev
         requirements = List.copyOf(requirements);
     }
 
-    /** With an observer that remembers. */
+    /** With an observer that has state. */
     public static Observation of(String requirement, String name, Supplier<Observer> observer) {
         return new Observation(List.of(requirement), name, DeviceType.ANY, observer);
     }
 
-    /** With an observer that only looks, and remembers nothing. */
+    /** With an observer without state. */
     public static Observation looking(String requirement, String name, Observer observer) {
         return of(requirement, name, () -> observer);
     }
 
-    /** Of each request of that number; how it came is told if it is wrong. */
+    /** Examines each request with that number. If one is wrong, the report describes it. */
     public static Observation ofRequest(
             String requirement, String name, int request, Predicate<FrontEndMessage> right) {
         return ofRequest(requirement, name, request, (message, scene) -> right.test(message));
     }
 
-    /** The same, with the scene as it was before. */
+    /** The same, with the scene as it was before the request. */
     public static Observation ofRequest(
             String requirement, String name, int request, BiPredicate<FrontEndMessage, Scene> right) {
         return ofRequests(requirement, name, message -> message.is(request), right);
     }
 
-    /** The same of all requests of a kind. */
+    /** The same for all requests of a kind. */
     public static Observation ofRequests(
             String requirement,
             String name,
@@ -60,12 +60,12 @@ public record Observation(List<String> requirements, String name, DeviceType dev
         });
     }
 
-    /** The same, for one type of device. */
+    /** Returns the same observation for one type of device. */
     public Observation on(DeviceType type) {
         return new Observation(requirements, name, type, observer);
     }
 
-    /** The same, which is about these requirements too. */
+    /** Returns the same observation, which is also about these requirements. */
     public Observation and(String... others) {
         List<String> all = new ArrayList<>(requirements);
         all.addAll(List.of(others));

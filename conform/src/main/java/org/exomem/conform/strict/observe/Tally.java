@@ -1,18 +1,18 @@
 package org.exomem.conform.strict.observe;
 
-/** Where an observer tells what it has seen. */
+/** Receives the findings of an observer. */
 public interface Tally {
-    /** The requirement was kept, once more. */
+    /** The requirement was met once more. */
     void kept();
 
     /**
-     * The requirement was not kept.
+     * The requirement was not met.
      *
-     * @param what what came, and what should have come, in a sentence
+     * @param what what came and what was expected, in a sentence
      */
     void broken(String what);
 
-    /** One of both. */
+    /** Reports {@link #kept} or {@link #broken}. */
     default void judge(boolean right, String otherwise) {
         if (right) {
             kept();

@@ -1,4 +1,4 @@
-/** What is watched, and the account that is kept of it. */
+/** Observations, and the account of their results. */
 @NullMarked
 package org.exomem.conform.strict.observe;
 

@@ -22,11 +22,11 @@ import org.exomem.conform.strict.scene.Scene;
 import org.exomem.conform.trial.DeviceType;
 import org.exomem.conformance.guest.BalloonFeatures;
 
-/** Pages that go into a balloon and out of it. */
+/** Pages that are put into a balloon and taken out of it. */
 final class BalloonObservers {
-    /** How long a driver may take to begin what the device wants. */
+    /** The longest time for a driver to begin what the device wants. */
     private static final Duration TO_BEGIN = Duration.ofSeconds(10);
-    /** What a driver does shortly after num_pages was changed, it may have begun before. */
+    /** Requests that come within this time after a change of num_pages may have begun before the change. */
     private static final Duration TO_NOTICE = Duration.ofSeconds(2);
 
     private static final Duration TO_TELL = Duration.ofSeconds(5);
@@ -97,7 +97,7 @@ final class BalloonObservers {
         return scene.isOver(scene.balloon().targetSince(), System.nanoTime(), TO_NOTICE);
     }
 
-    /** Something has to come on the inflate queue while more is wanted. */
+    /** The driver must send a request on the inflate queue while the device wants more pages. */
     private static final class Gives implements Observer {
         private long since;
 
@@ -155,7 +155,7 @@ final class BalloonObservers {
         }
     }
 
-    /** Compares what pages hold when a request comes, and when it is used. */
+    /** Compares the content of pages at the arrival of a request and when the request is used. */
     private static final class Untouched implements Observer {
         private final Role role;
         private final Map<Chain, List<Integer>> before = new HashMap<>();
@@ -225,7 +225,7 @@ final class BalloonObservers {
         }
     }
 
-    /** For others that look at buffers. */
+    /** For other observers that examine buffers. */
     static boolean isReadable(Chain chain) {
         return !chain.buffers().isEmpty() && chain.buffers().stream().noneMatch(each -> each.has(Descriptor.WRITE));
     }

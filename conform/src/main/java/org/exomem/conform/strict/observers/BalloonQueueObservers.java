@@ -125,8 +125,8 @@ final class BalloonQueueObservers {
                     Observation.looking(
                             "balloon.report.2",
                             "With PAGE_POISON, reported pages are filled with poison_val",
-                            // When it is used: a write of poison_val before it may be on its way when the chain is
-                            // found.
+                            // Checked at the use of the chain: a write of poison_val before it may still be on its way
+                            // when the chain is found.
                             (event, scene, tally) -> {
                                 if (event instanceof Event.Using(Ring ring, Chain chain, Chain now)
                                         && scene.role(ring) == Role.REPORTING
@@ -172,7 +172,7 @@ final class BalloonQueueObservers {
         return true;
     }
 
-    /** A buffer of statistics has to come soon. */
+    /** The driver must send a buffer of statistics soon. */
     private static final class Offers implements Observer {
         private final boolean first;
         private boolean due;
@@ -235,7 +235,7 @@ final class BalloonQueueObservers {
         }
     }
 
-    /** Follows a session of hinting, for one of the rules about it. */
+    /** Follows a hinting session, for one of the rules about it. */
     private static final class Hints implements Observer {
         private final String rule;
         private final Set<Integer> begun = new HashSet<>();
@@ -334,7 +334,7 @@ final class BalloonQueueObservers {
         }
     }
 
-    /** Compares what reported pages hold when they are reported, and when the report is used. */
+    /** Compares the content of reported pages at the report and when the report is used. */
     private static final class ReportsUntouched implements Observer {
         private final Map<Chain, List<Integer>> before = new HashMap<>();
 

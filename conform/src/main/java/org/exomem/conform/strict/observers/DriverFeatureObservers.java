@@ -15,10 +15,10 @@ import org.exomem.conformance.frontend.Features;
 import org.exomem.conformance.frontend.Request;
 import org.exomem.conformance.guest.BalloonFeatures;
 
-/** The features that a driver accepts. The front-end tells them by SET_FEATURES, with two bits of its own. */
+/** The features that a driver accepts. The front-end sends them in SET_FEATURES, together with two bits of its own. */
 final class DriverFeatureObservers {
     private static final long FRONT_ENDS_OWN = Features.LOG_ALL | Features.PROTOCOL_FEATURES;
-    /** Of the memory device. */
+    /** Feature bit of the memory device. */
     private static final long UNPLUGGED_INACCESSIBLE = 1L << 1;
 
     static final List<Observation> ALL = all();
@@ -91,7 +91,7 @@ final class DriverFeatureObservers {
     }
 
     private static boolean isChoice(Event event) {
-        // A front-end may set features before there is a driver: then none that a driver chooses is among them.
+        // A front-end may set features before there is a driver. They then contain none that a driver chooses.
         return event instanceof Event.Requested(FrontEndMessage message)
                 && message.is(Request.SET_FEATURES)
                 && (message.longAt(0) & ~FRONT_ENDS_OWN) != 0;

@@ -12,8 +12,8 @@ import org.exomem.conformance.frontend.Features;
 import org.exomem.conformance.frontend.Request;
 
 /**
- * The device status as the driver writes it, and what depends on its order. Seen only where the front-end passes the driver's writes
- * on: where it tells ACKNOWLEDGE or DRIVER.
+ * The device status as the driver writes it, and rules about its order. Visible only if the front-end forwards the
+ * driver's writes: it does so if it sends ACKNOWLEDGE or DRIVER.
  */
 final class DriverStatusObservers {
     private static final int STEPS = Scene.ACKNOWLEDGE | Scene.DRIVER | Scene.FEATURES_OK | Scene.DRIVER_OK;
@@ -147,14 +147,14 @@ final class DriverStatusObservers {
 
     private DriverStatusObservers() {}
 
-    /** The status that is written; -1 if none is. */
+    /** The status that an event writes; -1 if it writes none. */
     private static int written(Event event) {
         return event instanceof Event.Requested(FrontEndMessage message) && message.is(Request.SET_STATUS)
                 ? (int) message.longAt(0) & 0xff
                 : -1;
     }
 
-    /** True if what is written is what the driver writes. */
+    /** True if the written value is the driver's. */
     private static boolean isDrivers(Scene scene, int written) {
         return scene.isDriverSeen() || (written & (Scene.ACKNOWLEDGE | Scene.DRIVER)) != 0;
     }
@@ -179,7 +179,7 @@ final class DriverStatusObservers {
         return Integer.toHexString(status);
     }
 
-    /** After a write of the status it is read before anything else is written or made available. */
+    /** After a write of the status, the status is read before anything else is written or made available. */
     private static final class StatusReadAfter implements Observer {
         private final boolean suspending;
         private boolean due;

@@ -6,7 +6,7 @@ import org.exomem.conform.strict.observe.Tally;
 import org.exomem.conform.strict.scene.Event;
 import org.exomem.conform.strict.scene.Scene;
 
-/** Waits for the front-end to end the session after the device has done something on purpose. */
+/** Waits for the front-end to end the session after a deliberate fault of the device. */
 final class EndsAfter implements Observer {
     private static final Duration LIMIT = Duration.ofSeconds(5);
 

@@ -23,7 +23,7 @@ final class FormObservers {
     private static final int SINGLE_REGION = 8 + Payload.REGION_SIZE;
     private static final int TABLE_REGIONS = 8;
     private static final int LOG = 16;
-    /** As the document has it, without the padding of a C structure. */
+    /** The size in the document, without the padding of a C structure. */
     private static final int INFLIGHT = 20;
 
     private static final Set<Integer> NUMBERS = Set.of(

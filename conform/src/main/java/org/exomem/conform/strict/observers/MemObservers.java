@@ -17,7 +17,7 @@ import org.exomem.conform.strict.scene.Scene;
 import org.exomem.conform.trial.DeviceType;
 import org.exomem.linux.LinuxException;
 
-/** What drivers of memory devices do. */
+/** The behaviour of drivers of memory devices. */
 final class MemObservers {
     private static final Duration TO_BEGIN = Duration.ofSeconds(10);
 
@@ -60,7 +60,7 @@ final class MemObservers {
 
     private MemObservers() {}
 
-    /** Blocks that are to be plugged are still as the device left them: full of zeros. */
+    /** Blocks that are to be plugged must still be as the device left them: full of zeros. */
     private static void unwritten(MemRequest request, Scene scene, Tally tally) {
         MemState mem = scene.mem();
         if (request.type() != MemRequest.PLUG || !mem.isRange(request.address(), request.blocks())) {
@@ -76,7 +76,7 @@ final class MemObservers {
                         scene.memory().isZero(address, mem.block()),
                         "the block at 0x" + Long.toHexString(address) + " is not plugged, and holds something");
             } catch (LinuxException e) {
-                // Where its file can't be asked, nothing is known.
+                // If the file can't be examined, nothing is known.
             }
         }
     }

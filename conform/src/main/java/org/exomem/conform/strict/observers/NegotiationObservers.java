@@ -11,11 +11,11 @@ import org.exomem.conformance.frontend.Features;
 import org.exomem.conformance.frontend.Features.Protocol;
 import org.exomem.conformance.frontend.Request;
 
-/** Features of the protocol, what is sent only with them, and ownership. */
+/** Protocol features, the requests that need one, and ownership. */
 final class NegotiationObservers {
     private static final long GET_VRING_BASE_INFLIGHT = 1L << 20;
 
-    /** Requests that a protocol feature is for. */
+    /** Requests that belong to a protocol feature. */
     private static final Map<Integer, Long> EXTENSIONS = Map.ofEntries(
             Map.entry(Request.SET_BACKEND_REQ_FD, Protocol.BACKEND_REQ),
             Map.entry(Request.SET_VRING_ENDIAN, Protocol.CROSS_ENDIAN),
@@ -168,7 +168,7 @@ final class NegotiationObservers {
         };
     }
 
-    /** The requests are sent only with a protocol feature. */
+    /** These requests may be sent only with a protocol feature. */
     private static void only(List<Observation> all, String id, String feature, int... requests) {
         List<Integer> wanted = java.util.Arrays.stream(requests).boxed().toList();
         String names = String.join(

@@ -70,7 +70,7 @@ final class NotificationObservers {
         }
     }
 
-    /** Something has to come of the driver after a call without a reason. */
+    /** The driver must continue after a call without a reason. */
     private static final class GoesOn implements Observer {
         private static final Duration LIMIT = Duration.ofSeconds(15);
         private long since;

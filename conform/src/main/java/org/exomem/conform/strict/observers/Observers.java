@@ -6,7 +6,7 @@ import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.exomem.conform.strict.observe.Observation;
 
-/** All that is watched, and why the rest is not. */
+/** All observations, and the reasons why the other requirements have none. */
 public final class Observers {
     private static final List<Observation> ALL = Stream.of(
                     HeaderObservers.ALL,
@@ -48,7 +48,7 @@ public final class Observers {
         return ALL;
     }
 
-    /** Observable requirements of front-ends and drivers that are not watched, and why. */
+    /** Observable requirements of front-ends and drivers that have no observation, and why. */
     public static Map<String, String> unwatched() {
         return UNWATCHED;
     }

@@ -13,7 +13,7 @@ import org.exomem.conform.strict.scene.Scene;
 import org.exomem.conformance.frontend.Features;
 import org.exomem.conformance.frontend.RingAddresses;
 
-/** What drivers put into packed rings. */
+/** What drivers write into packed rings. */
 final class PackedRingObservers {
     static final List<Observation> ALL = all();
 

@@ -19,7 +19,7 @@ import org.exomem.conformance.frontend.Features.Protocol;
 import org.exomem.conformance.frontend.Request;
 import org.exomem.conformance.frontend.RingAddresses;
 
-/** How a front-end sets rings up, starts and stops them. */
+/** How a front-end sets up, starts and stops rings. */
 final class SetUpObservers {
     private static final Duration TO_KICK = Duration.ofSeconds(2);
     private static final Duration TO_ENABLE = Duration.ofSeconds(2);
@@ -95,7 +95,7 @@ final class SetUpObservers {
         }
     }
 
-    /** A ring on which something is available has to be enabled soon. */
+    /** A ring with an available chain must be enabled soon. */
     private static final class Enabled implements Observer {
         private final Map<Ring, Long> waiting = new HashMap<>();
 
@@ -152,7 +152,7 @@ final class SetUpObservers {
         }
     }
 
-    /** A driver that uses rings has set DRIVER_OK before, and has reset a device that begins anew. */
+    /** A driver that uses rings must have set DRIVER_OK, and must have reset a device that starts anew. */
     private static final class StatusTold implements Observer {
         private final Set<Ring> ranBefore = new HashSet<>();
         private boolean told;

@@ -14,7 +14,7 @@ import org.exomem.conform.strict.scene.Scene;
 import org.exomem.conformance.frontend.Features;
 import org.exomem.conformance.frontend.RingAddresses;
 
-/** What drivers put into split rings. */
+/** What drivers write into split rings. */
 final class SplitRingObservers {
     private static final long MOST_BYTES = 1L << 32;
 
@@ -172,7 +172,7 @@ final class SplitRingObservers {
         return chain.descriptors().stream().anyMatch(each -> each.has(Descriptor.INDIRECT));
     }
 
-    /** The flags that the driver has set, when it makes a chain available; -1 otherwise. */
+    /** The flags that the driver has set when it makes a chain available; -1 for other events. */
     private static int flags(Event event, Scene scene, boolean eventIndex) {
         return event instanceof Event.Available(Ring ring, Chain chain)
                         && scene.has(Features.EVENT_IDX) == eventIndex
@@ -196,7 +196,7 @@ final class SplitRingObservers {
                 + ", used ring at 0x" + Long.toHexString(scene.memory().guestAddress(at.used()));
     }
 
-    /** @param wrong what is wrong with a chain; empty if nothing is */
+    /** @param wrong returns what is wrong with a chain; empty if nothing is */
     private static void chain(List<Observation> all, String id, String name, BiFunction<Chain, Scene, String> wrong) {
         all.add(Observation.looking(id, name, (event, scene, tally) -> {
             if (event instanceof Event.Available(Ring ring, Chain chain) && isSplit(scene)) {

@@ -14,7 +14,7 @@ import org.exomem.conformance.frontend.RingAddresses;
 import org.exomem.linux.LinuxException;
 import org.exomem.linux.SharedFile;
 
-/** Migration: the log of written pages, the state of the device, postcopy. */
+/** Migration: the log of written pages, the state of the device, post-copy. */
 final class StateObservers {
     private static final long PAGE = 4096;
     private static final long PAGES_IN_A_BYTE = 8;

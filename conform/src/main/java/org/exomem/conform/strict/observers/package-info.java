@@ -1,4 +1,4 @@
-/** All that is watched at a front-end and a driver, by topic. */
+/** All observations of a front-end and a driver, by topic. */
 @NullMarked
 package org.exomem.conform.strict.observers;
 

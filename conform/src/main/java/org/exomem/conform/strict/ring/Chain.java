@@ -8,13 +8,13 @@ import java.util.Optional;
 import org.exomem.conform.strict.memory.GuestMemory;
 
 /**
- * What the driver has made available at once, right or wrong.
+ * A chain that the driver has made available, valid or not.
  *
- * @param id by which it goes back: the head in a split ring, the buffer's id in a packed one
+ * @param id the id with which it is returned: the head in a split ring, the buffer's id in a packed one
  * @param descriptors those in the ring
  * @param table those in the indirect table, if there is one in guest memory
  * @param fault why it can't be followed to its end; empty if it can
- * @param number of the ring's chains, from 0 on
+ * @param number of the chain in its ring, from 0
  */
 public record Chain(int id, List<Descriptor> descriptors, List<Descriptor> table, Optional<String> fault, long number) {
     public Chain {
@@ -22,7 +22,7 @@ public record Chain(int id, List<Descriptor> descriptors, List<Descriptor> table
         table = List.copyOf(table);
     }
 
-    /** The buffers: without a descriptor that refers to a table, and with those in it. */
+    /** The descriptors of buffers: those in the table are included, and those that refer to a table are not. */
     public List<Descriptor> buffers() {
         if (table.isEmpty()) {
             return descriptors.stream()
@@ -42,7 +42,7 @@ public record Chain(int id, List<Descriptor> descriptors, List<Descriptor> table
         return buffers().stream().filter(each -> each.has(Descriptor.WRITE)).toList();
     }
 
-    /** The bytes that the device reads, as far as they are in guest memory; the first 64 KiB. */
+    /** The bytes that the device reads, as far as they are in guest memory; at most the first 64 KiB. */
     public byte[] bytes(GuestMemory memory) {
         byte[] all = new byte[0];
         for (Descriptor buffer : readable()) {

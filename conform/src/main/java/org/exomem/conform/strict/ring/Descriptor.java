@@ -4,8 +4,8 @@ import java.lang.foreign.MemorySegment;
 import org.exomem.conform.strict.memory.GuestMemory;
 
 /**
- * A descriptor as it stands in a table. In a split ring {@code link} is the number of the next one, in a packed ring the id of the
- * buffer.
+ * A descriptor as it is in a table, unchecked. In a split ring {@code link} is the number of the next descriptor, in a
+ * packed ring the id of the buffer.
  *
  * @param place its number in its table
  * @param address guest address in bytes

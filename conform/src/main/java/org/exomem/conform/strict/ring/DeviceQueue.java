@@ -7,7 +7,7 @@ import java.util.Optional;
 import org.exomem.conform.strict.memory.GuestMemory;
 import org.exomem.conformance.frontend.Features;
 
-/** The device's side of a ring that runs. Takes what is available as it stands, also what is wrong. For one thread. */
+/** The device's side of a running ring. Takes available chains unchecked, even invalid ones. For one thread. */
 public abstract sealed class DeviceQueue permits SplitQueue, PackedQueue {
     final GuestMemory memory;
     final int size;
@@ -22,7 +22,7 @@ public abstract sealed class DeviceQueue permits SplitQueue, PackedQueue {
     }
 
     /**
-     * A queue of the kind that was negotiated.
+     * Creates a queue of the kind that was negotiated.
      *
      * @param base the position of SET_VRING_BASE
      */
@@ -51,36 +51,36 @@ public abstract sealed class DeviceQueue permits SplitQueue, PackedQueue {
         return size;
     }
 
-    /** How many chains were taken and not used. */
+    /** The number of chains that were taken and not used. */
     public final int inFlight() {
         return inFlight;
     }
 
-    /** How many chains were taken in all. */
+    /** The total number of chains that were taken. */
     public final long taken() {
         return taken;
     }
 
     /**
-     * What was taken at once.
+     * The chains that were taken at once.
      *
      * @param fault what is wrong with the ring itself, so that no more can be taken from it; empty if nothing is
      */
     public record Taken(List<Chain> chains, Optional<String> fault) {}
 
-    /** Takes all that is available. */
+    /** Takes all available chains. */
     public abstract Taken take();
 
-    /** True if something is available that was not taken. */
+    /** True if a chain is available that was not taken. */
     public abstract boolean isPending();
 
-    /** The chain as it stands in the ring now: what the driver should not have changed. */
+    /** Reads a chain from the ring again; the driver should not have changed it. */
     public abstract Chain again(Chain chain);
 
-    /** Puts a chain back. */
+    /** Returns a chain to the driver. */
     public abstract void use(Chain chain, long written);
 
-    /** Whether the driver wants to be called for what was used since this was last asked. */
+    /** Whether the driver wants a call for the chains that were used since the last question. */
     public abstract boolean callWanted();
 
     /** Asks the driver to notify the device of the next chain. */
@@ -89,10 +89,10 @@ public abstract sealed class DeviceQueue permits SplitQueue, PackedQueue {
     /** Asks the driver not to notify the device of more chains. */
     public abstract void refuseKicks();
 
-    /** The position for GET_VRING_BASE, if all that was taken has been used. */
+    /** The position for GET_VRING_BASE, if all chains that were taken are used. */
     public abstract int position();
 
-    /** What is written at the position where no chain is available: for messages. */
+    /** The ring's content at the position where no chain is available, for messages. */
     public abstract String state();
 
     final List<Descriptor> table(Descriptor indirect) {

@@ -53,7 +53,7 @@ public final class PackedQueue extends DeviceQueue {
     }
 
     private int flags(int place) {
-        // Acquire: the rest of the descriptor is read after the flags that make it valid.
+        // Acquire: the rest of the descriptor must be read after the flags that make it valid.
         return Short.toUnsignedInt((short) SHORT.getAcquire(ring, (long) Descriptor.SIZE * place + 14));
     }
 
@@ -135,7 +135,7 @@ public final class PackedQueue extends DeviceQueue {
         ring.set(LE_INT, at + 8, (int) written);
         ring.set(LE_SHORT, at + 12, (short) chain.id());
         int flags = (usedWrap ? Descriptor.AVAIL | Descriptor.USED : 0) | (written > 0 ? Descriptor.WRITE : 0);
-        // Release: the driver sees length and id before the flags that make them valid.
+        // Release: the driver must see length and id before the flags that make them valid.
         SHORT.setRelease(ring, at + 14, (short) flags);
         used += chain.descriptors().size();
         if (used >= size) {

@@ -11,7 +11,7 @@ import org.exomem.conformance.frontend.RingAddresses;
 import org.exomem.linux.EventFd;
 import org.jspecify.annotations.Nullable;
 
-/** A ring as the front-end has set it up so far. For one thread. */
+/** A ring, with what the front-end has set up so far. For one thread. */
 public final class Ring implements AutoCloseable {
     private final int index;
     private OptionalInt size = OptionalInt.empty();
@@ -72,7 +72,7 @@ public final class Ring implements AutoCloseable {
         enabled = now;
     }
 
-    /** True if SET_VRING_KICK came since the ring was last stopped. */
+    /** True if SET_VRING_KICK came after the ring was last stopped. */
     public boolean isKickGiven() {
         return kickGiven;
     }
@@ -81,7 +81,7 @@ public final class Ring implements AutoCloseable {
         return kick;
     }
 
-    /** Takes the descriptor over; null if the device is to poll. */
+    /** Takes the descriptor over; null if the device must poll. */
     public void setKick(@Nullable EventFd event) {
         close(kick);
         kick = event;
@@ -103,7 +103,7 @@ public final class Ring implements AutoCloseable {
         return Optional.ofNullable(queue);
     }
 
-    /** Why nothing more can be taken from it; empty as long as it can. */
+    /** Why no more chains can be taken from it; empty while they can. */
     public Optional<String> fault() {
         return fault;
     }
@@ -112,20 +112,20 @@ public final class Ring implements AutoCloseable {
         fault = Optional.of(why);
     }
 
-    /** Chains that were taken and not used, in the order in which they came. */
+    /** Chains that were taken and not used, in the order of their arrival. */
     public Deque<Held> held() {
         return held;
     }
 
-    /** True if all parts were told that a ring needs to run. */
+    /** True if the front-end has set everything that a ring needs to run. */
     public boolean isComplete() {
         return size.isPresent() && base.isPresent() && addresses.isPresent() && kickGiven;
     }
 
     /**
-     * Begins to run, if all parts are in guest memory.
+     * Starts the ring, if all its parts are in guest memory.
      *
-     * @return why it can't; empty if it runs
+     * @return why it can't start; empty if it runs
      */
     public Optional<String> start(GuestMemory memory, long features) {
         if (!isComplete()) {
@@ -152,7 +152,7 @@ public final class Ring implements AutoCloseable {
         return Optional.empty();
     }
 
-    /** Stops; returns the position. Chains that were taken should have been used before. */
+    /** Stops the ring, and returns its position. All chains that were taken should have been used before. */
     public int stop() {
         int position = queue == null ? base.orElse(0) : queue.position();
         queue = null;
@@ -163,7 +163,7 @@ public final class Ring implements AutoCloseable {
         return position;
     }
 
-    /** Calls the driver if there is a descriptor for it. */
+    /** Calls the driver if there is a call descriptor. */
     public void callDriver() {
         if (call != null) {
             call.signal();

@@ -44,18 +44,18 @@ public final class SplitQueue extends DeviceQueue {
         this.calledIndex = usedIndex;
     }
 
-    /** The bytes that the available ring has. */
+    /** The size of the available ring in bytes. */
     static long availableBytes(int size, long features) {
         return 4 + 2L * size + ((features & Features.EVENT_IDX) != 0 ? 2 : 0);
     }
 
-    /** The bytes that the used ring has. */
+    /** The size of the used ring in bytes. */
     static long usedBytes(int size, long features) {
         return 4 + 8L * size + ((features & Features.EVENT_IDX) != 0 ? 2 : 0);
     }
 
     private int availableIndex() {
-        // Acquire: entries and descriptors are read after the index that makes them valid.
+        // Acquire: entries and descriptors must be read after the index that makes them valid.
         return Short.toUnsignedInt((short) SHORT.getAcquire(available, 2L));
     }
 
@@ -121,7 +121,7 @@ public final class SplitQueue extends DeviceQueue {
         }
     }
 
-    /** Follows the links in a table from its first entry on. */
+    /** Follows the links in a table from its first entry. */
     private Chain withTable(int head, List<Descriptor> inRing, List<Descriptor> table, long number) {
         List<Descriptor> found = new ArrayList<>();
         int at = 0;
@@ -155,7 +155,7 @@ public final class SplitQueue extends DeviceQueue {
         used.set(LE_INT, entry, chain.id());
         used.set(LE_INT, entry + 4, (int) written);
         usedIndex = (usedIndex + 1) & 0xffff;
-        // Release: the driver sees the entry before the index that makes it valid.
+        // Release: the driver must see the entry before the index that makes it valid.
         SHORT.setRelease(used, 2L, (short) usedIndex);
         inFlight--;
     }
@@ -179,7 +179,7 @@ public final class SplitQueue extends DeviceQueue {
         } else {
             used.set(LE_SHORT, 0, (short) 0);
         }
-        // The wish must be visible before the index is looked at once more.
+        // The driver must see the request for kicks before the device reads the index once more.
         VarHandle.fullFence();
     }
 
@@ -188,7 +188,7 @@ public final class SplitQueue extends DeviceQueue {
         if (!has(Features.EVENT_IDX)) {
             used.set(LE_SHORT, 0, (short) NO_KICK);
         }
-        // With EVENT_IDX, the event stays where the driver has passed it.
+        // With EVENT_IDX, the event stays at an index that the driver has passed.
         VarHandle.fullFence();
     }
 

@@ -1,4 +1,4 @@
-/** Rings, from the device's side: every number in them is read as it stands, right or wrong. */
+/** The device's side of rings. Every number in them is read unchecked. */
 @NullMarked
 package org.exomem.conform.strict.ring;
 

@@ -2,7 +2,9 @@ package org.exomem.conform.strict.scene;
 
 import java.util.BitSet;
 
-/** What a balloon wants and knows. Pages have 4096 bytes, and are numbered from guest address 0 on. For one thread. */
+/**
+ * What a balloon wants and knows. Pages have 4096 bytes, and their numbers count from guest address 0. For one thread.
+ */
 public final class BalloonState {
     public static final long PAGE = 4096;
     /** Reserved command ids of hinting. */
@@ -18,12 +20,12 @@ public final class BalloonState {
     private int command = STOP;
     private int poison;
 
-    /** Those in the balloon: the device has used the request that named them. */
+    /** The pages in the balloon: the device has used the request that named them. */
     public BitSet pages() {
         return pages;
     }
 
-    /** Those that were named on the inflate queue by requests that the device has not used. */
+    /** The pages that were named on the inflate queue by requests that the device has not used. */
     public BitSet inflating() {
         return inflating;
     }
@@ -43,7 +45,7 @@ public final class BalloonState {
         targetSince = now;
     }
 
-    /** What the driver says it has in the balloon. */
+    /** The number of pages that the driver reports in the balloon. */
     public int actual() {
         return actual;
     }

@@ -6,7 +6,7 @@ import org.exomem.conform.strict.memory.GuestMemory;
 import org.exomem.conform.strict.ring.Chain;
 
 /**
- * A request of a memory device's driver, as it stands in guest memory.
+ * A request of a memory device's driver, as it is in guest memory.
  *
  * <pre>
  *  0 le16 type

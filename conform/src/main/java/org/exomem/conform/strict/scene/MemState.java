@@ -2,7 +2,7 @@ package org.exomem.conform.strict.scene;
 
 import java.util.BitSet;
 
-/** The blocks of a memory device, and what it wants. All sizes and addresses are bytes. For one thread. */
+/** The blocks of a memory device, and the size that it wants. All sizes and addresses are bytes. For one thread. */
 public final class MemState {
     private final long address;
     private final long size;
@@ -29,7 +29,7 @@ public final class MemState {
         return block;
     }
 
-    /** By the number of the block. */
+    /** The plugged blocks, by the number of the block. */
     public BitSet plugged() {
         return plugged;
     }
@@ -52,7 +52,7 @@ public final class MemState {
         requestedSince = now;
     }
 
-    /** True if whole blocks of the region are meant. */
+    /** True if the range consists of whole blocks of the region. */
     public boolean isRange(long from, long blocks) {
         long at = from - address;
         return blocks > 0 && at >= 0 && at % block == 0 && blocks <= (size - at) / block;

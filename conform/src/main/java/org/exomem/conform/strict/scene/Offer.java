@@ -6,23 +6,23 @@ import org.exomem.conformance.frontend.Features.Protocol;
 import org.exomem.conformance.guest.BalloonFeatures;
 
 /**
- * What a strict device offers.
+ * The features and limits that a strict device offers.
  *
  * @param device balloon or mem
- * @param features virtio feature bits, as a mask
- * @param protocolFeatures likewise; only if PROTOCOL_FEATURES is among the features
- * @param queues that the device has, as GET_QUEUE_NUM tells
- * @param slots for memory regions, as GET_MAX_MEM_SLOTS tells
+ * @param features mask of virtio feature bits
+ * @param protocolFeatures mask of protocol feature bits; offered only if PROTOCOL_FEATURES is among the features
+ * @param queues the number of queues, the answer to GET_QUEUE_NUM
+ * @param slots the number of memory regions, the answer to GET_MAX_MEM_SLOTS
  */
 public record Offer(DeviceType device, long features, long protocolFeatures, int queues, int slots) {
-    /** Of the bits that are for a type of device: one that neither a balloon nor a memory device has. */
+    /** A bit in the range of the device types that neither a balloon nor a memory device defines. */
     public static final long UNDEFINED = 1L << 22;
 
     private static final int BALLOON_QUEUES = 5;
     private static final int SLOTS = 64;
     private static final long MEM = 0b11;
 
-    /** A device offers these, of whichever type it is. */
+    /** Features that a device of either type offers. */
     private static final long COMMON = Features.VERSION_1
             | Features.INDIRECT_DESC
             | Features.EVENT_IDX
@@ -49,19 +49,19 @@ public record Offer(DeviceType device, long features, long protocolFeatures, int
             | Protocol.STATUS
             | Protocol.DEVICE_STATE;
 
-    /** What is offered if nobody wants something else: much, so that much can be seen. */
+    /** The default offer: many features, so that many rules can be observed. */
     public static Offer of(DeviceType device) {
         return device == DeviceType.MEM
                 ? new Offer(device, COMMON | MEM, PROTOCOL, 1, SLOTS)
                 : new Offer(device, COMMON | BALLOON, PROTOCOL, BALLOON_QUEUES, SLOTS);
     }
 
-    /** The same with other virtio features. */
+    /** Returns the same offer with other virtio features. */
     public Offer withFeatures(long others) {
         return new Offer(device, others, protocolFeatures, queues, slots);
     }
 
-    /** The same with other protocol features. */
+    /** Returns the same offer with other protocol features. */
     public Offer withProtocolFeatures(long others) {
         return new Offer(device, features, others, queues, slots);
     }

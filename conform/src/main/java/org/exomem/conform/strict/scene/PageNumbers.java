@@ -5,7 +5,7 @@ import java.nio.ByteOrder;
 import org.exomem.conform.strict.memory.GuestMemory;
 import org.exomem.conform.strict.ring.Chain;
 
-/** The page numbers of an inflate or deflate request: le32, one after the other. */
+/** The page numbers of an inflate or deflate request: an array of le32. */
 public final class PageNumbers {
     private PageNumbers() {}
 

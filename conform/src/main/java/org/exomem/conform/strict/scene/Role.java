@@ -1,6 +1,6 @@
 package org.exomem.conform.strict.scene;
 
-/** What a queue is for. */
+/** The purpose of a queue. */
 public enum Role {
     INFLATE,
     DEFLATE,
@@ -9,6 +9,6 @@ public enum Role {
     REPORTING,
     /** The queue of a memory device. */
     REQUESTS,
-    /** No queue of the device. */
+    /** Not a queue of the device. */
     NONE
 }

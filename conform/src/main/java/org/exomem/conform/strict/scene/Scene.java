@@ -12,7 +12,10 @@ import org.exomem.conform.trial.DeviceType;
 import org.exomem.conformance.frontend.Features;
 import org.exomem.conformance.guest.BalloonFeatures;
 
-/** What the device knows of the session: what was negotiated, set up and told. Observers only look. For one thread. */
+/**
+ * What the device knows of the session: what was negotiated, set up and reported. Observers must not change it. For one
+ * thread.
+ */
 public final class Scene implements AutoCloseable {
     public static final int ACKNOWLEDGE = 1;
     public static final int DRIVER = 2;
@@ -38,7 +41,7 @@ public final class Scene implements AutoCloseable {
 
     /**
      * @param mem the region of a memory device
-     * @param patience by what all times are multiplied after which something counts as missing; 1 as a rule
+     * @param patience factor for all times after which something counts as missing; usually 1
      */
     public Scene(Offer offer, MemState mem, double patience) {
         this.offer = offer;
@@ -46,12 +49,12 @@ public final class Scene implements AutoCloseable {
         this.patience = patience;
     }
 
-    /** How long something is waited for that should take no longer than the limit. */
+    /** The time to wait for something that should take no longer than the limit. */
     public Duration scaled(Duration limit) {
         return Duration.ofNanos((long) (limit.toNanos() * patience));
     }
 
-    /** True if what is awaited since then counts as missing now; both as nanoTime. */
+    /** True if something that is awaited since {@code since} counts as missing at {@code now}; both as nanoTime. */
     public boolean isOver(long since, long now, Duration limit) {
         return now - since > scaled(limit).toNanos();
     }
@@ -64,17 +67,17 @@ public final class Scene implements AutoCloseable {
         return memory;
     }
 
-    /** Of a balloon. */
+    /** The state of a balloon. */
     public BalloonState balloon() {
         return balloon;
     }
 
-    /** Of a memory device. */
+    /** The state of a memory device. */
     public MemState mem() {
         return mem;
     }
 
-    /** What SET_FEATURES said last; empty before. */
+    /** The features in the last SET_FEATURES; empty before. */
     public OptionalLong features() {
         return features;
     }
@@ -88,7 +91,7 @@ public final class Scene implements AutoCloseable {
         return (features.orElse(0) & mask) == mask;
     }
 
-    /** What SET_PROTOCOL_FEATURES said last; empty before. */
+    /** The features in the last SET_PROTOCOL_FEATURES; empty before. */
     public OptionalLong protocolFeatures() {
         return protocolFeatures;
     }
@@ -102,7 +105,7 @@ public final class Scene implements AutoCloseable {
         return (protocolFeatures.orElse(0) & mask) == mask;
     }
 
-    /** The device status as it reads now. */
+    /** The present device status. */
     public int status() {
         return status;
     }
@@ -112,7 +115,7 @@ public final class Scene implements AutoCloseable {
         driverSeen |= (bits & (ACKNOWLEDGE | DRIVER)) != 0;
     }
 
-    /** True if the front-end tells what the driver writes into the status: it has told of ACKNOWLEDGE or DRIVER. */
+    /** True if the front-end forwards the driver's writes of the status: it has sent ACKNOWLEDGE or DRIVER. */
     public boolean isDriverSeen() {
         return driverSeen;
     }
@@ -126,12 +129,12 @@ public final class Scene implements AutoCloseable {
         requests.merge(request, 1, Integer::sum);
     }
 
-    /** The ring of that index, which is made if there is none; indexes are 0 to 255. */
+    /** The ring with that index, 0 to 255; created if there is none. */
     public Ring ring(int index) {
         return rings.computeIfAbsent(Math.floorMod(index, MOST_RINGS), Ring::new);
     }
 
-    /** Those that were named so far, by their index. */
+    /** The rings that were named so far, by their index. */
     public Collection<Ring> rings() {
         return rings.values();
     }
@@ -141,7 +144,7 @@ public final class Scene implements AutoCloseable {
         return ring.queue().isPresent() && (ring.isEnabled() || !has(Features.PROTOCOL_FEATURES));
     }
 
-    /** True if at least one ring runs, and all that run are enabled. */
+    /** True if at least one ring runs, and all running rings are enabled. */
     public boolean isRunning() {
         return rings.values().stream().anyMatch(ring -> ring.queue().isPresent())
                 && rings.values().stream()
@@ -149,7 +152,9 @@ public final class Scene implements AutoCloseable {
                         .allMatch(this::isActive);
     }
 
-    /** What a queue is for, by the features that were acknowledged: queues that these do not call for take no number. */
+    /**
+     * The purpose of a queue under the acknowledged features. A queue that these features do not need has no number.
+     */
     public Role role(Ring ring) {
         if (offer.device() == DeviceType.MEM) {
             return ring.index() == 0 ? Role.REQUESTS : Role.NONE;

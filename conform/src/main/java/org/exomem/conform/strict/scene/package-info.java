@@ -1,4 +1,4 @@
-/** What a strict device knows of the front-end and driver that it serves. */
+/** What a strict device knows about its front-end and driver. */
 @NullMarked
 package org.exomem.conform.strict.scene;
 

@@ -24,10 +24,10 @@ import org.exomem.linux.Poll;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The channel on which the device tells of changes of its config space. There are front-ends that end if they read that while the
- * device is not started (docs/qemu.md), so it is sent in two parts: the second is sent when the front-end has read the first, and
- * so can't stop the device any more; if it has stopped the device before, it makes a message without a meaning of it. For one
- * thread.
+ * The channel on which the device reports changes of its config space. Some front-ends end if they read such a message
+ * while the device is not started (docs/qemu.md). So the message is sent in two parts. The second part is sent when the
+ * front-end has read the first: it can't stop the device any more before it reads the rest. If the front-end stopped
+ * the device before, the second part turns the message into one without a meaning. For one thread.
  */
 final class OwnChannel implements AutoCloseable {
     private static final Duration PATIENCE = Duration.ofSeconds(2);
@@ -54,23 +54,23 @@ final class OwnChannel implements AutoCloseable {
         this.frontEnd = frontEnd;
     }
 
-    /** What to wait on; null if the front-end has closed the channel. */
+    /** The descriptor to wait on; null if the front-end has closed the channel. */
     @Nullable
     Fd fd() {
         return closed ? null : socket.fd();
     }
 
-    /** The config space has changed: tell of it, once the device is started. */
+    /** The config space has changed: reports it once the device is started. */
     void want() {
         wanted = true;
     }
 
-    /** True while a message is sent only in part, or has to be. */
+    /** True while a message is sent only in part. */
     boolean isBusy() {
         return begun;
     }
 
-    /** Goes on; returns what an observer should know. */
+    /** Takes the next step. Returns an event for the observers, if there is one. */
     Optional<Event> step(Scene scene, long now) throws IOException {
         if (closed) {
             return Optional.empty();
@@ -97,7 +97,7 @@ final class OwnChannel implements AutoCloseable {
     private void finish(Scene scene, long now) throws IOException {
         boolean read = socket.isAllRead();
         if (read && Poll.readable(frontEnd, Duration.ZERO)) {
-            // What it sent before it read the first part is to be known first.
+            // Messages that the front-end sent before it read the first part must be known first.
             return;
         }
         if (!read && now - begunAt < TO_READ.toNanos()) {
@@ -115,7 +115,7 @@ final class OwnChannel implements AutoCloseable {
         }
     }
 
-    /** Sends it at once, whatever state the device is in. */
+    /** Sends the message at once, in any state of the device. */
     void provoke(Scene scene, long now) throws LinuxException {
         byte[] bytes = message(scene, Request.BackEnd.CONFIG_CHANGE);
         traffic.sent(bytes, 0);
@@ -169,7 +169,7 @@ final class OwnChannel implements AutoCloseable {
         return answerDue;
     }
 
-    /** For how long it has been awaited. */
+    /** The time since the request, in milliseconds. */
     long awaitedMillis(long now) {
         return (now - answerSince) / 1_000_000;
     }

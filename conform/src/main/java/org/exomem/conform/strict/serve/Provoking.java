@@ -6,7 +6,7 @@ import org.exomem.conform.wire.Transcript;
 import org.exomem.conformance.frontend.Request;
 import org.exomem.linux.LinuxException;
 
-/** Does once what the device shall do on purpose, and says what came of it. For one thread. */
+/** Commits the deliberate fault once, and reports the front-end's reaction. For one thread. */
 final class Provoking {
     private static final Duration TO_REACT = Duration.ofSeconds(5);
 
@@ -57,7 +57,7 @@ final class Provoking {
         return scene.rings().stream().noneMatch(ring -> ring.queue().isPresent());
     }
 
-    /** It is done now, here or in another part of the device. */
+    /** The fault was committed, here or in another part of the device. */
     void provoked() {
         transcript.say("on purpose: " + what);
         done = true;
@@ -76,7 +76,7 @@ final class Provoking {
         return done && scene.isOver(since, now, TO_REACT);
     }
 
-    /** True if nothing more is done, and the front-end has had time to react where it may go on as well. */
+    /** True if nothing more is to be done. A front-end that may also continue must have had time to react. */
     boolean isDone(Scene scene) {
         return switch (what) {
             case NONE, CONFIG_CHANGE_BEFORE_START, CONFIG_CHANGE_WHILE_STOPPED -> true;

@@ -26,7 +26,10 @@ import org.exomem.linux.MessageSocket;
 import org.exomem.linux.SharedFile;
 import org.jspecify.annotations.Nullable;
 
-/** Carries out what a front-end asks for, and answers. Never refuses what can be done somehow. For one thread. */
+/**
+ * Carries out a front-end's requests, and answers them. Refuses no request that can be carried out at all. For one
+ * thread.
+ */
 final class Requests {
     private static final int SEND_MILLIS = 2000;
     private static final int NO_FD = 1 << 8;
@@ -34,7 +37,7 @@ final class Requests {
     private static final int RING_STATE = 8;
     private static final Duration TO_TRANSFER = Duration.ofSeconds(10);
     private static final int SAVE = 0;
-    /** What a device's state holds does not matter to a front-end. */
+    /** The content of a device's state does not matter to a front-end. */
     private static final byte[] STATE = new byte[4096];
 
     private final MessageSocket socket;
@@ -90,13 +93,13 @@ final class Requests {
         }
     }
 
-    /** Requests that have no answer of their own; returns whether it was carried out. */
+    /** Carries out a request that has no answer of its own. Returns whether that was possible. */
     private boolean command(FrontEndMessage message) throws IOException {
         switch (message.request()) {
             case Request.SET_FEATURES -> scene.setFeatures(message.longAt(0));
             case Request.SET_PROTOCOL_FEATURES -> scene.setProtocolFeatures(message.longAt(0));
             case Request.SET_OWNER, Request.RESET_OWNER -> {
-                // Nothing depends on it.
+                // Nothing depends on this request.
             }
             case Request.SET_MEM_TABLE ->
                 session.changeMemory(() -> scene.memory().set(message));
@@ -178,7 +181,7 @@ final class Requests {
             answer(message, Payload.none());
             return;
         }
-        // What is behind the end of the config space reads as zeros.
+        // Bytes behind the end of the config space read as zeros.
         byte[] data = new byte[size];
         if (offset < config.length) {
             System.arraycopy(config, offset, data, 0, Math.min(size, config.length - offset));
@@ -228,8 +231,8 @@ final class Requests {
     }
 
     /**
-     * The area holds nothing: what a device that ends leaves in flight counts for the next one only, and this one ends with its
-     * session.
+     * The area stays empty. Requests in flight at a device's end matter to the next device only, and this device ends
+     * with its session.
      */
     private void getInflight(FrontEndMessage message) throws IOException {
         int queues = Math.max(1, message.shortAt(16));
@@ -268,7 +271,7 @@ final class Requests {
         session.see(new Event.Transferred(save, whole));
     }
 
-    /** Answers a request that has no answer of its own, if it asked for one. */
+    /** Answers a request that has no answer of its own, if it asked for a reply. */
     private void confirm(FrontEndMessage message, boolean done) throws IOException {
         if (!message.needsReply() || !scene.hasProtocol(Protocol.REPLY_ACK)) {
             return;

@@ -15,13 +15,13 @@ import org.exomem.conformance.frontend.Features;
 import org.exomem.linux.EventFd;
 
 /**
- * Takes what drivers make available, keeps it for a while, and serves it. It waits for notifications where it has asked for them,
- * and asks for none while it has something to do; so both can be seen. For one thread.
+ * Takes available chains, keeps them for a while, and serves them. It waits for notifications if it has asked for them,
+ * and suppresses them while it is busy, so that both can be observed. For one thread.
  */
 final class RingServing {
-    /** A notification that did not come until then does not come. */
+    /** A notification that did not come within this time counts as missing. */
     private static final Duration TO_KICK = Duration.ofMillis(500);
-    /** Until then a notification may be one that was sent before the device asked for none. */
+    /** A notification within this time may have been sent before the device suppressed notifications. */
     private static final long SETTLED_NANOS = 20_000_000;
 
     private final Scene scene;
@@ -30,7 +30,7 @@ final class RingServing {
     private final Consumer<Event> seen;
     private final Map<Ring, Wishes> wishes = new HashMap<>();
 
-    /** What the device has asked the driver for. */
+    /** The notifications that the device has asked the driver for. */
     private static final class Wishes {
         boolean refused;
         long refusedAt;
@@ -51,7 +51,7 @@ final class RingServing {
         wishes.put(ring, new Wishes());
     }
 
-    /** Serves a ring. Returns true if it has to be looked at soon, though nobody notifies. */
+    /** Serves a ring. Returns true if the ring must be examined again soon, even without a notification. */
     boolean step(Ring ring, long now) {
         DeviceQueue queue = ring.queue().orElse(null);
         Wishes wish = wishes.computeIfAbsent(ring, unused -> new Wishes());
@@ -112,14 +112,14 @@ final class RingServing {
             queue.refuseKicks();
             wish.refused = true;
             wish.refusedAt = now;
-            // Before the first chain, the front-end may have notified by itself.
+            // Before the first chain, the front-end itself may have sent a notification.
             wish.lateKickPossible |= first || !kicked;
         } else if (found == 0 && !wish.refused) {
             queue.wantKicks();
         }
     }
 
-    /** With EVENT_IDX of a split ring the device changes nothing, so that nothing can be late. */
+    /** With EVENT_IDX of a split ring the device writes nothing to suppress notifications, so none can be late. */
     private boolean settled(Wishes wish, long now) {
         return scene.has(Features.EVENT_IDX) && !scene.has(Features.RING_PACKED)
                 || now - wish.refusedAt > SETTLED_NANOS;
@@ -150,7 +150,7 @@ final class RingServing {
         see(new Event.Used(ring, chain));
     }
 
-    /** Serves all that was taken, so that nothing is in flight. */
+    /** Serves all chains that were taken, so that none is in flight. */
     void flush(Ring ring) {
         ring.queue().ifPresent(queue -> {
             boolean used = !ring.held().isEmpty();
@@ -163,7 +163,7 @@ final class RingServing {
         });
     }
 
-    /** Calls the driver of a ring though nothing was used. */
+    /** Calls the driver of a ring, although no chain was used. */
     void callForNothing(List<Ring> rings) {
         for (Ring ring : rings) {
             if (scene.isActive(ring)) {

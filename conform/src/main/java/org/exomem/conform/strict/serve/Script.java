@@ -5,7 +5,7 @@ import java.util.List;
 import org.exomem.conform.strict.scene.Scene;
 import org.exomem.conform.wire.Transcript;
 
-/** Wants one thing after the other of the driver, while it runs. For one thread. */
+/** Asks the driver for one stage after the other, while it runs. For one thread. */
 final class Script {
     private final List<Stage> stages;
     private final Transcript transcript;
@@ -19,7 +19,7 @@ final class Script {
         this.transcript = transcript;
     }
 
-    /** Goes on, if the driver runs. */
+    /** Takes the next step, if the driver runs. */
     void step(Scene scene, long now) {
         if (next == stages.size() || !scene.isRunning()) {
             return;
@@ -41,7 +41,7 @@ final class Script {
         }
     }
 
-    /** A driver has started anew: everything is wanted of it too. */
+    /** A driver has started anew: all stages begin again. */
     void restart() {
         next = 0;
         begun = false;
@@ -51,7 +51,7 @@ final class Script {
         return next == stages.size();
     }
 
-    /** What was waited for in vain. */
+    /** The stages that the driver did not reach. */
     List<String> unfinished() {
         return unfinished;
     }

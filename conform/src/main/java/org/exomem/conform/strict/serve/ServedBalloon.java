@@ -15,7 +15,7 @@ import org.exomem.conform.strict.scene.Scene;
 import org.exomem.conformance.guest.BalloonFeatures;
 
 /**
- * A balloon that does nothing with the pages that it is given. So what the driver must not touch can be looked at.
+ * A balloon that does not change the pages that it receives. So changes by the driver can be found.
  *
  * <pre>
  * config space
@@ -35,7 +35,7 @@ final class ServedBalloon implements ServedDevice {
     private static final Duration LIMIT = Duration.ofSeconds(20);
     private static final Duration FOREVER = Duration.ofDays(1);
     private static final Duration SHORT = Duration.ofMillis(2);
-    /** Now and then, so that a notification can't be late any more that the device has not asked for. */
+    /** Some chains are kept that long, so that an unwanted notification can't count as late. */
     private static final Duration LONG = Duration.ofMillis(40);
 
     private static final int LONG_EVERY = 8;
@@ -49,7 +49,7 @@ final class ServedBalloon implements ServedDevice {
     private boolean hintsEnded;
     private Runnable callForNothing = () -> {};
 
-    /** @param configChanged is run when the driver should read the config space again */
+    /** @param configChanged runs when the driver should read the config space again */
     ServedBalloon(Runnable configChanged) {
         this.configChanged = configChanged;
         List<Stage> all = new ArrayList<>();
@@ -64,7 +64,7 @@ final class ServedBalloon implements ServedDevice {
         stages = List.copyOf(all);
     }
 
-    /** What calls the driver without a reason. */
+    /** Sets the action that calls the driver without a reason. */
     void onCallForNothing(Runnable action) {
         callForNothing = action;
     }
@@ -186,7 +186,7 @@ final class ServedBalloon implements ServedDevice {
             }
             case REPORTING -> reports++;
             case REQUESTS, NONE -> {
-                // No queue of a balloon.
+                // Not a queue of the balloon.
             }
         }
         return 0;

@@ -6,9 +6,9 @@ import org.exomem.conform.strict.ring.Chain;
 import org.exomem.conform.strict.ring.Ring;
 import org.exomem.conform.strict.scene.Scene;
 
-/** What makes the device a balloon or a memory device. For one thread. */
+/** The parts that are special to a balloon or a memory device. For one thread. */
 interface ServedDevice {
-    /** The whole config space, as it is now. */
+    /** The whole present config space. */
     byte[] config(Scene scene);
 
     /** The driver writes the config space. */
@@ -17,15 +17,15 @@ interface ServedDevice {
     /** A chain was taken; it will be served later. */
     void taken(Scene scene, Ring ring, Chain chain);
 
-    /** How long a chain is kept before it is served; null if until the device wants to. */
+    /** How long a chain is kept before it is served; null if until the device decides. */
     Duration kept(Scene scene, Ring ring, Chain chain);
 
-    /** Does what a chain asks for; returns how many bytes were written into it. */
+    /** Carries out a chain's request. Returns the number of bytes that were written into it. */
     long serve(Scene scene, Ring ring, Chain chain);
 
-    /** A driver has started anew: what the one before had given is its own again. */
+    /** A driver has started anew: what the earlier driver gave belongs to the guest again. */
     void driverStarted(Scene scene);
 
-    /** What the device wants of the driver, one after the other. */
+    /** What the device wants of the driver, in order. */
     List<Stage> stages();
 }

@@ -16,7 +16,7 @@ import org.exomem.conform.strict.scene.Scene;
 import org.exomem.linux.LinuxException;
 
 /**
- * A memory device. What the driver has to ignore is filled.
+ * A memory device. Fields that the driver must ignore contain a pattern.
  *
  * <pre>
  * config space                    response
@@ -46,7 +46,7 @@ final class ServedMem implements ServedDevice {
     private final Runnable configChanged;
     private final List<Stage> stages;
 
-    /** @param configChanged is run when the driver should read the config space again */
+    /** @param configChanged runs when the driver should read the config space again */
     ServedMem(MemState mem, Runnable configChanged) {
         this.configChanged = configChanged;
         long all = mem.size() / mem.block();
@@ -87,12 +87,12 @@ final class ServedMem implements ServedDevice {
 
     @Override
     public void written(Scene scene, int offset, byte[] data) {
-        // Nothing in it is the driver's.
+        // The driver may write no part of it.
     }
 
     @Override
     public void taken(Scene scene, Ring ring, Chain chain) {
-        // Nothing is known of it before it is served.
+        // A request is examined only when it is served.
     }
 
     @Override
@@ -146,7 +146,7 @@ final class ServedMem implements ServedDevice {
         try {
             scene.memory().discard(address, length);
         } catch (LinuxException e) {
-            // The memory keeps what it holds; the driver does not count on it.
+            // The memory keeps its content; the driver must not rely on that.
         }
     }
 

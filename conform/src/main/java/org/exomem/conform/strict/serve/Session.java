@@ -23,7 +23,7 @@ import org.exomem.linux.MessageSocket;
 import org.exomem.linux.Poll;
 import org.jspecify.annotations.Nullable;
 
-/** One front-end that is served, from its connection to its end. For one thread. */
+/** The session of one front-end, from its connection to its end. For one thread. */
 final class Session implements AutoCloseable {
     private static final Duration PATIENCE = Duration.ofSeconds(2);
     private static final Duration SOON = Duration.ofMillis(1);
@@ -65,7 +65,7 @@ final class Session implements AutoCloseable {
         this.script = new Script(device.stages(), transcript);
     }
 
-    /** Serves until the front-end has gone, or somebody has had enough. */
+    /** Serves until the front-end has gone, or {@code enough} returns true. */
     void run(BooleanSupplier enough, EventFd wake) throws IOException {
         boolean soon = false;
         while (!ended && !enough.getAsBoolean()) {
@@ -74,7 +74,7 @@ final class Session implements AutoCloseable {
             try {
                 soon = step();
             } catch (InternalError e) {
-                // A file of guest memory was cut short.
+                // A file of guest memory was truncated.
                 see(new Event.Garbled(
                         "a file of guest memory has become shorter than what the front-end shares of it"));
                 ended = true;
@@ -126,7 +126,7 @@ final class Session implements AutoCloseable {
                 try {
                     requests.serve(message);
                 } catch (LinuxException e) {
-                    // It has gone, or does not read.
+                    // The front-end has gone, or does not read.
                     transcript.say("the answer could not be sent: " + e.getMessage());
                     ended = true;
                     byFrontEnd = true;
@@ -146,7 +146,7 @@ final class Session implements AutoCloseable {
         }
     }
 
-    /** What it was asked, it will not answer any more. */
+    /** The front-end will not answer the requests of the device any more. */
     private void frontEndHasGone() {
         OwnChannel own = channel;
         if (own != null && own.isAnswerDue()) {
@@ -183,7 +183,7 @@ final class Session implements AutoCloseable {
         channel = new OwnChannel(fd, socket.fd(), transcript);
     }
 
-    /** Changes guest memory while no ring has something in flight. */
+    /** Changes guest memory while no ring has a chain in flight. */
     void changeMemory(Runnable change) {
         List<Ring> running =
                 scene.rings().stream().filter(ring -> ring.queue().isPresent()).toList();
@@ -199,7 +199,7 @@ final class Session implements AutoCloseable {
         unfit.ifPresent(why -> see(new Event.RingUnfit(ring, why)));
     }
 
-    /** SET_VRING_KICK came: the ring runs from now on, if it can. */
+    /** Serves SET_VRING_KICK: the ring runs from now on, if it can. */
     void start(Ring ring) {
         boolean ran = ring.queue().isPresent();
         if (ran) {
@@ -212,7 +212,7 @@ final class Session implements AutoCloseable {
             return;
         }
         serving.started(ring);
-        // From the very beginning of the ring: another driver, or the same one after a reset.
+        // The ring begins at position 0: it belongs to another driver, or to the same one after a reset.
         if (ring.index() == 0 && (ring.base().orElse(0) & 0x7fff) == 0) {
             device.driverStarted(scene);
             script.restart();
@@ -221,7 +221,7 @@ final class Session implements AutoCloseable {
         see(new Event.RingStarted(ring));
     }
 
-    /** GET_VRING_BASE came. Returns the position. */
+    /** Serves GET_VRING_BASE. Returns the position. */
     int stop(Ring ring) {
         serving.flush(ring);
         see(new Event.RingStopping(ring));
@@ -241,18 +241,18 @@ final class Session implements AutoCloseable {
         script.restart();
     }
 
-    /** Something wrong was done on purpose. */
+    /** The device has committed a deliberate fault. */
     void provoked(Event.Provoked.Kind kind) {
         provoking.provoked();
         see(new Event.Provoked(kind, System.nanoTime()));
     }
 
-    /** True if all was done that the device does by itself. */
+    /** True if the device has completed everything that it does on its own initiative. */
     boolean isScriptDone() {
         return script.isDone() && provoking.isDone(scene);
     }
 
-    /** What somebody may want to know. */
+    /** Remarks for the report. */
     List<String> notes() {
         List<String> all = new ArrayList<>(notes.lines(scene));
         all.addAll(script.unfinished());

@@ -10,9 +10,9 @@ import org.exomem.conformance.frontend.Features;
 import org.exomem.conformance.frontend.Features.Protocol;
 import org.exomem.conformance.frontend.Request;
 
-/** What a front-end does or leaves undone that no document forbids, and that who works on it may want to know. For one thread. */
+/** Behaviour of a front-end that no document forbids, but that its developers may want to know. For one thread. */
 final class SessionNotes {
-    /** A driver of a balloon or a memory device does right not to take these. */
+    /** Features that a driver of a balloon or a memory device should not accept. */
     private static final long NOT_A_DRIVERS = Features.LOG_ALL | Features.SR_IOV | Offer.UNDEFINED;
 
     private int starts;

@@ -6,11 +6,11 @@ import java.util.function.Predicate;
 import org.exomem.conform.strict.scene.Scene;
 
 /**
- * Something that the device wants of the driver.
+ * A goal that the device sets for the driver.
  *
- * @param name what the driver is to do: "gives 32 MiB to the balloon"
- * @param begin says so to the driver
- * @param done whether the driver has done it
- * @param limit how long it is waited for
+ * @param name what the driver should do: "gives 32 MiB to the balloon"
+ * @param begin informs the driver of the goal
+ * @param done whether the driver has reached it
+ * @param limit the longest time to wait for the driver
  */
 record Stage(String name, Consumer<Scene> begin, Predicate<Scene> done, Duration limit) {}

@@ -23,8 +23,8 @@ import org.exomem.linux.UnixSockets;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A balloon or memory device that listens for a front-end, serves it and its driver, and tells what they did wrong. {@link #run} is
- * for one thread; the other methods are for any.
+ * A balloon or memory device that listens for a front-end, serves it and its driver, and reports their faults. {@link
+ * #run} is for one thread; any thread may call the other methods.
  */
 public final class StrictDevice implements AutoCloseable {
     private static final Duration A_WHILE = Duration.ofMillis(200);
@@ -43,8 +43,8 @@ public final class StrictDevice implements AutoCloseable {
      * Begins to listen.
      *
      * @param mem the region of a memory device; a balloon does not use it
-     * @param patience by what all times are multiplied after which something counts as missing; 1 as a rule
-     * @throws IOException if it can't listen there
+     * @param patience factor for all times after which something counts as missing; usually 1
+     * @throws IOException if it can't listen at the path
      */
     public StrictDevice(Path socket, Offer offer, MemState mem, Provocation provocation, double patience)
             throws IOException {
@@ -59,18 +59,18 @@ public final class StrictDevice implements AutoCloseable {
         return listening.path();
     }
 
-    /** Has {@link #run} come to an end soon. */
+    /** Makes {@link #run} return soon. */
     public void stop() {
         stopped = true;
         wake.signal();
     }
 
-    /** True if a front-end has come. */
+    /** True if a front-end has connected. */
     public boolean isConnected() {
         return connected;
     }
 
-    /** True if the device has nothing more to ask of the driver by itself. */
+    /** True if the device has no more goals for the driver. */
     public boolean isScriptDone() {
         return scriptDone;
     }
@@ -78,8 +78,8 @@ public final class StrictDevice implements AutoCloseable {
     /**
      * Waits for a front-end, and serves it until it has gone, the time is over, or {@link #stop} is called.
      *
-     * @param limit from now on, waiting included
-     * @return what was seen; empty if no front-end came
+     * @param limit counts from this call, and includes the wait for a front-end
+     * @return the results; empty if no front-end came
      */
     public Optional<RunReport> run(List<Observation> observations, Duration limit) throws IOException {
         Instant begin = Instant.now();

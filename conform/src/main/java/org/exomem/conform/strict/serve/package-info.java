@@ -1,4 +1,4 @@
-/** A device that serves a front-end strictly, and has everything watched. */
+/** A device that serves a front-end strictly, and passes everything that happens to the observers. */
 @NullMarked
 package org.exomem.conform.strict.serve;
 

@@ -30,12 +30,11 @@ import org.exomem.migration.stream.wire.Timers;
 import org.exomem.migration.stream.wire.Wire;
 
 /**
- * Gives the destination's decoders streams that are almost right: chunks in a wrong order, with numbers changed, cut short,
- * glued together, most of them with checksums that fit all the same. Whatever comes, the answer is an {@link IOException} or
- * a stream that is well-formed, and no page outside of memory is touched. What a stream says depends on the seed and its
- * number alone.
+ * Passes streams to the destination's decoders that are almost valid: chunks in a wrong order, with changed numbers,
+ * truncated, joined, most of them with correct checksums. The result must be an {@link IOException} or a well-formed
+ * stream, and no page outside of memory may be touched. A stream depends only on the seed and its number.
  *
- * <p>Usage: {@code FuzzDecoder [STREAMS [SEED]]}; exit code 1 when something else came of it.
+ * <p>Usage: {@code FuzzDecoder [STREAMS [SEED]]}; exit code 1 for any other result.
  */
 final class FuzzDecoder implements AutoCloseable {
     private static final int PAGE = 64;
@@ -82,7 +81,7 @@ final class FuzzDecoder implements AutoCloseable {
         return refused;
     }
 
-    /** Decodes the stream of one number. */
+    /** Decodes the stream with this number. */
     void stream(long number) {
         SplittableRandom random = new SplittableRandom(seed ^ number * 0x9e3779b97f4a7c15L);
         try {
@@ -155,7 +154,7 @@ final class FuzzDecoder implements AutoCloseable {
                 link);
     }
 
-    /** Chunks that are right in themselves, or nearly. */
+    /** Chunks that are valid in themselves, or almost. */
     private byte[] chunks(SplittableRandom random, boolean data) {
         ByteArrayOutputStream all = new ByteArrayOutputStream();
         long sequence = 0;
@@ -226,7 +225,7 @@ final class FuzzDecoder implements AutoCloseable {
         return bytes;
     }
 
-    /** Bytes that come in pieces, and go nowhere. */
+    /** A connection whose input arrives in pieces. Output is discarded. */
     private static final class Bytes implements Wire {
         private final ByteBuffer bytes;
 
@@ -265,7 +264,7 @@ final class FuzzDecoder implements AutoCloseable {
         public void close() {}
     }
 
-    /** Memory that takes nothing beyond its end. */
+    /** Memory that refuses pages beyond its end. */
     private static final class Inside implements PageTarget {
         @Override
         public void pages(long first, MemorySegment content) {
@@ -291,7 +290,7 @@ final class FuzzDecoder implements AutoCloseable {
         public void close() {}
     }
 
-    /** Takes every state, one at a time. */
+    /** Accepts every state, one at a time. */
     private static final class Nobody implements Destination {
         private final List<String> names = new ArrayList<>();
 

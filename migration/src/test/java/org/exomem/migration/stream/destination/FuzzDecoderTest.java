@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import org.junit.jupiter.api.Test;
 
-/** A bounded run of the fuzzer; its own main makes long ones. */
+/** A short run of the fuzzer; its own main makes long ones. */
 class FuzzDecoderTest {
     private static final int STREAMS = 30_000;
 

@@ -17,7 +17,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What arrives in a file of a file system that gives huge pages on request, which root can mount. */
+/** Pages that arrive in a file of a file system that provides huge pages on request. Only root can mount it. */
 class HugePagesTest {
     private static final int PAGE = 4096;
     private static final long MEMORY = 64L << 20;
@@ -126,7 +126,10 @@ class HugePagesTest {
         }
     }
 
-    /** Of all files in memory, as the kernel counts them; nobody else of this test's makes such. */
+    /**
+     * The huge pages of all files in memory, in bytes, as the kernel counts them. No other test uses any at the same
+     * time.
+     */
     private static long hugeBytes() throws IOException {
         return Files.readAllLines(Path.of("/proc/meminfo")).stream()
                 .filter(line -> line.startsWith("ShmemHugePages:"))

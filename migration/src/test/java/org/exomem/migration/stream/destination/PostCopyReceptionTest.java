@@ -33,7 +33,10 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** What a destination takes of a source that owes it pages, here of one that has come back to another process: all of its connections on one thread. */
+/**
+ * What a destination accepts from a source that owes it pages. Here the source has connected again, to another process.
+ * All its connections are on one thread.
+ */
 class PostCopyReceptionTest {
     private static final int PAGE = 64;
     private static final int PAGES = 100;
@@ -70,7 +73,7 @@ class PostCopyReceptionTest {
         return next;
     }
 
-    /** Says that pages from one to another are owed, on the main connection, which ends then. */
+    /** Reports pages as owed on the main connection, which then ends. */
     private void owe(long first, long behind) {
         ByteArrayOutputStream said = new ByteArrayOutputStream();
         PageBits owed = new PageBits(PAGES);
@@ -109,7 +112,7 @@ class PostCopyReceptionTest {
         assertThat(guest.arrived.isEmpty()).isTrue();
         assertThatThrownBy(() -> data(PAGES_CHUNK, 47, 3)).hasMessageContaining("ended data connection 0");
         assertThat(guest.arrived.count()).isEqualTo(3);
-        // It may come once more, on other connections.
+        // The source may connect once more, with new connections.
         assertThatThrownBy(() -> data(PAGES_CHUNK, 46, 3)).hasMessageContaining("ended data connection 0");
     }
 
@@ -130,7 +133,7 @@ class PostCopyReceptionTest {
         assertThat(guest.again).isEqualTo(1);
     }
 
-    /** Whose memory is only counted. */
+    /** A guest whose memory is only counted. */
     private static final class Guest implements Destination, PostCopyMemory, PageSink {
         private final PageBits arrived = new PageBits(PAGES);
         private PageBits owed = new PageBits(PAGES);
@@ -216,7 +219,7 @@ class PostCopyReceptionTest {
         }
     }
 
-    /** Bytes that come, and go nowhere. */
+    /** A connection with input. Output is discarded. */
     private static final class Bytes implements Wire {
         private final ByteBuffer bytes;
 

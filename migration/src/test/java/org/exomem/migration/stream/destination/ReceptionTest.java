@@ -140,7 +140,7 @@ class ReceptionTest {
             Reception cut = after(starting, new Event.Lost(link, why));
             assertThat(cut).isEqualTo(new Reception.Starting(link, why));
             assertThat(after(cut, new Event.Resumed(next))).isEqualTo(new Reception.Starting(next, null));
-            // With pages owed it is noticed, or whoever needs one would wait for good.
+            // With owed pages the cut is noticed: otherwise a thread that needs one would wait for ever.
             assertThat(after(cut, new Event.Started(true))).isEqualTo(new Reception.Owing(link, why));
         }
         assertThat(after(starting, new Event.Stop())).isSameAs(starting);

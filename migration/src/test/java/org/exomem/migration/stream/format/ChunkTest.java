@@ -27,7 +27,7 @@ class ChunkTest {
 
     private final Bytes wire = new Bytes();
 
-    /** What was written is read again. */
+    /** A connection that returns the bytes that were written to it. */
     private static final class Bytes implements Wire {
         final ByteArrayOutputStream written = new ByteArrayOutputStream();
         private int read;
@@ -158,7 +158,7 @@ class ChunkTest {
         return sha.digest();
     }
 
-    /** Bytes of which so many can't be made smaller. */
+    /** Bytes of which {@code random} can't be compressed. */
     private static ByteBuffer content(int random) {
         byte[] bytes = new byte[1 << 16];
         byte[] some = new byte[random];

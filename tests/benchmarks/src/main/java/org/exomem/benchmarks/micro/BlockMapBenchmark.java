@@ -20,8 +20,8 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 
 /**
- * Asking for the state of blocks of a region of 4 TiB in blocks of 2 MiB, and a bare loop over as many words. All blocks
- * are plugged, so no answer is known before the last was looked at; the range starts and ends within a word.
+ * Reads the state of blocks of a region of 4 TiB in blocks of 2 MiB, compared with a plain loop over as many words. All
+ * blocks are plugged, so the answer is known only after the last block. The range starts and ends within a word.
  */
 @State(Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)
@@ -30,7 +30,7 @@ public class BlockMapBenchmark {
     /** The number of blocks of the region. */
     public static final long BLOCKS = (4L << 40) / (2L << 20);
 
-    /** A heap array, or memory outside of the heap as a mapped file is. */
+    /** A heap array, or memory outside of the heap like a mapped file. */
     public enum Place {
         HEAP,
         NATIVE
@@ -39,7 +39,7 @@ public class BlockMapBenchmark {
     @Param
     public Place place = Place.HEAP;
 
-    /** One; the most that a request can name; all but a few. */
+    /** One block; the most that a request can name; all but a few. */
     @Param({"1", "65535", "2097087"})
     public long blocks = 1;
 

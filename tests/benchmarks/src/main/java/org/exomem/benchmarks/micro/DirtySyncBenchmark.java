@@ -20,7 +20,7 @@ import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
 
-/** Fetching and clearing the log of 64 GiB of guest memory, 3 of them below the hole at 4 GiB. */
+/** Fetches and clears the log of 64 GiB of guest memory, 3 of them below the hole at 4 GiB. */
 @State(Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.MICROSECONDS)
@@ -28,7 +28,7 @@ public class DirtySyncBenchmark {
     private static final long GIB = 1L << 30;
     private static final long PAGES = Pages.floor(64 * GIB);
 
-    /** One word of 64 pages of so many has dirty pages, all of it; 0 for none. */
+    /** One word (64 pages) out of this many is completely dirty; 0 for none. */
     @Param({"0", "64", "1"})
     public int oneIn = 64;
 

@@ -18,7 +18,7 @@ import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 
-/** From a guest address to its region: near the last one, and anywhere. */
+/** Finds the region of a guest address: near the last address, and anywhere. */
 @State(Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.NANOSECONDS)
@@ -27,7 +27,7 @@ public class GuestMemoryBenchmark {
     private static final int ADDRESSES = 1 << 12;
     private static final long SEED = 4711;
 
-    /** As a small VM, a PC, and one with all slots in use have them. */
+    /** The number of regions in a small VM, in a PC, and with all slots in use. */
     @Param({"1", "2", "509"})
     public int regions = 1;
 

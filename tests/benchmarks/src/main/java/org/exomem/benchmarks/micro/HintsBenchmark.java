@@ -19,7 +19,10 @@ import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
 
-/** Taking the hints of 64 GiB of free memory, 4 MiB each, and clearing them from what is owed, as the engine does. */
+/**
+ * Takes the hints of 64 GiB of free memory, 4 MiB each, and clears them from the pages still to be sent, as the engine
+ * does.
+ */
 @State(Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.MICROSECONDS)

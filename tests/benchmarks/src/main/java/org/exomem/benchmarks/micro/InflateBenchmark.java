@@ -27,7 +27,7 @@ import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 
-/** The balloon's part: a buffer of 256 page numbers, as Linux sends them, is inflated without a discard. */
+/** The balloon's part: inflates a buffer of 256 page numbers, as Linux sends them, without a discard. */
 @State(Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.NANOSECONDS)
@@ -37,7 +37,7 @@ public class InflateBenchmark {
     private static final int FIRST_PFN = 4096;
     private static final long SEED = 4711;
 
-    /** In which the page numbers stand. */
+    /** The order of the page numbers. */
     public enum Order {
         ASCENDING,
         DESCENDING,

@@ -39,8 +39,8 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 
 /**
- * All of the way: kick, event loop, session, queue, device, used ring, call. The driver is another thread that allocates
- * nothing, so what is allocated for an operation is allocated on that way.
+ * The whole path: kick, event loop, session, queue, device, used ring, call. The driver is another thread, which
+ * allocates nothing. So the allocations of an operation happen on that path.
  */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.AverageTime)
@@ -49,7 +49,7 @@ public class KickBenchmark {
     private static final int SIZE = 128;
     private static final long MEMORY = 64L << 20;
 
-    /** The device at the end of the way: a page into the balloon, or a block plugged and unplugged in turns. */
+    /** The device at the end of the path: a page put into the balloon, or a block plugged and unplugged in turns. */
     public enum Served {
         BALLOON,
         MEMORY

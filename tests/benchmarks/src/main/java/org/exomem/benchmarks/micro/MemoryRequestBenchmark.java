@@ -34,7 +34,7 @@ import org.openjdk.jmh.annotations.TearDown;
 public class MemoryRequestBenchmark {
     private static final long FEATURES = Features.VERSION_1 | Features.INDIRECT_DESC;
 
-    /** Kept by this process only, or in memory outside of the heap as a mapped state file is. */
+    /** The place of the state: kept by this process only, or in memory outside of the heap like a mapped state file. */
     public enum Place {
         HEAP,
         NATIVE
@@ -91,14 +91,14 @@ public class MemoryRequestBenchmark {
         return serve(MemDriver.Answer.ACK);
     }
 
-    /** Unplugging is a system call for a hole. */
+    /** Unplugging includes a system call for a hole. */
     @Benchmark
     public int plugOrUnplug() {
         Objects.requireNonNull(request).makeChangeAvailable();
         return serve(MemDriver.Answer.ACK);
     }
 
-    /** What costs a hostile driver little must not cost the device more. */
+    /** A request that costs a hostile driver little must not cost the device more. */
     @Benchmark
     public int refused() {
         Objects.requireNonNull(request).makeAvailable(MemDriver.UNPLUG);

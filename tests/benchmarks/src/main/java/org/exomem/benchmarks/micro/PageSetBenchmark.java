@@ -12,13 +12,13 @@ import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
 
-/** Runs of pages into the set and out of it, all over 8 GiB. */
+/** Adds runs of pages to the set and removes them, all over 8 GiB. */
 @State(Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.NANOSECONDS)
 public class PageSetBenchmark {
     private static final long PAGES = Pages.floor(8L << 30);
-    /** Odd, so that starts fall everywhere in a word of the set. */
+    /** Odd, so that runs start at every bit of a word of the set. */
     private static final long STEP = 12_347;
 
     @Param({"1", "256"})

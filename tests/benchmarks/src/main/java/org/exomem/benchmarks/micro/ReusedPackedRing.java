@@ -2,7 +2,7 @@ package org.exomem.benchmarks.micro;
 
 import org.exomem.conformance.guest.GuestRam;
 
-/** The device writes used descriptors over the available ones, so each is written again when its turn comes. */
+/** The device writes used descriptors over the available ones, so the driver writes each again when its turn comes. */
 final class ReusedPackedRing extends ReusedRing {
     private static final int AVAILABLE = 1 << 7;
     private static final int USED = 1 << 15;

@@ -5,11 +5,11 @@ import org.exomem.conformance.guest.GuestRam;
 import org.exomem.conformance.guest.MemDriver;
 
 /**
- * One request of a memory device's driver in guest memory, which plugs the same block and unplugs it in turns, in a {@link
+ * One request of a memory device's driver in guest memory, which plugs and unplugs the same block in turns, in a {@link
  * ReusedRing}.
  */
 final class ReusedRequest {
-    /** Where the device's region is, in the guest of all benchmarks of one process. */
+    /** The guest address of the device's region, in the guest of all benchmarks of one process. */
     static final long REGION = 32L << 20;
 
     static final long REGION_BYTES = 32L << 20;
@@ -24,7 +24,7 @@ final class ReusedRequest {
     private final ReusedRing ring;
     private int type = MemDriver.UNPLUG;
 
-    /** @param features of the device and of the ring; INDIRECT_DESC among them */
+    /** @param features of the device and of the ring, with INDIRECT_DESC */
     ReusedRequest(GuestRam ram, long features) {
         long requestAt = ram.allocateZeroed(REQUEST_BYTES, 8);
         long responseAt = ram.allocate(RESPONSE_BYTES, 8);
@@ -39,7 +39,7 @@ final class ReusedRequest {
         return ring;
     }
 
-    /** Plugs what is not plugged, and the other way round. */
+    /** Makes a request available that plugs the block if it is unplugged, and otherwise unplugs it. */
     void makeChangeAvailable() {
         makeAvailable(type == MemDriver.PLUG ? MemDriver.UNPLUG : MemDriver.PLUG);
     }
@@ -51,7 +51,7 @@ final class ReusedRequest {
         ring.makeAvailable();
     }
 
-    /** How the device answered. */
+    /** The device's answer. */
     int answer() {
         return response.get(ReusedRing.LE_SHORT, 0);
     }

@@ -12,9 +12,9 @@ import org.exomem.vhostuser.virtqueue.RingArea;
 import org.exomem.vhostuser.virtqueue.VirtqueueSetup;
 
 /**
- * A driver that makes the same device-readable buffer available again and again and never looks at what comes back: it
- * allocates nothing and costs next to nothing, so that what is measured is the device. The device must use each buffer
- * before the next comes.
+ * A driver that makes the same device-readable buffer available repeatedly, and never reads the used ring. It allocates
+ * nothing and costs next to nothing, so that the benchmark measures the device. The device must use each buffer before
+ * the next is made available.
  */
 abstract sealed class ReusedRing permits ReusedSplitRing, ReusedPackedRing {
     static final ValueLayout.OfShort LE_SHORT = ValueLayout.JAVA_SHORT.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -53,7 +53,7 @@ abstract sealed class ReusedRing permits ReusedSplitRing, ReusedPackedRing {
     /**
      * A ring for one buffer of {@code length} bytes.
      *
-     * @param features VERSION_1, and of RING_PACKED and EVENT_IDX what is wanted
+     * @param features VERSION_1, and optionally RING_PACKED and EVENT_IDX
      * @param indirect whether the descriptor refers to a table that has the buffer
      */
     static ReusedRing of(GuestRam ram, int size, long features, boolean indirect, long address, int length) {
@@ -70,8 +70,8 @@ abstract sealed class ReusedRing permits ReusedSplitRing, ReusedPackedRing {
     }
 
     /**
-     * A ring for one request with its response, both named by a table: INDIRECT_DESC has to be among the
-     * features of the device.
+     * A ring for one request with its response, both in an indirect table: the features of the device must include
+     * INDIRECT_DESC.
      */
     static ReusedRing ofRequest(
             GuestRam ram, int size, long features, long request, int requestLength, long response, int responseLength) {
@@ -94,13 +94,13 @@ abstract sealed class ReusedRing permits ReusedSplitRing, ReusedPackedRing {
                 : new ReusedSplitRing(ram, size, features, target, targetLength, flags);
     }
 
-    /** Makes the buffer available, and asks to be called for it. */
+    /** Makes the buffer available, and requests a call for it. */
     abstract void makeAvailable();
 
-    /** Where the device begins. */
+    /** The position at which the device begins. */
     abstract int base();
 
-    /** How a device in this process finds the ring. */
+    /** The ring for a device in this process. */
     final VirtqueueSetup setup(GuestMemory memory) {
         return new VirtqueueSetup(
                 0,
@@ -115,7 +115,7 @@ abstract sealed class ReusedRing permits ReusedSplitRing, ReusedPackedRing {
                 null);
     }
 
-    /** How a front-end tells of the ring. */
+    /** The ring's addresses as a front-end sends them. */
     final RingAddresses addresses() {
         return new RingAddresses(
                 0, 0, ram.userAddress(descriptorsAt), ram.userAddress(deviceAt), ram.userAddress(driverAt), 0);

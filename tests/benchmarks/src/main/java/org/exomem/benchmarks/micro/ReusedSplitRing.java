@@ -2,7 +2,7 @@ package org.exomem.benchmarks.micro;
 
 import org.exomem.conformance.guest.GuestRam;
 
-/** All descriptors, and all entries of the available ring, stand ready: only the index moves. */
+/** All descriptors and all entries of the available ring are written in advance: only the index changes. */
 final class ReusedSplitRing extends ReusedRing {
     private static final long IDX = 2;
     private static final long RING = 4;

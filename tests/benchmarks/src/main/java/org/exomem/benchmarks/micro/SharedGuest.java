@@ -6,7 +6,7 @@ import org.exomem.linux.SharedFile;
 import org.exomem.vhostuser.memory.GuestMemory;
 import org.exomem.vhostuser.memory.MemoryRegion;
 
-/** A guest's memory from both sides in one process: what the driver writes, and the same as the back-end maps it. */
+/** A guest's memory from both sides in one process: as the driver writes it, and as the back-end maps it. */
 final class SharedGuest implements AutoCloseable {
     private static final long BYTES = 64L << 20;
 

@@ -1,4 +1,4 @@
-/** JMH benchmarks of the parts on the way from a kick to a used entry, in one process. */
+/** JMH benchmarks of the parts on the path from a kick to a used entry, in one process. */
 @NullMarked
 package org.exomem.benchmarks.micro;
 

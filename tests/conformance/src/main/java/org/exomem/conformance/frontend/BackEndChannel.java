@@ -5,7 +5,7 @@ import java.time.Duration;
 import java.util.List;
 import org.exomem.linux.Fd;
 
-/** The socket on which the back-end asks and the front-end answers. For one thread at a time. */
+/** The socket on which the back-end sends requests and the front-end answers. For one thread at a time. */
 public final class BackEndChannel implements AutoCloseable {
     private final Connection connection;
 
@@ -13,7 +13,7 @@ public final class BackEndChannel implements AutoCloseable {
         this.connection = new Connection(fd, limit, traffic);
     }
 
-    /** Waits for a request of the back-end; replies with success if it asks for a reply. */
+    /** Waits for a request of the back-end. Replies with success if the request asks for a reply. */
     public Reply receive() throws IOException {
         Reply request = connection.receive();
         if ((request.flags() & Connection.NEED_REPLY) != 0) {
@@ -41,7 +41,7 @@ public final class BackEndChannel implements AutoCloseable {
         return connection.awaitReadable(time);
     }
 
-    /** The wire itself. */
+    /** The connection itself. */
     public Connection connection() {
         return connection;
     }

@@ -17,7 +17,7 @@ import org.exomem.linux.MessageSocket;
 import org.exomem.linux.Poll;
 
 /**
- * Messages over one socket, as bytes: what is sent is exactly what is given, valid or not. For one thread at a time.
+ * Messages over one socket, as bytes. It sends exactly the given bytes, valid or not. For one thread at a time.
  *
  * <pre>
  *  0  u32 request
@@ -39,13 +39,13 @@ public final class Connection implements AutoCloseable {
     /**
      * Takes ownership of a connected socket.
      *
-     * @param limit the longest that one message, or room to send one, is waited for
+     * @param limit the longest time to wait for one message, or for room to send one
      */
     public Connection(Fd fd, Duration limit) {
         this(fd, limit, Traffic.UNWATCHED);
     }
 
-    /** Like {@link #Connection(Fd, Duration)}, with somebody who is told of each message. */
+    /** Like {@link #Connection(Fd, Duration)}; {@code traffic} is notified of each message. */
     public Connection(Fd fd, Duration limit, Traffic traffic) {
         this.socket = new MessageSocket(fd);
         this.limit = limit;
@@ -63,12 +63,12 @@ public final class Connection implements AutoCloseable {
                 .array();
     }
 
-    /** Sends a message; the descriptors stay the caller's. */
+    /** Sends a message. The descriptors remain the caller's. */
     public void send(int request, int flags, byte[] payload, List<Fd> fds) throws IOException {
         sendBytes(encode(request, flags, payload), fds);
     }
 
-    /** Sends any bytes, with descriptors attached to the first; the descriptors stay the caller's. */
+    /** Sends any bytes, with descriptors attached to the first. The descriptors remain the caller's. */
     public void sendBytes(byte[] bytes, List<Fd> fds) throws IOException {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment copy = arena.allocate(bytes.length);
@@ -126,15 +126,15 @@ public final class Connection implements AutoCloseable {
         return ByteBuffer.wrap(bytes).order(ByteOrder.nativeOrder());
     }
 
-    /** True if a message, or the back-end's end of the connection, arrives within the time. */
+    /** True if a message, or the end of the connection, arrives within the time. */
     public boolean awaitReadable(Duration time) throws LinuxException {
         return Poll.readable(socket.fd(), time);
     }
 
     /**
-     * Waits until the back-end closes the connection, discarding what it still sends.
+     * Waits until the back-end closes the connection. Discards what it still sends.
      *
-     * @return false if it had not within the limit
+     * @return false if it has not closed it within the limit
      */
     public boolean awaitClosed() throws IOException {
         try {
@@ -158,7 +158,7 @@ public final class Connection implements AutoCloseable {
         return socket.fd();
     }
 
-    /** Ends both directions; the other side sees the end of the connection. */
+    /** Shuts down both directions. The other side sees the end of the connection. */
     public void shutdown() {
         socket.shutdown();
     }

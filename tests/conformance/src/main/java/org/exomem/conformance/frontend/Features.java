@@ -1,6 +1,6 @@
 package org.exomem.conformance.frontend;
 
-/** Bits of the virtio features that every device has in common, as masks (spec/vhost-user.md, VHU-FEAT). */
+/** Masks of the virtio feature bits that all devices share (spec/vhost-user.md, VHU-FEAT). */
 public final class Features {
     public static final long LOG_ALL = 1L << 26;
     public static final long INDIRECT_DESC = 1L << 28;
@@ -14,7 +14,7 @@ public final class Features {
     public static final long SR_IOV = 1L << 37;
     public static final long SUSPEND = 1L << 43;
 
-    /** Bits of the protocol features, as masks. */
+    /** Masks of the protocol feature bits. */
     public static final class Protocol {
         public static final long MQ = 1L;
         public static final long LOG_SHMFD = 1L << 1;

@@ -14,14 +14,14 @@ import org.exomem.linux.SharedFile;
 import org.exomem.linux.UnixSockets;
 
 /**
- * The front-end's side of a vhost-user connection: each request as a method, {@link #connection} for whatever the
- * methods would not send. For one thread at a time.
+ * The front-end's side of a vhost-user connection. Each request is a method; {@link #connection} can send everything
+ * else. For one thread at a time.
  *
- * <p>From the moment REPLY_ACK is acknowledged, every request without a reply of its own asks for one, and an error
- * throws {@link RequestRefusedException}. Without REPLY_ACK the back-end's one way to refuse is to close the connection.
+ * <p>After REPLY_ACK was acknowledged, every request without a reply of its own asks for one, and an error throws
+ * {@link RequestRefusedException}. Without REPLY_ACK the back-end can refuse only by closing the connection.
  */
 public final class FrontEnd implements AutoCloseable {
-    /** How long to wait for a reply where no other limit is given. */
+    /** The default limit for the wait for a reply. */
     public static final Duration LIMIT = Duration.ofSeconds(30);
 
     private static final int NO_FD = 1 << 8;
@@ -37,10 +37,10 @@ public final class FrontEnd implements AutoCloseable {
     }
 
     /**
-     * Like {@link #FrontEnd(Fd, Duration)}, watched.
+     * Like {@link #FrontEnd(Fd, Duration)}, with observers.
      *
-     * @param traffic is told of the front-end's messages and their replies
-     * @param channelTraffic is told of the back-end's own requests and their replies
+     * @param traffic notified of the front-end's messages and their replies
+     * @param channelTraffic notified of the back-end's own requests and their replies
      */
     public FrontEnd(Fd fd, Duration limit, Traffic traffic, Traffic channelTraffic) {
         this.connection = new Connection(fd, limit, traffic);
@@ -53,7 +53,7 @@ public final class FrontEnd implements AutoCloseable {
         return new FrontEnd(UnixSockets.connect(socket), LIMIT);
     }
 
-    /** Waits on a listening socket for a back-end that connects; the listening socket stays the caller's. */
+    /** Waits on a listening socket for a back-end that connects. The listening socket remains the caller's. */
     public static FrontEnd accept(Fd listening) throws IOException {
         Fd accepted = Poll.readable(listening, LIMIT) ? UnixSockets.accept(listening) : null;
         if (accepted == null) {
@@ -62,7 +62,7 @@ public final class FrontEnd implements AutoCloseable {
         return new FrontEnd(accepted, LIMIT);
     }
 
-    /** The wire itself. */
+    /** The connection itself. */
     public Connection connection() {
         return connection;
     }
@@ -105,7 +105,7 @@ public final class FrontEnd implements AutoCloseable {
 
     // Memory
 
-    /** All regions at once, each with the file that it lies in; at most 8. */
+    /** Shares all regions at once, each with its file; at most 8. */
     public void setMemTable(List<Region> regions, List<Fd> files) throws IOException {
         command(Request.SET_MEM_TABLE, Payload.regions(regions), files);
     }
@@ -124,7 +124,7 @@ public final class FrontEnd implements AutoCloseable {
 
     // Log
 
-    /** Shares the dirty log; the back-end answers this by itself, asked or not (VHU-LOG-2). */
+    /** Shares the dirty log. The back-end answers this with and without need-reply (VHU-LOG-2). */
     public void setLogBase(SharedFile file, long size, long offset) throws IOException {
         connection.send(Request.SET_LOG_BASE, Connection.VERSION, Payload.log(size, offset), List.of(file.fd()));
         Reply reply = expect(Request.SET_LOG_BASE);
@@ -151,7 +151,7 @@ public final class FrontEnd implements AutoCloseable {
         command(Request.SET_VRING_BASE, Payload.ring(index, base));
     }
 
-    /** Stops the ring; returns its position. */
+    /** Stops the ring. Returns its position. */
     public int getVringBase(int index) throws IOException {
         Reply reply = ask(Request.GET_VRING_BASE, Payload.ring(index, 0));
         if (reply.payload().length != Long.BYTES) {
@@ -197,7 +197,7 @@ public final class FrontEnd implements AutoCloseable {
 
     // Device
 
-    /** Gives the back-end a channel for requests of its own. */
+    /** Creates a channel for the back-end's own requests. */
     public BackEndChannel openBackEndChannel() throws IOException {
         List<Fd> pair = UnixSockets.pair();
         try (Fd theirs = pair.get(1)) {
@@ -209,7 +209,7 @@ public final class FrontEnd implements AutoCloseable {
         }
     }
 
-    /** Bytes of the config space. */
+    /** Reads bytes of the config space. */
     public byte[] getConfig(int offset, int size) throws IOException {
         Reply reply = ask(Request.GET_CONFIG, Payload.config(offset, size, 0, new byte[size]));
         int got = reply.payload().length - Payload.CONFIG_HEADER_SIZE;
@@ -251,7 +251,7 @@ public final class FrontEnd implements AutoCloseable {
 
     // In-flight memory
 
-    /** In-flight memory as the back-end made it; the file is the caller's. */
+    /** In-flight memory that the back-end has created. The caller closes the file. */
     public record Inflight(InflightArea area, SharedFile file) implements AutoCloseable {
         @Override
         public void close() {
@@ -292,7 +292,7 @@ public final class FrontEnd implements AutoCloseable {
      * Begins a transfer of the device's state (STA-MOV-3).
      *
      * @param direction 0 saves, 1 loads
-     * @param channel the back-end's end of a pipe; stays the caller's
+     * @param channel the back-end's end of a pipe; remains the caller's
      * @return the reply's number: bits 0 to 7 an error, bit 8 if no descriptor came
      */
     public long setDeviceStateFd(int direction, Fd channel) throws IOException {
@@ -303,12 +303,12 @@ public final class FrontEnd implements AutoCloseable {
         return reply.asLong();
     }
 
-    /** How the transfer ended, when that is known: 0 is success. */
+    /** The result of the transfer, after its end: 0 is success. */
     public long checkDeviceState() throws IOException {
         return ask(Request.CHECK_DEVICE_STATE, Payload.none()).asLong();
     }
 
-    /** The device's state, whole. */
+    /** The whole state of the device. */
     public byte[] saveDeviceState() throws IOException {
         PipeEnd.Pipe pipe = PipeEnd.pipe();
         try (Fd readEnd = pipe.readEnd()) {
@@ -321,7 +321,7 @@ public final class FrontEnd implements AutoCloseable {
         }
     }
 
-    /** Gives the device a state; fails if the device does not take it. */
+    /** Loads a state into the device. Fails if the device does not accept it. */
     public void loadDeviceState(byte[] state) throws IOException {
         PipeEnd.Pipe pipe = PipeEnd.pipe();
         try (Fd writeEnd = pipe.writeEnd()) {
@@ -348,16 +348,16 @@ public final class FrontEnd implements AutoCloseable {
     // The wire
 
     /**
-     * Sends a message as it is given, valid or not, and waits for nothing; the descriptors stay the caller's.
+     * Sends a message as given, valid or not, and waits for nothing. The descriptors remain the caller's.
      *
-     * @param request its number, one of {@link Request} or none of them
+     * @param request its number, one of {@link Request} or any other
      * @param flags all 32 bits; {@link Connection#VERSION} for an ordinary request
      */
     public void send(int request, int flags, byte[] payload, List<Fd> fds) throws IOException {
         connection.send(request, flags, payload, fds);
     }
 
-    /** Sends a request that has a reply, and waits for that; descriptors that came with it are closed. */
+    /** Sends a request that has a reply, and waits for the reply. Closes descriptors that came with it. */
     public Reply ask(int request, byte[] payload) throws IOException {
         connection.send(request, Connection.VERSION, payload, List.of());
         Reply reply = expect(request);
@@ -365,12 +365,12 @@ public final class FrontEnd implements AutoCloseable {
         return reply;
     }
 
-    /** Sends a request that has no reply of its own and, where REPLY_ACK is acknowledged, has it confirmed. */
+    /** Sends a request without a reply of its own. If REPLY_ACK is acknowledged, asks for a reply and waits for it. */
     public void command(int request, byte[] payload) throws IOException {
         command(request, payload, List.of());
     }
 
-    /** Like {@link #command(int, byte[])}, with descriptors, which stay the caller's. */
+    /** Like {@link #command(int, byte[])}, with descriptors, which remain the caller's. */
     public void command(int request, byte[] payload, List<Fd> fds) throws IOException {
         boolean confirmed = (protocolFeatures & Protocol.REPLY_ACK) != 0;
         connection.send(

@@ -1,7 +1,7 @@
 package org.exomem.conformance.frontend;
 
 /**
- * The shared memory in which the back-end keeps what it has in flight.
+ * The shared memory in which the back-end records its requests in flight.
  *
  * @param size bytes
  * @param offset bytes from the start of its file

@@ -12,7 +12,7 @@ public final class Payload {
 
     private Payload() {}
 
-    /** No payload. */
+    /** An empty payload. */
     public static byte[] none() {
         return new byte[0];
     }

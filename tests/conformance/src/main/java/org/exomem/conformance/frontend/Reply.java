@@ -6,19 +6,19 @@ import java.util.List;
 import org.exomem.linux.Fd;
 
 /**
- * A message that came from the back-end. The descriptors belong to whoever has the record.
+ * A message of the back-end. The owner of the record also owns the descriptors.
  *
  * @param request the request's number, also in a reply to it
  * @param flags all 32 bits: version, reply, need-reply
- * @param payload what followed the header
- * @param fds what came along
+ * @param payload the bytes after the header
+ * @param fds the descriptors that came with it
  */
 @SuppressWarnings("ArrayRecordComponent") // never compared
 public record Reply(int request, int flags, byte[] payload, List<Fd> fds) {
-    /** The flags of a reply, exactly: version 1 and the reply bit (VHU-HDR-3). */
+    /** The only valid flags of a reply: version 1 and the reply bit (VHU-HDR-3). */
     public static final int REPLY_FLAGS = Connection.VERSION | Connection.REPLY;
 
-    /** The payload, to be read in the machine's byte order. */
+    /** The payload as a buffer in the machine's byte order. */
     public ByteBuffer buffer() {
         return ByteBuffer.wrap(payload).order(ByteOrder.nativeOrder());
     }

@@ -59,7 +59,7 @@ public final class Request {
         public static final int SHARED_OBJECT_LOOKUP = 8;
         public static final int SHMEM_MAP = 9;
         public static final int SHMEM_UNMAP = 10;
-        /** No request: a CONFIG_CHANGE that was taken back when its first byte had been sent (VHU-CFG-6). */
+        /** Not a request: a CONFIG_CHANGE that was withdrawn when its first byte had been sent (VHU-CFG-6). */
         public static final int WITHDRAWN = 0x102;
 
         private BackEnd() {}

@@ -14,13 +14,13 @@ import org.exomem.linux.LinuxException;
 import org.exomem.linux.PipeEnd;
 import org.exomem.linux.Poll;
 
-/** The front-end's end of the pipe through which a device's state goes. */
+/** The front-end's end of the pipe that transfers a device's state. */
 public final class StateChannel {
     private static final int AT_ONCE = 1 << 16;
 
     private StateChannel() {}
 
-    /** Reads to the end; the descriptor stays the caller's. */
+    /** Reads to the end. The descriptor remains the caller's. */
     public static byte[] readAll(Fd fd, Duration limit) throws IOException {
         PipeEnd pipe = adopt(fd);
         ByteArrayOutputStream all = new ByteArrayOutputStream();
@@ -42,7 +42,7 @@ public final class StateChannel {
     }
 
     /**
-     * Writes all; the descriptor stays the caller's.
+     * Writes all bytes. The descriptor remains the caller's.
      *
      * @throws EOFException if the back-end has closed its end before
      */

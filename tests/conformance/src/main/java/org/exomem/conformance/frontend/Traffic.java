@@ -1,8 +1,8 @@
 package org.exomem.conformance.frontend;
 
-/** Is told of every message that goes over a connection. Called by the thread that uses the connection; must not block. */
+/** Notified of every message on a connection. Called by the thread that uses the connection; must not block. */
 public interface Traffic {
-    /** Is told, and does nothing. */
+    /** Ignores all notifications. */
     Traffic UNWATCHED = new Traffic() {
         @Override
         public void sent(byte[] bytes, int fds) {}
@@ -17,11 +17,11 @@ public interface Traffic {
     /**
      * Bytes were sent: a message, or any other bytes.
      *
-     * @param fds descriptors that went along
+     * @param fds number of descriptors that were sent with them
      */
     void sent(byte[] bytes, int fds);
 
-    /** A whole message came. */
+    /** A whole message was received. */
     void received(Reply message);
 
     /** The back-end has closed the connection. */

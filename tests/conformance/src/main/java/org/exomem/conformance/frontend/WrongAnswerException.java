@@ -1,6 +1,6 @@
 package org.exomem.conformance.frontend;
 
-/** What came from the back-end is no answer to what it was given. */
+/** The back-end sent something that is not a valid answer to the request. */
 public final class WrongAnswerException extends IllegalStateException {
     private static final long serialVersionUID = 1L;
 

@@ -1,4 +1,4 @@
-/** The front-end side of the vhost-user wire: requests, replies, the back-end's own channel. */
+/** The front-end's side of vhost-user: requests, replies, the back-end's own channel. */
 @NullMarked
 package org.exomem.conformance.frontend;
 

@@ -11,10 +11,10 @@ import org.exomem.conformance.frontend.Request;
 import org.exomem.conformance.frontend.RingAddresses;
 
 /**
- * A control message to mutate: valid in itself, though perhaps not in the state in which it is sent. Random bytes would never
- * get beyond the header.
+ * A control message to mutate. It is valid in itself, but perhaps not in the state in which it is sent. Random bytes
+ * would never get beyond the header.
  *
- * @param fds what comes along: a character for each descriptor, {@code m} memory, {@code e} eventfd, {@code s} socket
+ * @param fds the descriptors sent with it, a character for each: {@code m} memory, {@code e} eventfd, {@code s} socket
  */
 @SuppressWarnings("ArrayRecordComponent") // never compared
 record ControlMessage(int request, byte[] payload, String fds) {
@@ -34,7 +34,7 @@ record ControlMessage(int request, byte[] payload, String fds) {
     private static final int QUEUES = 5;
     private static final int RING_SIZE = 64;
 
-    /** What a front-end sends before its rings start, so that mutants reach deep states. */
+    /** The messages that a front-end sends before its rings start, so that mutants reach deep states. */
     static List<ControlMessage> preamble() {
         return List.of(
                 of(Request.SET_PROTOCOL_FEATURES, Payload.number(PROTOCOL_FEATURES)),
@@ -49,7 +49,7 @@ record ControlMessage(int request, byte[] payload, String fds) {
                 of(Request.SET_VRING_ENABLE, Payload.ring(0, 1)));
     }
 
-    /** Any request, mostly with numbers that make sense. */
+    /** Any request, usually with plausible numbers. */
     static ControlMessage any(RandomGenerator random) {
         int queue = random.nextInt(QUEUES);
         return switch (random.nextInt(28)) {

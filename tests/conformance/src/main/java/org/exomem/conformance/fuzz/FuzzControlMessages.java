@@ -19,9 +19,9 @@ import org.exomem.linux.SharedFile;
 import org.exomem.linux.UnixSockets;
 
 /**
- * Sends a back-end control messages that are almost valid: valid ones in a wrong order, with bits, sizes and descriptors
- * changed, cut short, joined. What a connection sends depends on the seed and its number alone, so that a failure can be
- * reproduced. After each, the back-end must still answer a valid request.
+ * Sends control messages to a back-end that are almost valid: valid messages in a wrong order, with changed bits, sizes
+ * and descriptors, truncated, joined. The messages of a connection depend only on the seed and the connection's number,
+ * so that a failure can be reproduced. After each connection, the back-end must still answer a valid request.
  *
  * <p>Usage: {@code FuzzControlMessages SOCKET [CONNECTIONS [SEED]]}; exit code 1 when the back-end stops answering.
  */
@@ -34,7 +34,7 @@ public final class FuzzControlMessages {
     private final long seed;
     private long messages;
 
-    /** Fuzzes whatever listens on the socket. */
+    /** Fuzzes the back-end that listens on the socket. */
     public FuzzControlMessages(Path socket, long seed) {
         this.socket = socket;
         this.seed = seed;
@@ -61,12 +61,12 @@ public final class FuzzControlMessages {
         System.out.println(connections + " connections, " + fuzz.messages() + " messages: the back-end lives");
     }
 
-    /** The messages that were sent. */
+    /** The number of messages that were sent. */
     public long messages() {
         return messages;
     }
 
-    /** Sends what belongs to one number. */
+    /** Sends the messages of the connection with this number. */
     public void connection(long number) throws IOException {
         SplittableRandom random = new SplittableRandom(seed ^ number * 0x9e3779b97f4a7c15L);
         try (FrontEnd frontEnd = new FrontEnd(UnixSockets.connect(socket), PATIENCE)) {
@@ -155,7 +155,7 @@ public final class FuzzControlMessages {
         return fds;
     }
 
-    /** Discards replies, so that the back-end never waits for us to read. */
+    /** Discards replies, so that the back-end never waits for this process to read. */
     private static void drain(Connection connection) throws IOException {
         while (connection.awaitReadable(Duration.ZERO)) {
             Reply reply = connection.receive();
@@ -163,7 +163,7 @@ public final class FuzzControlMessages {
         }
     }
 
-    /** Sends a valid request on a connection of its own. */
+    /** Sends a valid request on a new connection. */
     public void assertAlive() throws IOException {
         // A back-end may still be busy with the last connection, and refuse the next one.
         long end = System.nanoTime() + PATIENCE.toNanos();

@@ -14,9 +14,9 @@ import org.exomem.conformance.frontend.FrontEnd;
 import org.exomem.conformance.frontend.RequestRefusedException;
 
 /**
- * Loads states into a device that are almost valid: bits, numbers and lengths changed, cut short, joined, half of
- * them with a checksum that matches. After each the device must answer, and it must have a state that it
- * would load itself. What is loaded depends on the seed and the number alone.
+ * Loads states into a device that are almost valid: with changed bits, numbers and lengths, truncated, joined, half of
+ * them with a correct checksum. After each state the device must answer, and must save a state that it would load
+ * itself. The states depend only on the seed and their number.
  *
  * <p>Usage: {@code FuzzDeviceState SOCKET [STATES [SEED]]}; exit code 1 when the back-end stops answering.
  */
@@ -30,7 +30,7 @@ public final class FuzzDeviceState {
     private final long seed;
     private long accepted;
 
-    /** Fuzzes the device that listens on the socket, which must have a state to move. */
+    /** Fuzzes the device that listens on the socket. It must support the transfer of its state. */
     public FuzzDeviceState(Path socket, long seed) {
         this.socket = socket;
         this.seed = seed;
@@ -54,12 +54,12 @@ public final class FuzzDeviceState {
         System.out.println(states + " states, " + fuzz.accepted() + " of them accepted: the back-end lives");
     }
 
-    /** The states that the device took. */
+    /** The number of states that the device accepted. */
     public long accepted() {
         return accepted;
     }
 
-    /** Loads the states of some numbers, on one connection. */
+    /** Loads the states with these numbers, on one connection. */
     public void load(long first, long count) throws IOException {
         try (FrontEnd frontEnd = FrontEnd.connect(socket)) {
             frontEnd.setProtocolFeatures(
@@ -81,7 +81,7 @@ public final class FuzzDeviceState {
             frontEnd.loadDeviceState(bent);
             accepted++;
         } catch (RequestRefusedException | EOFException e) {
-            // Not taken: then nothing may have changed.
+            // The state was refused, so nothing may have changed.
             if (!Arrays.equals(frontEnd.saveDeviceState(), good)) {
                 throw new IOException("state " + number + " was refused, and changed the device", e);
             }
@@ -117,7 +117,7 @@ public final class FuzzDeviceState {
         if (bytes.length == 0) {
             return bytes;
         }
-        // Mostly near the front, where the numbers are.
+        // Usually near the front, where the numbers are.
         int at = random.nextInt(random.nextInt(4) == 0 ? bytes.length : Math.min(bytes.length, HEADER + 80));
         switch (random.nextInt(12)) {
             case 0 -> {

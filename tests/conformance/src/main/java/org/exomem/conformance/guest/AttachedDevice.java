@@ -12,7 +12,7 @@ import org.exomem.linux.Fd;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A device brought up over a front-end the way a VMM does it: features, memory, rings, and the reverse. Owns the
+ * A device that is set up over a front-end as a VMM does it: features, memory, rings; and shut down again. Owns the
  * front-end and the rings, not the memory.
  */
 public final class AttachedDevice implements AutoCloseable {
@@ -36,10 +36,10 @@ public final class AttachedDevice implements AutoCloseable {
     }
 
     /**
-     * Negotiates, and shares the memory. On failure all is closed that was opened, and the front-end.
+     * Negotiates features, and shares the memory. If that fails, closes everything that was opened, and the front-end.
      *
      * @param features the virtio features that are acknowledged if the back-end offers them
-     * @param protocolFeatures likewise
+     * @param protocolFeatures the protocol features that are acknowledged if the back-end offers them
      */
     public static AttachedDevice attach(FrontEnd frontEnd, GuestRam ram, long features, long protocolFeatures)
             throws IOException {
@@ -79,7 +79,7 @@ public final class AttachedDevice implements AutoCloseable {
         }
     }
 
-    /** The regions as the back-end knows them. */
+    /** The regions as sent to the back-end. */
     public List<Region> wireRegions() {
         return has(Protocol.GPA_ADDRESSES)
                 ? ram.regions().stream().map(Region::withGuestAddresses).toList()
@@ -90,15 +90,15 @@ public final class AttachedDevice implements AutoCloseable {
         return (frontEnd.protocolFeatures() & protocolFeature) != 0;
     }
 
-    /** Somebody is told of what happens on the rings that are added from now on. */
+    /** Sets an observer for the rings that are added from now on. */
     public void watch(RingTraffic traffic) {
         ringTraffic = traffic;
     }
 
     /**
-     * Adds a ring; {@link #start} makes it run.
+     * Adds a ring, which {@link #start} starts.
      *
-     * @param index need not be the next: a device's queue numbers may have gaps
+     * @param index may leave gaps: a device's queue numbers need not be contiguous
      */
     public RingDriver addRing(int index, int size) throws IOException {
         RingDriver ring = RingDriver.of(ram, index, size, features);
@@ -112,7 +112,7 @@ public final class AttachedDevice implements AutoCloseable {
         return List.copyOf(rings);
     }
 
-    /** Starts and enables every ring from where it stands, and tells the device that the driver is ready. */
+    /** Starts and enables every ring at its present position, and reports to the device that the driver is ready. */
     public void start() throws IOException {
         for (RingDriver ring : rings) {
             start(ring, ring.base(), false);
@@ -138,7 +138,7 @@ public final class AttachedDevice implements AutoCloseable {
         }
     }
 
-    /** Stops every ring, as a VMM does when the guest resets the device; returns their positions. */
+    /** Stops every ring, as a VMM does when the guest resets the device. Returns their positions. */
     public List<Integer> stop() throws IOException {
         List<Integer> bases = new ArrayList<>();
         for (RingDriver ring : rings) {
@@ -174,7 +174,7 @@ public final class AttachedDevice implements AutoCloseable {
         return channel;
     }
 
-    /** Closes the connection without stopping the rings, as a VMM that dies does. */
+    /** Closes the connection without stopping the rings, like a VMM that dies. */
     @Override
     public void close() {
         frontEnd.close();

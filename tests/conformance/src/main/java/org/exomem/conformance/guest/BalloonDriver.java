@@ -16,11 +16,11 @@ import org.exomem.linux.Fd;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The guest side of a balloon (spec/balloon.md). It knows nothing of which guest pages are in use: its caller says which
- * ranges go into the balloon, are hinted or reported. All ranges are guest addresses in bytes, multiples of 4096.
+ * The guest's side of a balloon (spec/balloon.md). It does not know which guest pages are in use: its caller says which
+ * ranges to put into the balloon, to hint or to report. All ranges are guest addresses in bytes, multiples of 4096.
  */
 public final class BalloonDriver implements AutoCloseable {
-    /** The most page numbers in one buffer, as Linux has it (BAL-INF-2). */
+    /** The largest number of page numbers in one buffer, as in Linux (BAL-INF-2). */
     public static final int PFNS_PER_BUFFER = 256;
 
     /** Reserved command ids that begin no session (BAL-HINT-1). */
@@ -32,7 +32,7 @@ public final class BalloonDriver implements AutoCloseable {
     private static final int MOST_STATISTICS = 32;
     private static final int QUEUE_SIZE = 128;
     private static final int REPORTING_QUEUE_SIZE = 32;
-    /** The most pages in one chunk of a free page bitmap that this driver sends. */
+    /** The largest number of pages in one chunk of a free page bitmap that this driver sends. */
     public static final int MOST_CHUNK_PAGES = 1 << 15;
 
     private static final long REQUEST_SIZE = 4096;
@@ -65,7 +65,7 @@ public final class BalloonDriver implements AutoCloseable {
         this.device = device;
         this.limit = limit;
         this.ram = device.ram();
-        // Queues are numbered densely, by what was negotiated (BAL-Q-2).
+        // Queues are numbered without gaps, depending on the negotiated features (BAL-Q-2).
         int queue = 0;
         this.inflate = device.addRing(queue++, QUEUE_SIZE);
         this.deflate = device.addRing(queue++, QUEUE_SIZE);
@@ -81,7 +81,7 @@ public final class BalloonDriver implements AutoCloseable {
         this.chunk = bitmaps == null ? 0 : ram.allocate(CHUNK_HEADER + MOST_CHUNK_PAGES / Byte.SIZE, 8);
     }
 
-    /** Sets the driver up on a device that is attached, with its rings running. */
+    /** Creates the driver of a device that is attached and whose rings run. */
     public static BalloonDriver start(AttachedDevice device) throws IOException {
         return start(device, FrontEnd.LIMIT);
     }
@@ -89,7 +89,7 @@ public final class BalloonDriver implements AutoCloseable {
     /**
      * Like {@link #start(AttachedDevice)}.
      *
-     * @param limit the longest that a buffer is waited for
+     * @param limit the longest time to wait for a buffer
      */
     public static BalloonDriver start(AttachedDevice device, Duration limit) throws IOException {
         BalloonDriver driver = new BalloonDriver(device, limit);
@@ -107,12 +107,12 @@ public final class BalloonDriver implements AutoCloseable {
 
     // Config space
 
-    /** The size that the device wants the balloon to have, in 4 KiB pages. */
+    /** The size of the balloon that the device wants, in 4 KiB pages. */
     public long numPages() throws IOException {
         return Integer.toUnsignedLong(config(0));
     }
 
-    /** The command id of free page hinting that the device shows now. */
+    /** The present command id of free page hinting. */
     public int commandId() throws IOException {
         return config(8);
     }
@@ -123,18 +123,18 @@ public final class BalloonDriver implements AutoCloseable {
                 .getInt();
     }
 
-    /** Waits until the device says that the config space has changed. */
+    /** Waits for a notification that the config space has changed. */
     public void awaitConfigChange() throws IOException {
         device.channel().await(Request.BackEnd.CONFIG_CHANGE);
     }
 
-    /** The pages that this driver has told the device it has in the balloon. */
+    /** The number of pages that this driver has reported in the balloon. */
     public int actual() {
         return actual;
     }
 
     /**
-     * Tells the device the size of the balloon, in 4 KiB pages. As QEMU's generic device does, it writes the whole
+     * Reports the size of the balloon to the device, in 4 KiB pages. As QEMU's generic device does, it writes the whole
      * config space back, with the other fields as they were read (BAL-CFG-4).
      */
     public void writeActual(int pages) throws IOException {
@@ -142,7 +142,7 @@ public final class BalloonDriver implements AutoCloseable {
         actual = pages;
     }
 
-    /** Tells the device what the guest writes into free pages (BAL-POI-1). */
+    /** Reports to the device the value that the guest writes into free pages (BAL-POI-1). */
     public void writePoison(int value) throws IOException {
         writeBack(12, value);
     }
@@ -155,12 +155,16 @@ public final class BalloonDriver implements AutoCloseable {
 
     // Inflating and deflating
 
-    /** Puts a range into the balloon and waits until the device has taken it; does not write {@code actual}. */
+    /**
+     * Puts a range into the balloon, and waits until the device has used the request. Does not write {@code actual}.
+     */
     public void inflate(long address, long length) throws IOException {
         tell(inflate, address, length);
     }
 
-    /** Takes a range out of the balloon and waits until the device has been told; does not write {@code actual}. */
+    /**
+     * Takes a range out of the balloon, and waits until the device has used the request. Does not write {@code actual}.
+     */
     public void deflate(long address, long length) throws IOException {
         tell(deflate, address, length);
     }
@@ -179,12 +183,12 @@ public final class BalloonDriver implements AutoCloseable {
         }
     }
 
-    /** Puts single pages, given by their numbers, into the balloon; at most {@link #PFNS_PER_BUFFER}. */
+    /** Puts single pages, by number, into the balloon; at most {@link #PFNS_PER_BUFFER}. */
     public void inflatePages(int... pageNumbers) throws IOException {
         tellPages(inflate, pageNumbers);
     }
 
-    /** Takes single pages out of the balloon; at most {@link #PFNS_PER_BUFFER}. */
+    /** Takes single pages, by number, out of the balloon; at most {@link #PFNS_PER_BUFFER}. */
     public void deflatePages(int... pageNumbers) throws IOException {
         tellPages(deflate, pageNumbers);
     }
@@ -198,7 +202,7 @@ public final class BalloonDriver implements AutoCloseable {
 
     // Statistics
 
-    /** Makes a buffer of statistics available: tag to value. There may be one at a time (BAL-STAT-2). */
+    /** Makes a buffer of statistics available: tag to value. Only one may be available at a time (BAL-STAT-2). */
     public void offerStatistics(Map<Integer, Long> values) {
         long at = statisticsBuffer;
         for (Map.Entry<Integer, Long> value : values.entrySet()) {
@@ -211,17 +215,17 @@ public final class BalloonDriver implements AutoCloseable {
         ring.kick();
     }
 
-    /** Waits until the device gives the buffer back, by which it asks for new values. */
+    /** Waits until the device returns the buffer, which asks for new values. */
     public void awaitStatisticsRequest() throws IOException {
         required(statistics).await(limit);
     }
 
-    /** What becomes readable when the device gives the buffer back; null if there is no queue for statistics. */
+    /** A descriptor that becomes readable when the device returns the buffer; null if there is no statistics queue. */
     public @Nullable Fd statisticsCall() {
         return statistics == null ? null : statistics.callFd().fd();
     }
 
-    /** Like {@link #awaitStatisticsRequest}, but only looks. */
+    /** Like {@link #awaitStatisticsRequest}, but does not wait. */
     public boolean statisticsAreRequested() {
         RingDriver ring = required(statistics);
         ring.callFd().drain();
@@ -249,7 +253,7 @@ public final class BalloonDriver implements AutoCloseable {
         return id;
     }
 
-    /** Hints a range as free, in blocks of the given size; waits until the device has seen it. */
+    /** Hints a range as free, in blocks of the given size. Waits until the device has used the hints. */
     public void hint(long address, long length, long block) throws IOException {
         List<Buffer> blocks = new ArrayList<>();
         for (long at = 0; at < length; at += block) {
@@ -258,7 +262,7 @@ public final class BalloonDriver implements AutoCloseable {
         hint(blocks);
     }
 
-    /** Hints blocks as free; waits until the device has seen them. */
+    /** Hints blocks as free. Waits until the device has used the hints. */
     public void hint(List<Buffer> blocks) throws IOException {
         RingDriver ring = required(freePages);
         for (Buffer block : blocks) {
@@ -273,7 +277,7 @@ public final class BalloonDriver implements AutoCloseable {
         }
     }
 
-    /** Tells the device that there are no more hints. */
+    /** Reports to the device that there are no more hints. */
     public void endHinting() throws IOException {
         sendCommand(STOP);
     }
@@ -284,7 +288,7 @@ public final class BalloonDriver implements AutoCloseable {
         required(freePages).transfer(List.of(Buffer.readable(command, 4)), limit);
     }
 
-    /** Waits for the device to show a certain command id, reading the config space again at each change. */
+    /** Waits for the device to show a certain command id. Reads the config space again at each change. */
     public void awaitCommand(int id) throws IOException {
         long end = System.nanoTime() + limit.toNanos();
         while (commandId() != id) {
@@ -297,7 +301,7 @@ public final class BalloonDriver implements AutoCloseable {
 
     // Reporting
 
-    /** Reports ranges as free, in chains of up to 32 blocks, and waits until the device has taken them. */
+    /** Reports ranges as free, in chains of up to 32 blocks, and waits until the device has used them. */
     public void report(long address, long length, long block) throws IOException {
         RingDriver ring = required(reporting);
         List<Buffer> chain = new ArrayList<>();
@@ -319,7 +323,7 @@ public final class BalloonDriver implements AutoCloseable {
         ring.kick();
     }
 
-    /** Waits until the device asks for free pages; returns the request's id. The driver has the request buffer then. */
+    /** Waits until the device requests free pages. Returns the request's id. The driver then has the request buffer. */
     public int awaitFreePagesRequest() throws IOException {
         while (true) {
             OptionalInt id = request(required(bitmaps).await(limit));
@@ -329,7 +333,7 @@ public final class BalloonDriver implements AutoCloseable {
         }
     }
 
-    /** Like {@link #awaitFreePagesRequest}, but only looks. */
+    /** Like {@link #awaitFreePagesRequest}, but does not wait. */
     public OptionalInt freePagesRequest() {
         RingDriver ring = required(bitmaps);
         ring.callFd().drain();
@@ -341,7 +345,7 @@ public final class BalloonDriver implements AutoCloseable {
         return used == null ? OptionalInt.empty() : request(used);
     }
 
-    /** What becomes readable when the device asks; null if there is no queue for bitmaps. */
+    /** A descriptor that becomes readable when the device sends a request; null if there is no queue for bitmaps. */
     public @Nullable Fd bitmapsCall() {
         return bitmaps == null ? null : bitmaps.callFd().fd();
     }
@@ -360,9 +364,10 @@ public final class BalloonDriver implements AutoCloseable {
      *
      * @param address guest-physical, of the first page
      * @param pageShift the binary logarithm of a page's bytes
-     * @param pages those that are free, counted from 0 on
-     * @param count of pages that the chunk is about, up to {@link #MOST_CHUNK_PAGES}
-     * @return the id of the request that the device wants to have answered; if it is another one, the answer is over (FPB-REQ-3)
+     * @param pages the free pages, counted from 0
+     * @param count number of pages that the chunk is about, up to {@link #MOST_CHUNK_PAGES}
+     * @return the id of the request that the device wants to have answered; if it is another one, the answer is over
+     * (FPB-REQ-3)
      */
     public int sendChunk(int id, boolean last, long address, int pageShift, BitSet pages, int count)
             throws IOException {
@@ -386,8 +391,8 @@ public final class BalloonDriver implements AutoCloseable {
     }
 
     /**
-     * Tells page descriptors as Linux has them on x86-64: one range and one guard; and waits until the device has read them. To be done
-     * before the first request buffer is made available (FPB-DESC-1).
+     * Reports page descriptors as Linux has them on x86-64, with one range and one guard, and waits until the device
+     * has read them. Must be called before the first request buffer is made available (FPB-DESC-1).
      *
      * @param address guest-physical, of the first page of 4096 bytes
      * @param pages of the range

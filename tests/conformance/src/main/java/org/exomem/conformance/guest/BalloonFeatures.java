@@ -1,6 +1,6 @@
 package org.exomem.conformance.guest;
 
-/** The balloon's feature bits, as masks (spec/balloon.md, BAL-FEAT). */
+/** Masks of the balloon's feature bits (spec/balloon.md, BAL-FEAT). */
 public final class BalloonFeatures {
     public static final long MUST_TELL_HOST = 1L;
     public static final long STATS_VQ = 1L << 1;
@@ -12,7 +12,7 @@ public final class BalloonFeatures {
     /** FPB-FEAT-1 */
     public static final long FREE_PAGE_BITMAP = 1L << 58;
 
-    /** What a Linux driver acknowledges in a guest that does not poison its pages. */
+    /** The features that a Linux driver acknowledges in a guest that does not poison its pages. */
     public static final long LINUX = MUST_TELL_HOST | STATS_VQ | DEFLATE_ON_OOM | FREE_PAGE_HINT | PAGE_REPORTING;
 
     private BalloonFeatures() {}

@@ -1,7 +1,7 @@
 package org.exomem.conformance.guest;
 
 /**
- * One part of what a driver makes available.
+ * One buffer of a chain that a driver makes available.
  *
  * @param address guest-physical
  * @param length bytes, 1 to 2^32 - 1; other lengths are for tests that break the rule

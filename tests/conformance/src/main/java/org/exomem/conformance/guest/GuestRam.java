@@ -18,8 +18,8 @@ import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
 
 /**
- * A guest's memory: one memfd, whole in our own address space, shown to the guest as regions. Numbers in it are
- * little-endian. All sizes and addresses are bytes; addresses are guest-physical.
+ * A guest's memory: one memfd, completely mapped into this process, and presented to the guest as regions. Numbers in
+ * it are little-endian. All sizes and addresses are bytes; addresses are guest-physical.
  */
 public final class GuestRam implements AutoCloseable {
     /** The unit of the balloon's page numbers. */
@@ -41,32 +41,32 @@ public final class GuestRam implements AutoCloseable {
         this.regions = regions;
     }
 
-    /** One region, from guest address 0 on. */
+    /** Creates one region at guest address 0. */
     public static GuestRam ofSize(long size) throws LinuxException {
         return of(SharedFile.memfd("guest-ram", size), new long[] {0, size});
     }
 
-    /** Two regions of one memfd, as a PC has them: from 0 on, and from 4 GiB on. */
+    /** Creates two regions of one memfd, as in a PC: at 0 and at 4 GiB. */
     public static GuestRam withPciHole(long below, long above) throws LinuxException {
         return of(SharedFile.memfd("guest-ram", below + above), new long[] {0, below, FOUR_GIB, above});
     }
 
-    /** One region at guest address 0, in a new file of a file system; the file's owner deletes it. */
+    /** Creates one region at guest address 0, in a new file. The caller deletes the file. */
     public static GuestRam ofFile(Path file, long size) throws LinuxException {
         return of(SharedFile.create(file, size), new long[] {0, size});
     }
 
-    /** A file that may be there already, laid out as {@link #ofLayout} does; the file's owner deletes it. */
+    /** Opens or creates a file, with the layout of {@link #ofLayout}. The caller deletes the file. */
     public static GuestRam ofSharedFile(Path file, long... addressesAndSizes) throws LinuxException {
         return of(SharedFile.openOrCreate(file, total(addressesAndSizes)), addressesAndSizes);
     }
 
-    /** One region of huge pages; fails with ENOMEM where the host has reserved too few of them. */
+    /** Creates one region of huge pages. Fails with ENOMEM if the host has reserved too few of them. */
     public static GuestRam ofHugePages(long size, long hugePageSize) throws LinuxException {
         return of(SharedFile.hugeMemfd("guest-ram", size, hugePageSize), new long[] {0, size});
     }
 
-    /** Any layout of one memfd: pairs of guest address and size, which lie in the file one after the other. */
+    /** Creates any layout of one memfd: pairs of guest address and size, which are contiguous in the file. */
     public static GuestRam ofLayout(long... addressesAndSizes) throws LinuxException {
         return of(SharedFile.memfd("guest-ram", total(addressesAndSizes)), addressesAndSizes);
     }
@@ -79,7 +79,7 @@ public final class GuestRam implements AutoCloseable {
         return total;
     }
 
-    /** A file that is only read: what the guest writes is its own, and not in the file. */
+    /** Maps a file privately: what the guest writes does not go to the file. */
     public static GuestRam ofTemplate(Path file, long... addressesAndSizes) throws LinuxException {
         return of(SharedFile.openForReading(file), true, addressesAndSizes);
     }
@@ -106,7 +106,7 @@ public final class GuestRam implements AutoCloseable {
         }
     }
 
-    /** By guest address. */
+    /** The regions, by guest address. */
     public List<Region> regions() {
         return regions;
     }
@@ -115,18 +115,18 @@ public final class GuestRam implements AutoCloseable {
         return file;
     }
 
-    /** The bytes of all regions. */
+    /** The size of all regions in bytes. */
     public long size() {
         return mapping.segment().byteSize();
     }
 
-    /** The bytes of host memory that the memfd occupies now ({@code st_blocks}). */
+    /** The host memory that the memfd occupies now, in bytes ({@code st_blocks}). */
     public long hostBytes() throws LinuxException {
         return file.allocatedBytes();
     }
 
     /**
-     * Sets memory aside for the guest itself, from the bottom up, never to be given back.
+     * Allocates memory for the guest itself, from the bottom up. It is freed only by {@link #releaseFrom}.
      *
      * @param alignment a power of two
      * @return its guest address
@@ -138,24 +138,24 @@ public final class GuestRam implements AutoCloseable {
         return address;
     }
 
-    /** Like {@link #allocate}, filled with zeros, whatever the memory held before. */
+    /** Like {@link #allocate}, filled with zeros. */
     public long allocateZeroed(long size, long alignment) {
         long address = allocate(size, alignment);
         fill(address, size, (byte) 0);
         return address;
     }
 
-    /** Goes on with {@link #allocate} at an address, such as one in another region. */
+    /** Makes {@link #allocate} continue at an address, such as one in another region. */
     public void allocateFrom(long address) {
         nextFree = address;
     }
 
-    /** Takes back all that {@link #allocate} has handed out from an address on. */
+    /** Frees all that {@link #allocate} has handed out from an address on. */
     public void releaseFrom(long address) {
         nextFree = Math.min(nextFree, address);
     }
 
-    /** All of the memory, by the offset in the file. */
+    /** The whole memory, by the offset in the file. */
     public MemorySegment contents() {
         return mapping.segment();
     }
@@ -191,7 +191,7 @@ public final class GuestRam implements AutoCloseable {
         throw new IndexOutOfBoundsException("no guest memory at 0x" + Long.toHexString(guestAddress));
     }
 
-    /** Writes every byte of a range, so that the host must hold it. */
+    /** Writes every byte of a range, so that the host must allocate its memory. */
     public void fill(long guestAddress, long size, byte value) {
         bytes(guestAddress, size).fill(value);
     }
@@ -204,7 +204,7 @@ public final class GuestRam implements AutoCloseable {
         bytes(guestAddress, 1).set(JAVA_BYTE, 0, (byte) value);
     }
 
-    /** As an unsigned number. */
+    /** Reads an unsigned number. */
     public int getShort(long guestAddress) {
         return Short.toUnsignedInt(bytes(guestAddress, 2).get(LE_SHORT, 0));
     }

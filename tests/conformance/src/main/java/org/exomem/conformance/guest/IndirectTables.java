@@ -2,7 +2,9 @@ package org.exomem.conformance.guest;
 
 import java.util.List;
 
-/** Memory for indirect tables, one for each descriptor of a ring, kept and used again (spec/virtqueues.md, VQ-IND). */
+/**
+ * Memory for indirect tables, one for each descriptor of a ring, which is used repeatedly (spec/virtqueues.md, VQ-IND).
+ */
 final class IndirectTables {
     static final int ENTRY_SIZE = 16;
     private static final int LEAST_ENTRIES = 16;
@@ -17,7 +19,7 @@ final class IndirectTables {
         this.capacities = new int[ringSize];
     }
 
-    /** Writes the table of a split ring, whose entries are linked by their next fields; returns its address. */
+    /** Writes the table of a split ring, whose entries are linked by their next fields. Returns its address. */
     long writeSplit(int slot, List<Buffer> chain) {
         long table = room(slot, chain.size());
         for (int i = 0; i < chain.size(); i++) {
@@ -30,7 +32,7 @@ final class IndirectTables {
         return table;
     }
 
-    /** Writes the table of a packed ring, whose entries follow one another; returns its address. */
+    /** Writes the table of a packed ring, whose entries are consecutive. Returns its address. */
     long writePacked(int slot, List<Buffer> chain) {
         long table = room(slot, chain.size());
         for (int i = 0; i < chain.size(); i++) {

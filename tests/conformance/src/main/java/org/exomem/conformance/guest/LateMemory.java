@@ -24,11 +24,12 @@ import org.exomem.linux.Userfaultfd;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The front-end's side of a post-copy migration at the host that the VM comes to (spec/vhost-user.md, "Post-copy"): it has the content of
- * all pages, as if it were still at the other host, and puts each into guest memory once, when it is asked for or when its
- * turn comes. Pages are named by their number in the memory's file.
+ * The front-end's side of a post-copy migration at the destination host (spec/vhost-user.md, "Post-copy"). It has the
+ * content of all pages, as if they were still on the other host. It places each page into guest memory once, on request
+ * or when its turn comes. Pages are identified by their number in the memory's file.
  *
- * <p>Whoever plays the guest touches no page before {@link #require}. The messages are for one thread; pages may be given from several.
+ * <p>The code that acts as the guest must not touch a page before {@link #require}. The messages are for one thread;
+ * several threads may place pages.
  */
 public final class LateMemory implements AutoCloseable {
     private static final Duration LOOK = Duration.ofMillis(5);
@@ -50,7 +51,7 @@ public final class LateMemory implements AutoCloseable {
     private @Nullable IOException failure;
     private volatile boolean stopping;
 
-    /** Where the back-end has mapped a region. */
+    /** A region and the address at which the back-end has mapped it. */
     private record Mapped(Region region, long address) {
         boolean contains(long at) {
             return Long.compareUnsigned(at - address, region.size()) < 0;
@@ -67,7 +68,7 @@ public final class LateMemory implements AutoCloseable {
         this.content = arena.allocate(ram.size(), GuestRam.PAGE);
     }
 
-    /** Takes the content of a guest's memory out of it, so that no page is there. */
+    /** Moves the content of a guest's memory into this object, so that no page is present. */
     public static LateMemory takenFrom(GuestRam ram) throws LinuxException {
         LateMemory memory = new LateMemory(ram);
         memory.content.copyFrom(ram.contents());
@@ -77,7 +78,7 @@ public final class LateMemory implements AutoCloseable {
 
     // Messages
 
-    /** POSTCOPY_ADVISE; returns the reply, whose descriptor is used from now on. */
+    /** Sends POSTCOPY_ADVISE. Returns the reply, whose descriptor is used from now on. */
     public Reply advise(FrontEnd frontEnd) throws IOException {
         frontEnd.send(Request.POSTCOPY_ADVISE, Connection.VERSION, Payload.none(), List.of());
         Reply reply = frontEnd.connection().receive();
@@ -92,18 +93,18 @@ public final class LateMemory implements AutoCloseable {
         return reply;
     }
 
-    /** POSTCOPY_LISTEN. */
+    /** Sends POSTCOPY_LISTEN. */
     public void listen(FrontEnd frontEnd) throws IOException {
         frontEnd.command(Request.POSTCOPY_LISTEN, Payload.none());
     }
 
-    /** SET_MEM_TABLE with all of the memory, and what follows of it. */
+    /** Sends SET_MEM_TABLE with the whole memory, and the acknowledgement. */
     public void share(FrontEnd frontEnd) throws IOException {
         announce(frontEnd, ram.regions());
         acknowledge(frontEnd);
     }
 
-    /** SET_MEM_TABLE, up to its reply, which is looked at: it has the regions, elsewhere. */
+    /** Sends SET_MEM_TABLE, and checks the reply: it must have the regions at other addresses. */
     public void announce(FrontEnd frontEnd, List<Region> regions) throws IOException {
         Fd file = ram.file().fd();
         frontEnd.send(
@@ -126,12 +127,12 @@ public final class LateMemory implements AutoCloseable {
         }
     }
 
-    /** ADD_MEM_REG, up to its reply. */
+    /** Sends ADD_MEM_REG, and checks the reply. */
     public void announceMore(FrontEnd frontEnd, Region region) throws IOException {
         announceMore(frontEnd, region, ram.file().fd());
     }
 
-    /** The same with another file, of which no page is given. */
+    /** The same with another file, of which no page is placed. */
     public void announceMore(FrontEnd frontEnd, Region region, Fd file) throws IOException {
         frontEnd.send(Request.ADD_MEM_REG, Connection.VERSION, Payload.region(region), List.of(file));
         Reply reply = frontEnd.connection().receive();
@@ -155,12 +156,12 @@ public final class LateMemory implements AutoCloseable {
         mapped.add(new Mapped(region, reply.buffer().getLong(at + USER_ADDRESS)));
     }
 
-    /** The empty SET_MEM_TABLE that acknowledges where memory is mapped. */
+    /** Sends the empty SET_MEM_TABLE that acknowledges where memory is mapped. */
     public void acknowledge(FrontEnd frontEnd) throws IOException {
         frontEnd.send(Request.SET_MEM_TABLE, Connection.VERSION, Payload.number(0), List.of());
     }
 
-    /** POSTCOPY_END; returns the reply's number. */
+    /** Sends POSTCOPY_END. Returns the reply's number. */
     public long end(FrontEnd frontEnd) throws IOException {
         return frontEnd.ask(Request.POSTCOPY_END, Payload.none()).asLong();
     }
@@ -168,9 +169,10 @@ public final class LateMemory implements AutoCloseable {
     // Pages
 
     /**
-     * From now on a thread gives pages: those that were asked for late, others in between, in an order that the seed decides.
+     * Starts a thread that places pages. Requested pages are placed late, with others in between, in an order that
+     * depends on the seed.
      *
-     * @param alsoUnasked also what nobody asks for, so that all pages come in the end
+     * @param alsoUnasked whether also to place pages without a request, so that all pages arrive in the end
      */
     public void start(long seed, boolean alsoUnasked) {
         Thread thread = new Thread(() -> serve(new Random(seed), alsoUnasked), "late-memory");
@@ -224,7 +226,9 @@ public final class LateMemory implements AutoCloseable {
         }
     }
 
-    /** Takes the faults that are there; returns how many pages were asked for by now. For a memory whose thread does not run. */
+    /**
+     * Reads the pending faults. Returns the number of pages requested so far. For a memory without a running thread.
+     */
     public synchronized int lookForFaults() throws LinuxException {
         takeFaults(faults(), new ArrayList<>());
         return asked.cardinality();
@@ -237,7 +241,7 @@ public final class LateMemory implements AutoCloseable {
         give(page < pages ? page : closed.nextClearBit(0));
     }
 
-    /** Puts a page into guest memory, unless it was put there before. */
+    /** Places a page into guest memory, unless that was done before. */
     public synchronized void give(int page) throws IOException {
         if (page >= pages || given.get(page)) {
             return;
@@ -268,7 +272,7 @@ public final class LateMemory implements AutoCloseable {
         }
     }
 
-    /** Gives the pages of a range of guest addresses, as the guest is about to touch them. */
+    /** Places the pages of a range of guest addresses that the guest is about to touch. */
     public void require(long guestAddress, long length) throws IOException {
         for (long at = guestAddress & -GuestRam.PAGE; at < guestAddress + length; at += GuestRam.PAGE) {
             give(page(at));
@@ -285,56 +289,56 @@ public final class LateMemory implements AutoCloseable {
         throw new IndexOutOfBoundsException("no guest memory at 0x" + Long.toHexString(guestAddress));
     }
 
-    /** Never gives the page at a guest address, whoever asks. */
+    /** Never places the page at a guest address, even on request. */
     public synchronized void withhold(long guestAddress) {
         withheld.set(page(guestAddress));
     }
 
-    /** Gives the page from now on; the thread gives it when it is asked for anew or its turn comes. */
+    /** Allows the page again. The thread places it at the next request, or when its turn comes. */
     public synchronized void release(long guestAddress) throws IOException {
         withheld.clear(page(guestAddress));
         give(page(guestAddress));
     }
 
-    /** Gives all pages that were not given. */
+    /** Places all pages that were not placed. */
     public synchronized void giveAll() throws IOException {
         for (int page = given.nextClearBit(0); page < pages; page = given.nextClearBit(page + 1)) {
             give(page);
         }
     }
 
-    /** True if all pages have been given, but for those that are withheld. */
+    /** True if all pages are placed, except the withheld ones. */
     public synchronized boolean isComplete() {
         return given.cardinality() + withheld.cardinality() >= pages;
     }
 
-    /** True if the page at a guest address was asked for. */
+    /** True if the page at a guest address was requested. */
     public synchronized boolean wasAsked(long guestAddress) {
         return asked.get(page(guestAddress));
     }
 
-    /** How many pages were asked for. */
+    /** The number of pages that were requested. */
     public synchronized int askedPages() {
         return asked.cardinality();
     }
 
-    /** The pages that were there though nobody had given them: somebody touched them too early. */
+    /** The pages that were present without being placed: something touched them too early. */
     public synchronized List<Integer> spoiledPages() {
         return List.copyOf(spoiled);
     }
 
-    /** The content of a page as it came from the other host. */
+    /** The content of a page as on the other host. */
     public MemorySegment content(long guestAddress) {
         return content.asSlice(page(guestAddress) * GuestRam.PAGE, GuestRam.PAGE)
                 .asReadOnly();
     }
 
-    /** What went wrong in the thread that gives pages, or null. */
+    /** The failure of the thread that places pages, or null. */
     public @Nullable IOException failure() {
         return failure;
     }
 
-    /** Ends the thread; pages that were not given stay holes. */
+    /** Ends the thread. Pages that were not placed remain holes. */
     public void stop() {
         stopping = true;
         Thread thread = source;

@@ -9,8 +9,8 @@ import org.exomem.conformance.frontend.FrontEnd;
 import org.exomem.conformance.frontend.Request;
 
 /**
- * The guest side of a memory device (spec/mem.md). It plugs and unplugs what its caller says; addresses and sizes are
- * bytes.
+ * The guest's side of a memory device (spec/mem.md). It plugs and unplugs blocks for its caller. Addresses and sizes
+ * are bytes.
  */
 public final class MemDriver implements AutoCloseable {
     public static final int PLUG = 0;
@@ -18,7 +18,7 @@ public final class MemDriver implements AutoCloseable {
     public static final int UNPLUG_ALL = 2;
     public static final int STATE = 3;
 
-    /** How the device answers (MEM-RESP-1). */
+    /** The types of responses (MEM-RESP-1). */
     public enum Answer {
         ACK,
         NACK,
@@ -26,7 +26,7 @@ public final class MemDriver implements AutoCloseable {
         ERROR
     }
 
-    /** What STATE answers (MEM-STATE-1). */
+    /** The states in the response to STATE (MEM-STATE-1). */
     public enum State {
         PLUGGED,
         UNPLUGGED,
@@ -34,9 +34,9 @@ public final class MemDriver implements AutoCloseable {
     }
 
     /**
-     * A response as it stands in memory.
+     * A response as it is in memory.
      *
-     * @param written bytes, as the used entry has it
+     * @param written number of bytes, from the used entry
      */
     public record Response(Answer answer, int state, long written) {}
 
@@ -58,7 +58,7 @@ public final class MemDriver implements AutoCloseable {
         this.response = device.ram().allocate(RESPONSE_SIZE, 8);
     }
 
-    /** Sets the driver up on a device that is attached, with its ring running. */
+    /** Creates the driver of a device that is attached and whose ring runs. */
     public static MemDriver start(AttachedDevice device) throws IOException {
         MemDriver driver = new MemDriver(device);
         device.start();
@@ -74,7 +74,7 @@ public final class MemDriver implements AutoCloseable {
         return ring;
     }
 
-    /** The config space, as it stands now (MEM-CFG-1). */
+    /** The present config space (MEM-CFG-1). */
     public record Config(
             long blockSize,
             int nodeId,
@@ -97,7 +97,7 @@ public final class MemDriver implements AutoCloseable {
                 bytes.getLong(48));
     }
 
-    /** Waits until the device says that the config space has changed (MEM-CFG-5). */
+    /** Waits for a notification that the config space has changed (MEM-CFG-5). */
     public void awaitConfigChange() throws IOException {
         device.channel().await(Request.BackEnd.CONFIG_CHANGE);
     }
@@ -114,7 +114,7 @@ public final class MemDriver implements AutoCloseable {
         return send(UNPLUG_ALL, 0, 0).answer();
     }
 
-    /** The state of a range of blocks; fails if the device does not acknowledge the question. */
+    /** The state of a range of blocks. Fails if the device does not acknowledge the request. */
     public State state(long address, int blocks) throws IOException {
         Response answered = send(STATE, address, blocks);
         if (answered.answer() != Answer.ACK) {
@@ -132,7 +132,7 @@ public final class MemDriver implements AutoCloseable {
         return read(response, used);
     }
 
-    /** Puts a request into guest memory. Padding is filled, which a device has to ignore (MEM-REQ-2). */
+    /** Writes a request into guest memory. Fills the padding, which a device must ignore (MEM-REQ-2). */
     public void write(long at, int type, long address, int blocks) {
         GuestRam ram = device.ram();
         ram.fill(at, REQUEST_SIZE, (byte) 0xa5);
@@ -142,7 +142,7 @@ public final class MemDriver implements AutoCloseable {
         ram.fill(response, RESPONSE_SIZE, (byte) 0x5a);
     }
 
-    /** Reads a response out of guest memory. */
+    /** Reads a response from guest memory. */
     public Response read(long at, Used used) throws IOException {
         ByteBuffer bytes = device.ram().bytes(at, RESPONSE_SIZE).asByteBuffer().order(ByteOrder.LITTLE_ENDIAN);
         int type = bytes.getShort(0) & 0xffff;

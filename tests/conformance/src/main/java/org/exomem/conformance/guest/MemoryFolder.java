@@ -18,11 +18,12 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
- * A folder for guests' memory and sockets, which goes when it is closed. A process that is killed leaves its folders, and in
- * {@code /dev/shm} that is memory: whoever makes the next folder beside them removes them.
+ * A folder for guests' memory and sockets, which is deleted when it is closed. A process that is killed leaves its
+ * folders, and in {@code /dev/shm} they occupy memory. So the next process that creates a folder beside them deletes
+ * them.
  */
 public final class MemoryFolder implements AutoCloseable {
-    /** The namespace of process numbers, the owner's number in it, and a counter. */
+    /** The process's PID namespace, its id in that namespace, and a counter. */
     private static final Pattern NAME = Pattern.compile("exomem-([0-9a-z]+)-([0-9]{1,10})-[0-9]+");
 
     private static final FileAttribute<Set<PosixFilePermission>> OWNER_ONLY =
@@ -35,7 +36,7 @@ public final class MemoryFolder implements AutoCloseable {
     }
 
     /**
-     * Makes a folder, and removes those of processes that have gone.
+     * Creates a folder, and deletes those of processes that have ended.
      *
      * @param where an existing folder
      */
@@ -47,7 +48,7 @@ public final class MemoryFolder implements AutoCloseable {
             try {
                 return new MemoryFolder(Files.createDirectory(path, OWNER_ONLY));
             } catch (FileAlreadyExistsException e) {
-                // Another one of this process, or of one before it with the same number.
+                // The name exists: this process has another folder, or an earlier process had the same id.
             }
         }
     }
@@ -56,7 +57,7 @@ public final class MemoryFolder implements AutoCloseable {
         return path;
     }
 
-    /** Removes the folder and all that is in it. */
+    /** Deletes the folder and its content. */
     @Override
     public void close() throws IOException {
         remove(path);
@@ -66,7 +67,7 @@ public final class MemoryFolder implements AutoCloseable {
         return "exomem-" + namespace + "-" + owner + "-" + count;
     }
 
-    /** Containers may share {@code /dev/shm} and number their processes each for itself. */
+    /** Containers may share {@code /dev/shm}, and each has its own process ids. */
     static String namespace() throws IOException {
         String link = Files.readSymbolicLink(Path.of("/proc/self/ns/pid")).toString();
         return Long.toString(Long.parseLong(link.replaceAll("[^0-9]", "")), Character.MAX_RADIX);
@@ -86,7 +87,7 @@ public final class MemoryFolder implements AutoCloseable {
                 try {
                     remove(folder);
                 } catch (IOException e) {
-                    // Another user's, or somebody else removes it now.
+                    // The folder belongs to another user, or another process deletes it now.
                 }
             }
         }
@@ -98,7 +99,7 @@ public final class MemoryFolder implements AutoCloseable {
             return Files.getAttribute(folder, "unix:uid", LinkOption.NOFOLLOW_LINKS)
                     .equals(user);
         } catch (NoSuchFileException e) {
-            // Somebody else removes it now.
+            // Another process deletes it now.
             return false;
         }
     }

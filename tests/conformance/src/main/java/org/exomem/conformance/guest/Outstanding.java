@@ -5,8 +5,8 @@ import java.util.Arrays;
 import org.exomem.conformance.frontend.WrongAnswerException;
 
 /**
- * What the device has of one ring: how many descriptors each chain takes, how much of it the device may write, and, where
- * chains come back in order, in which.
+ * The chains of one ring that the device has: the number of descriptors of each, the number of bytes that the device
+ * may write, and, if chains return in order, their order.
  */
 final class Outstanding {
     private static final int NO_BATCH = -1;
@@ -39,7 +39,7 @@ final class Outstanding {
         }
     }
 
-    /** True while chains remain of a batch that came back with one used entry for all (VQ-ORD-2). */
+    /** True while chains remain of a batch that returned with one used entry for all (VQ-ORD-2). */
     boolean inBatch() {
         return batchEnd != NO_BATCH;
     }
@@ -53,7 +53,7 @@ final class Outstanding {
         batchWritten = written;
     }
 
-    /** The next chain to be given back, after {@link #used}. */
+    /** The next returned chain, after {@link #used}. */
     Used next() {
         if (!inOrder) {
             Used used = new Used(batchEnd, batchWritten);
@@ -65,14 +65,14 @@ final class Outstanding {
             throw new WrongAnswerException("the device used id " + batchEnd + " out of order");
         }
         if (id != batchEnd) {
-            // A chain that the device skipped counts as used completely.
+            // A chain without a used entry of its own counts as completely written.
             return new Used(id, writable[id]);
         }
         batchEnd = NO_BATCH;
         return new Used(id, batchWritten);
     }
 
-    /** Forgets a chain; returns the number of descriptors that become free. */
+    /** Removes a chain. Returns the number of descriptors that become free. */
     int remove(int id) {
         int freed = slots[id];
         slots[id] = 0;

@@ -187,14 +187,14 @@ public final class PackedDriver extends RingDriver {
         freeSlots -= count;
         addedSinceKick += count;
         outstanding.add(id, count, writable);
-        // Release: the whole list is there before its first descriptor becomes available (VQ-PCK-4).
+        // Release: the device must see the whole list before its first descriptor becomes available (VQ-PCK-4).
         SHORT.setRelease(ring, 16L * head + 14, (short) flags);
     }
 
     @Override
     boolean kickWanted() {
-        // The descriptors must be visible before the device's event suppression is read, or both sides may sleep
-        // (VQ-PCK-8).
+        // The device must see the descriptors before this driver reads the device's event suppression, or both sides
+        // may sleep (VQ-PCK-8).
         VarHandle.fullFence();
         int added = addedSinceKick;
         addedSinceKick = 0;
@@ -213,7 +213,7 @@ public final class PackedDriver extends RingDriver {
     @Override
     public @Nullable Used poll() {
         if (!outstanding.inBatch()) {
-            // Acquire: id and length are read after the flags that make them valid.
+            // Acquire: id and length must be read after the flags that make them valid.
             int flags = (short) SHORT.getAcquire(ring, 16L * nextUsed + 14);
             boolean available = (flags & AVAILABLE) != 0;
             if (available != ((flags & USED) != 0) || available != usedWrap) {
@@ -221,7 +221,7 @@ public final class PackedDriver extends RingDriver {
             }
             int id = Short.toUnsignedInt(ring.get(LE_SHORT, 16L * nextUsed + 12));
             long written = Integer.toUnsignedLong(ring.get(LE_INT, 16L * nextUsed + 8));
-            // Without the write flag the length means nothing (VQ-PCK-6).
+            // Without the write flag the length has no meaning (VQ-PCK-6).
             outstanding.used(id, (flags & WRITE) != 0 ? written : 0);
         }
         Used result = outstanding.next();
@@ -259,7 +259,7 @@ public final class PackedDriver extends RingDriver {
         } else {
             driverEvent.set(LE_SHORT, 2, (short) ENABLE);
         }
-        // The request to be called must be visible before used descriptors are looked for once more.
+        // The device must see the request for calls before this driver looks for used descriptors once more.
         VarHandle.fullFence();
     }
 }

@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The driver's side of one ring, in guest memory of its own, with the eventfds of both directions. For one thread at a
- * time; the device may be anywhere.
+ * time. The device may run anywhere.
  */
 public abstract sealed class RingDriver implements AutoCloseable permits SplitDriver, PackedDriver {
     final GuestRam ram;
@@ -38,7 +38,7 @@ public abstract sealed class RingDriver implements AutoCloseable permits SplitDr
     }
 
     /**
-     * A ring of the kind that was negotiated, allocated from {@code ram}.
+     * Creates a ring of the negotiated kind, allocated from {@code ram}.
      *
      * @param size entries, 1 to 32768; a power of two unless RING_PACKED is among the features
      */
@@ -48,7 +48,7 @@ public abstract sealed class RingDriver implements AutoCloseable permits SplitDr
                 : new SplitDriver(ram, index, size, features);
     }
 
-    /** From now on, somebody is told of what happens on this ring. */
+    /** Sets an observer for this ring. */
     public final void watch(RingTraffic watcher) {
         traffic = watcher;
     }
@@ -65,17 +65,17 @@ public abstract sealed class RingDriver implements AutoCloseable permits SplitDr
         return size;
     }
 
-    /** What the driver writes to notify the device. */
+    /** The eventfd that the driver writes to notify the device. */
     public final EventFd kickFd() {
         return kick;
     }
 
-    /** What the device writes to notify the driver. */
+    /** The eventfd that the device writes to notify the driver. */
     public final EventFd callFd() {
         return call;
     }
 
-    /** Where the ring is, in the front-end's own addresses; logged under its guest address. */
+    /** The ring's addresses, as the front-end's own addresses. The log address is the guest address. */
     public final RingAddresses addresses(boolean logged) {
         return new RingAddresses(
                 index,
@@ -106,33 +106,33 @@ public abstract sealed class RingDriver implements AutoCloseable permits SplitDr
     /** The guest address of the used ring, or of a packed ring's device event suppression. */
     public abstract long deviceArea();
 
-    /** The position for SET_VRING_BASE at which the device has to continue if it has used all that is available. */
+    /** The position for SET_VRING_BASE at which the device must continue if it has used all available chains. */
     public abstract int base();
 
     /**
-     * The position for SET_VRING_BASE at which a device has to continue that was killed and kept no account of what it had
-     * taken: behind what has come back. All that the device used must have been polled.
+     * The position for SET_VRING_BASE for the successor of a device that was killed without a record of what it had
+     * taken: after the chains that have returned. All used chains must have been polled.
      */
     public abstract int usedBase();
 
     /**
-     * Begins at a position, as the driver of a device does that was moved here; before anything was added.
+     * Begins at a position, like the driver of a device that was migrated. Must be called before anything is added.
      *
-     * @param base a position as {@link #base} tells it
+     * @param base a position from {@link #base}
      */
     public abstract void beginAt(int base);
 
-    /** The number of chains that the device has not given back. */
+    /** The number of chains that the device has not returned. */
     public abstract int outstanding();
 
-    /** The number of descriptors that are free. */
+    /** The number of free descriptors. */
     public abstract int free();
 
     /**
      * Makes a chain available, without notifying the device.
      *
      * @param chain readable buffers first, then writable ones
-     * @return the id under which it will come back
+     * @return the id with which it will return
      * @throws IllegalStateException if too few descriptors are free
      */
     public abstract int add(List<Buffer> chain);
@@ -140,15 +140,15 @@ public abstract sealed class RingDriver implements AutoCloseable permits SplitDr
     /** Makes a chain available through an indirect table, which takes a single descriptor of the ring. */
     public abstract int addIndirect(List<Buffer> chain);
 
-    /** Where the table of an indirect chain was put; for tests that write it themselves. */
+    /** The tables of indirect chains, for tests that write them directly. */
     final IndirectTables tables() {
         return tables;
     }
 
-    /** True if the device wants to be notified of what was added since this was last asked. */
+    /** True if the device wants a notification for what was added since the last call. */
     abstract boolean kickWanted();
 
-    /** Notifies the device if it wants to be; returns whether it did. */
+    /** Notifies the device if it wants a notification. Returns whether it did. */
     public final boolean kick() {
         boolean wanted = kickWanted();
         if (wanted) {
@@ -158,16 +158,16 @@ public abstract sealed class RingDriver implements AutoCloseable permits SplitDr
         return wanted;
     }
 
-    /** The next chain that came back, or null if none has. */
+    /** The next chain that has returned, or null if there is none. */
     public abstract @Nullable Used poll();
 
-    /** Asks the device not to call; it may call nevertheless. */
+    /** Asks the device not to call. It may call nevertheless. */
     public abstract void suppressCalls();
 
     /** Asks the device to call from now on. */
     public abstract void resumeCalls();
 
-    /** Waits for a chain to come back, sleeping until the device calls. */
+    /** Waits for a chain to return. Sleeps until the device calls. */
     public final Used await(Duration limit) throws IOException {
         long end = System.nanoTime() + limit.toNanos();
         while (true) {
@@ -188,7 +188,7 @@ public abstract sealed class RingDriver implements AutoCloseable permits SplitDr
         }
     }
 
-    /** Makes one chain available, notifies, and waits until it comes back. */
+    /** Makes one chain available, notifies, and waits until it returns. */
     public final Used transfer(List<Buffer> chain, Duration limit) throws IOException {
         int id = add(chain);
         kick();

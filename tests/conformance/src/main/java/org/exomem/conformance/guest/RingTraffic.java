@@ -2,9 +2,11 @@ package org.exomem.conformance.guest;
 
 import java.util.List;
 
-/** Is told of what a driver does with its rings, and of what comes back. Called by the driver's thread; must not block. */
+/**
+ * Notified of a driver's actions on its rings, and of returned chains. Called by the driver's thread; must not block.
+ */
 public interface RingTraffic {
-    /** Is told, and does nothing. */
+    /** Ignores all notifications. */
     RingTraffic UNWATCHED = new RingTraffic() {
         @Override
         public void added(int ring, int id, List<Buffer> chain) {}
@@ -22,6 +24,6 @@ public interface RingTraffic {
     /** The device was notified. */
     void kicked(int ring);
 
-    /** A chain came back. */
+    /** A chain has returned. */
     void used(int ring, Used used);
 }

@@ -100,7 +100,7 @@ public final class SplitDriver extends RingDriver {
         used.set(LE_SHORT, 2, (short) base);
         if (eventIndex) {
             available.set(LE_SHORT, usedEvent, (short) base);
-            // The device before has left it there; the one that comes need not.
+            // The previous device has left this value. A migrated ring's new device need not.
             used.set(LE_SHORT, availEvent, (short) base);
         }
     }
@@ -170,14 +170,14 @@ public final class SplitDriver extends RingDriver {
         outstanding.add(head, count, writable);
         available.set(LE_SHORT, 4 + 2L * (availableIndex & mask), (short) head);
         availableIndex++;
-        // Release: whoever sees the new idx sees the entry and its descriptors (VQ-SPL-5).
+        // Release: a device that sees the new idx must see the entry and its descriptors (VQ-SPL-5).
         SHORT.setRelease(available, 2L, (short) availableIndex);
     }
 
     @Override
     boolean kickWanted() {
-        // The new idx must be visible before the device's event index or flag is read, or both sides may sleep
-        // (VQ-SPL-6).
+        // The device must see the new idx before this driver reads the device's event index or flag, or both sides may
+        // sleep (VQ-SPL-6).
         VarHandle.fullFence();
         int before = kickedIndex;
         kickedIndex = availableIndex;
@@ -196,7 +196,7 @@ public final class SplitDriver extends RingDriver {
     @Override
     public @Nullable Used poll() {
         if (!outstanding.inBatch()) {
-            // Acquire: the entry is read after the idx that makes it valid.
+            // Acquire: the entry must be read after the idx that makes it valid.
             int idx = (short) SHORT.getAcquire(used, 2L);
             if (((idx - usedIndex) & 0xffff) == 0) {
                 return null;
@@ -218,7 +218,7 @@ public final class SplitDriver extends RingDriver {
         int count = outstanding.remove(head);
         freeCount += count;
         if (inOrder) {
-            // In order, descriptors are taken from the table round and round (VQ-ORD-1): the links stay as they are.
+            // In order, descriptors are taken from the table cyclically (VQ-ORD-1): the links do not change.
             return;
         }
         int last = head;
@@ -245,7 +245,7 @@ public final class SplitDriver extends RingDriver {
         } else {
             available.set(LE_SHORT, 0, (short) 0);
         }
-        // The request to be called must be visible before used entries are looked for once more.
+        // The device must see the request for calls before this driver looks for used entries once more.
         VarHandle.fullFence();
     }
 }

@@ -1,9 +1,9 @@
 package org.exomem.conformance.guest;
 
 /**
- * A chain that came back.
+ * A chain that has returned.
  *
- * @param id what {@link RingDriver#add} returned for it
- * @param written the bytes that the device says it has written
+ * @param id the result of {@link RingDriver#add} for it
+ * @param written the number of bytes that the device reports as written
  */
 public record Used(int id, long written) {}

@@ -1,4 +1,4 @@
-/** The guest side: its memory, the drivers of its rings, its balloon driver. */
+/** The guest's side: its memory, the drivers of its rings, its balloon driver. */
 @NullMarked
 package org.exomem.conformance.guest;
 

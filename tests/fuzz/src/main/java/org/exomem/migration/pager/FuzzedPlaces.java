@@ -11,7 +11,10 @@ import org.exomem.migration.stream.destination.PostCopyMemory;
 import org.exomem.pages.PageBits;
 import org.exomem.pages.Pages;
 
-/** Memory to which pages are owed, placed as in a VMM, whose kernel is a model: it never overwrites, and does a few pages at a time. */
+/**
+ * Memory with owed pages, which are placed as in a VMM. A model replaces the kernel: it never overwrites a page, and
+ * places a few pages at a time.
+ */
 public final class FuzzedPlaces implements PostCopyMemory {
     private static final long ADDRESS = 1L << 32;
 
@@ -41,12 +44,12 @@ public final class FuzzedPlaces implements PostCopyMemory {
         }
     }
 
-    /** All of memory. */
+    /** The content of all memory. */
     public byte[] bytes() {
         return bytes.clone();
     }
 
-    /** How often the source has come back. */
+    /** How often the source has connected again. */
     public int timesAgain() {
         return again;
     }

@@ -1,4 +1,4 @@
-/** What a fuzzer needs of the pager. */
+/** The part of the pager that a fuzzer needs. */
 @NullMarked
 package org.exomem.migration.pager;
 

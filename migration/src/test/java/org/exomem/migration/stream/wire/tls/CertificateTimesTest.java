@@ -23,11 +23,11 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Certificates that have expired, or are not to be trusted, are told as such, without names of classes. */
+/** Certificates that have expired or are not trusted are reported as such, without class names. */
 @Timeout(60)
 class CertificateTimesTest {
     private static final String HERE = "127.0.0.1";
-    /** Longer ago than a host's certificate lives. */
+    /** Longer ago than the validity of a host's certificate. */
     private static final Clock LONG_AGO = Clock.fixed(Instant.parse("2023-02-01T12:00:00Z"), ZoneOffset.UTC);
 
     private static final String EXPIRED = "expired on 2025-05-06 12:00 UTC";
@@ -63,7 +63,7 @@ class CertificateTimesTest {
                 .hasMessageContaining("is a clock wrong?");
     }
 
-    /** What a source says that meets this destination. */
+    /** The source's failure with this destination. */
     private static IOException failure(StreamSecurity source, StreamSecurity destination) throws Exception {
         try (ServerSocketChannel server = ServerSocketChannel.open().bind(new InetSocketAddress(HERE, 0))) {
             InetSocketAddress address = (InetSocketAddress) server.getLocalAddress();

@@ -15,7 +15,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Files with keys and certificates come from users: what is none holds nobody up. */
+/** Files with keys and certificates come from users: an invalid file must not block the process. */
 @Timeout(20)
 class SecretFileTest {
     private static final String KEY = "exomem:" + "5a".repeat(32) + "\n";

@@ -19,12 +19,12 @@ import org.exomem.migration.stream.wire.Wire;
 import org.exomem.pages.PageBits;
 
 /**
- * A migration at its destination that agreed on post-copy, with two data connections that have ended without a round. What comes on the main
- * connection is decoded on one thread, and what comes on the others meanwhile; after that the source may come back. For a fuzzer, which
- * decides what comes.
+ * The destination of a migration that agreed on post-copy, with two data connections that have ended without a round.
+ * One thread decodes the main connection, and another the data connections. After that the source may connect again.
+ * For a fuzzer, which determines the input.
  */
 public final class FuzzedOwing implements AutoCloseable {
-    /** The largest payload that is taken. */
+    /** The largest payload that is accepted, in bytes. */
     public static final int MOST = 1 << 14;
 
     private static final ScheduledThreadPoolExecutor TIMER = new ScheduledThreadPoolExecutor(
@@ -35,7 +35,7 @@ public final class FuzzedOwing implements AutoCloseable {
     private final ReceivingSession session;
     private ReceivingLink link;
 
-    /** @param main where what the destination says goes */
+    /** @param main receives the destination's output */
     public FuzzedOwing(MemoryDescription memory, Wire main, Destination destination) {
         link = link(main);
         session = new ReceivingSession(
@@ -55,7 +55,8 @@ public final class FuzzedOwing implements AutoCloseable {
     }
 
     /**
-     * Decodes the main connection. Its chunks count from 0. The migration then goes on as when that is the end of all connections.
+     * Decodes the main connection. Its chunks count from 0. The migration then continues as if all connections had
+     * ended.
      *
      * @throws IOException why they ended
      */
@@ -73,9 +74,9 @@ public final class FuzzedOwing implements AutoCloseable {
     }
 
     /**
-     * Decodes what a data connection brings after its END, while the guest runs here. Its chunks count from 0.
+     * Decodes the input of a data connection after its END, while the guest runs here. Its chunks count from 0.
      *
-     * @throws IOException why it ended; nothing else has ended by that
+     * @throws IOException why it ended; it ends nothing else
      */
     public void data(int channel, Wire wire) throws IOException {
         new DataReceiver(session, link, channel, new ChunkReader(wire, 0, MOST)).run();
@@ -87,11 +88,11 @@ public final class FuzzedOwing implements AutoCloseable {
     }
 
     /**
-     * The source comes back.
+     * The source connects again.
      *
-     * @param main where what the destination says goes
-     * @return what it is told that is not there, if it is told that
-     * @throws IOException if it is turned away
+     * @param main receives the destination's output
+     * @return the missing pages that the destination reports, if it does
+     * @throws IOException if the source is refused
      */
     public Optional<PageBits> comeBack(Wire main) throws IOException {
         ReceivingLink next = link(main);

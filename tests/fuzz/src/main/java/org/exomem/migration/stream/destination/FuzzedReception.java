@@ -16,11 +16,11 @@ import org.exomem.migration.stream.wire.Timers;
 import org.exomem.migration.stream.wire.Wire;
 
 /**
- * A migration at its destination, with one data connection, and on one thread: first all of the data connection, then the main one. For a
- * fuzzer, which decides what comes over both.
+ * The destination of a migration with one data connection, on one thread: first the whole data connection, then the
+ * main one. For a fuzzer, which determines the input of both.
  */
 public final class FuzzedReception {
-    /** The largest payload that is taken. */
+    /** The largest payload that is accepted, in bytes. */
     public static final int MOST = 1 << 12;
 
     private static final ScheduledExecutorService TIMER = Timers.start();
@@ -29,7 +29,7 @@ public final class FuzzedReception {
     private final ReceivingLink link;
     private final ReceivingSession session;
 
-    /** @param main where the main connection's answers go */
+    /** @param main receives the main connection's answers */
     public FuzzedReception(
             MemoryDescription memory,
             Set<StreamFeature> features,
@@ -56,7 +56,7 @@ public final class FuzzedReception {
         }
     }
 
-    /** The rounds that were received. */
+    /** The number of rounds that were received. */
     public long rounds() {
         return session.rounds();
     }

@@ -1,4 +1,4 @@
-/** A way to the decoders of the migration's destination, which only their own package can reach. */
+/** Access to the decoders of the migration's destination, which only their own package can reach. */
 @NullMarked
 package org.exomem.migration.stream.destination;
 

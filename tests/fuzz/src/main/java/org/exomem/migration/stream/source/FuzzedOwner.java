@@ -18,7 +18,10 @@ import org.exomem.migration.stream.wire.BandwidthLimit;
 import org.exomem.migration.stream.wire.Wire;
 import org.exomem.pages.PageBits;
 
-/** A source that owes pages, and what a destination says to it before anything is sent. For a fuzzer, which decides what that is. */
+/**
+ * A source that owes pages, and the messages that a destination sends to it before the source sends any. For a fuzzer,
+ * which determines these messages.
+ */
 public final class FuzzedOwner implements AutoCloseable {
     private static final ScheduledThreadPoolExecutor TIMER = new ScheduledThreadPoolExecutor(
             1, task -> Thread.ofPlatform().name("fuzz-timer").daemon().unstarted(task));
@@ -29,7 +32,10 @@ public final class FuzzedOwner implements AutoCloseable {
     private final OwingSource owing;
     private final SourceLink link;
 
-    /** @param main what the destination says; its chunks count from 0. It is read from now on, and waits until this is made */
+    /**
+     * @param main the destination's messages; its chunks count from 0. It is read from now on, and waits until this
+     * object is complete
+     */
     public FuzzedOwner(
             MemoryDescription memory, GuestPages pages, PageBits promised, Wire main, CompletableFuture<Void> made) {
         this.memory = memory;
@@ -48,7 +54,7 @@ public final class FuzzedOwner implements AutoCloseable {
         return new Greeting(wire, preamble, preamble, features);
     }
 
-    /** Waits until all that the destination says was read; why that was the end. */
+    /** Waits until all messages of the destination were read. Returns the reason of the end. */
     public String awaitEnd() {
         try {
             return String.valueOf(
@@ -58,7 +64,7 @@ public final class FuzzedOwner implements AutoCloseable {
         }
     }
 
-    /** What the destination said that it does not have, if it has said so to the end. */
+    /** The pages that the destination reported missing, if its list is complete. */
     public Optional<PageBits> missing() {
         try {
             return Optional.of(link.awaitMissing());
@@ -67,7 +73,7 @@ public final class FuzzedOwner implements AutoCloseable {
         }
     }
 
-    /** True if the destination has said that all is there. */
+    /** True if the destination has reported that all pages are there. */
     public boolean hasArrived() {
         try {
             link.awaitArrived(() -> {});
@@ -77,7 +83,7 @@ public final class FuzzedOwner implements AutoCloseable {
         }
     }
 
-    /** Sends what was wanted, and nothing else; returns when so many pages have been sent. */
+    /** Sends the requested pages, and nothing else. Returns when {@code count} pages have been sent. */
     public void sendWanted(Wire to, long count) {
         SenderChannel channel = new SenderChannel(memory, null, new BandwidthLimit(BandwidthLimit.NONE));
         channel.attach(link, greeting(to, Preamble.Role.DATA, 0));

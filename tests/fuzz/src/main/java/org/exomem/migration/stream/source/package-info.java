@@ -1,4 +1,4 @@
-/** What a fuzzer needs of a migration's source. */
+/** The part of a migration's source that a fuzzer needs. */
 @NullMarked
 package org.exomem.migration.stream.source;
 
