@@ -77,15 +77,25 @@ final class MergeJars {
     private final Map<String, String> origins = new TreeMap<>();
     private final int java;
 
-    private MergeJars(int java) {
+    /** Knows the classes of all jars, and of the JDK that runs this. */
+    private final ClassHierarchyResolver hierarchy;
+
+    private MergeJars(int java, List<ZipFile> jars) {
         this.java = java;
+        this.hierarchy = ClassHierarchyResolver.ofResourceParsing(type -> open(jars, type))
+                .orElse(ClassHierarchyResolver.defaultResolver())
+                .cached();
     }
 
     public static void main(String[] arguments) throws IOException {
         List<String> words = List.of(arguments);
-        MergeJars merged = new MergeJars(Integer.parseInt(words.get(1)));
+        List<ZipFile> jars = new ArrayList<>();
         for (String jar : words.subList(4, words.size())) {
-            merged.add(Path.of(jar));
+            jars.add(new ZipFile(jar));
+        }
+        MergeJars merged = new MergeJars(Integer.parseInt(words.get(1)), jars);
+        for (ZipFile jar : jars) {
+            merged.add(jar);
         }
         merged.expectWhole();
         String manifest = "Manifest-Version: 1.0\r\nMain-Class: " + words.get(0) + "\r\nEnable-Native-Access: ALL-UNNAMED\r\n\r\n";
@@ -95,36 +105,38 @@ final class MergeJars {
                 Path.of(words.get(3)));
     }
 
-    private void add(Path jar) throws IOException {
-        String name = jar.getFileName().toString().replaceFirst("\\.jar$", "");
+    private void add(ZipFile file) throws IOException {
+        String name = Path.of(file.getName()).getFileName().toString().replaceFirst("\\.jar$", "");
         // Of each file the one for the highest version that this Java takes.
         Map<String, ZipEntry> chosen = new TreeMap<>();
         Map<String, Integer> versions = new TreeMap<>();
-        try (ZipFile file = new ZipFile(jar.toFile())) {
-            for (ZipEntry entry : file.stream().filter(each -> !each.isDirectory()).toList()) {
-                Matcher versioned = VERSIONED.matcher(entry.getName());
-                boolean matches = versioned.matches();
-                String path = matches ? versioned.group(2) : entry.getName();
-                int version = matches ? Integer.parseInt(versioned.group(1)) : 0;
-                if (version <= java && version >= versions.getOrDefault(path, 0)) {
-                    chosen.put(path, entry);
-                    versions.put(path, version);
-                }
+        for (ZipEntry entry : file.stream().filter(each -> !each.isDirectory()).toList()) {
+            Matcher versioned = VERSIONED.matcher(entry.getName());
+            boolean matches = versioned.matches();
+            String path = matches ? versioned.group(2) : entry.getName();
+            int version = matches ? Integer.parseInt(versioned.group(1)) : 0;
+            if (version <= java && version >= versions.getOrDefault(path, 0)) {
+                chosen.put(path, entry);
+                versions.put(path, version);
             }
-            ClassHierarchyResolver hierarchy = ClassHierarchyResolver.ofResourceParsing(type -> open(file, type))
-                    .orElse(ClassHierarchyResolver.defaultResolver());
-            for (Map.Entry<String, ZipEntry> each : chosen.entrySet()) {
-                byte[] content = file.getInputStream(each.getValue()).readAllBytes();
-                add(name, each.getKey(), each.getKey().endsWith(".class") ? lean(each.getKey(), content, hierarchy) : content);
-            }
+        }
+        for (Map.Entry<String, ZipEntry> each : chosen.entrySet()) {
+            byte[] content = file.getInputStream(each.getValue()).readAllBytes();
+            add(name, each.getKey(), each.getKey().endsWith(".class") ? lean(each.getKey(), content) : content);
         }
     }
 
-    private static InputStream open(ZipFile file, ClassDesc type) {
+    private static InputStream open(List<ZipFile> jars, ClassDesc type) {
         String descriptor = type.descriptorString();
-        ZipEntry entry = file.getEntry(descriptor.substring(1, descriptor.length() - 1) + ".class");
+        String name = descriptor.substring(1, descriptor.length() - 1) + ".class";
         try {
-            return entry == null ? null : file.getInputStream(entry);
+            for (ZipFile jar : jars) {
+                ZipEntry entry = jar.getEntry(name);
+                if (entry != null) {
+                    return jar.getInputStream(entry);
+                }
+            }
+            return null;
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -142,16 +154,19 @@ final class MergeJars {
     }
 
     /**
-     * A class without the names of its local variables, which nobody reads, one of a library without its lines, and in a format that an AOT cache can hold: that of Java 5, in
-     * which picocli is, it can't.
-     *
-     * @param hierarchy knows the classes of the same jar
+     * A class without the names of its local variables, which nobody reads, one of a library without its lines, one of exomem with methods for its
+     * switches over types, and in a format that an AOT cache can hold: that of Java 5, in which picocli is, it can't.
      */
-    private static byte[] lean(String path, byte[] content, ClassHierarchyResolver hierarchy) {
-        ClassModel model = ClassFile.of().parse(content);
-        ClassTransform less = path.startsWith("org/exomem/") ? WITHOUT_VARIABLES : WITHOUT_LINES;
+    private byte[] lean(String path, byte[] content) {
+        ClassFile files = ClassFile.of(
+                // Only the constants that are left in use: the variables had names.
+                ClassFile.ConstantPoolSharingOption.NEW_POOL,
+                ClassFile.ClassHierarchyResolverOption.of(hierarchy));
+        ClassModel model = files.parse(content);
+        ClassTransform less =
+                path.startsWith("org/exomem/") ? new TypeSwitches(model).andThen(WITHOUT_VARIABLES) : WITHOUT_LINES;
         if (model.majorVersion() >= ClassFile.JAVA_6_VERSION) {
-            return ClassFile.of().transformClass(model, less);
+            return files.transformClass(model, less);
         }
         ClassTransform newer = (builder, element) -> {
             if (element instanceof ClassFileVersion) {
@@ -160,9 +175,7 @@ final class MergeJars {
                 builder.with(element);
             }
         };
-        return ClassFile.of(
-                        ClassFile.StackMapsOption.GENERATE_STACK_MAPS,
-                        ClassFile.ClassHierarchyResolverOption.of(hierarchy))
+        return files.withOptions(ClassFile.StackMapsOption.GENERATE_STACK_MAPS)
                 .transformClass(model, newer.andThen(less));
     }
 

@@ -1,6 +1,7 @@
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
@@ -8,7 +9,10 @@ import java.nio.file.Path;
  * Makes the same cache of two that differ only in when they were made: softly referenced objects in it tell the milliseconds since the
  * host's boot. Where two caches differ in such a number it becomes 0, and so do the checksums, which the JVM looks at only if told to.
  *
- * <pre>java SameCache.java FIRST SECOND OUTPUT</pre>
+ * <p>The path of the jar, as it was when the caches were made, becomes that of the jar as it is installed. Otherwise the JVM would look for the
+ * former at each start, once for each class of the jar, and not find it. It is as long as before, by more slashes than it needs.
+ *
+ * <pre>java SameCache.java FIRST SECOND OUTPUT JAR INSTALLED-JAR</pre>
  */
 final class SameCache {
     /** No build takes longer. */
@@ -42,7 +46,21 @@ final class SameCache {
                 throw new IOException("the caches differ at " + at + ", and not by a time");
             }
         }
-        Files.write(Path.of(arguments[2]), first.array());
+        Files.write(Path.of(arguments[2]), installed(first.array(), arguments[3], arguments[4]));
+    }
+
+    private static byte[] installed(byte[] cache, String jar, String path) throws IOException {
+        // One byte for one letter, so that places in the text are places in the cache.
+        String text = new String(cache, StandardCharsets.ISO_8859_1);
+        int at = text.indexOf(jar + '\0');
+        if (at < 0 || text.indexOf(jar, at + 1) >= 0 || path.length() > jar.length()) {
+            throw new IOException(jar + " is not in the cache, or more than once, or is shorter than " + path);
+        }
+        int name = path.lastIndexOf('/');
+        String padded = path.substring(0, name) + "/".repeat(jar.length() - path.length()) + path.substring(name);
+        byte[] bytes = padded.getBytes(StandardCharsets.ISO_8859_1);
+        System.arraycopy(bytes, 0, cache, at, bytes.length);
+        return cache;
     }
 
     private static ByteBuffer read(String file) throws IOException {

@@ -14,11 +14,11 @@ import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 
 /** The QMP socket of a VMM that does what it is told, and remembers it. */
-final class FakeVmm implements AutoCloseable {
+public final class FakeVmm implements AutoCloseable {
     final List<String> commands = new CopyOnWriteArrayList<>();
     private final ServerSocketChannel listening;
 
-    FakeVmm(Path socket) throws IOException {
+    public FakeVmm(Path socket) throws IOException {
         listening = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
         listening.bind(UnixDomainSocketAddress.of(socket));
         Thread.ofPlatform().daemon().start(this::serve);

@@ -229,7 +229,7 @@ class ServeProcessTest {
         assertThat(process.waitFor()).isEqualTo(2);
         assertThat(errors(process).lines())
                 .containsExactly(
-                        "exomem: --balloon vm=a: socket (or fd) is missing: where the front-end attaches",
+                        "exomem: --balloon vm=a: socket (or fd) is missing: where the VMM attaches",
                         "\"exomem serve --help\" explains.");
     }
 

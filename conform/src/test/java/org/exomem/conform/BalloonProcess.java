@@ -4,8 +4,6 @@ import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.Executors;
-import java.util.concurrent.TimeUnit;
 import org.exomem.conformance.BalloonBackEnd;
 import org.exomem.linux.EventFd;
 import org.exomem.linux.LinuxException;
@@ -13,7 +11,6 @@ import org.exomem.linux.LinuxException;
 /** A balloon in a process of its own, for what can only be seen or done from outside. */
 final class BalloonProcess {
     private static final String LEAKY = "leaky";
-    private static final int LEAK_MILLIS = 10;
     private static final long LOST_BYTES = 64 << 10;
 
     private BalloonProcess() {}
@@ -23,7 +20,7 @@ final class BalloonProcess {
         return command("");
     }
 
-    /** The command that starts one that loses descriptors and memory as long as it runs. */
+    /** The command that starts one that loses a descriptor and memory in each session. */
     static String leakyCommand() {
         return command(LEAKY);
     }
@@ -41,28 +38,25 @@ final class BalloonProcess {
     }
 
     public static void main(String[] arguments) throws Exception {
-        try (BalloonBackEnd _ = new BalloonBackEnd(Path.of(arguments[0]))) {
+        try (BalloonBackEnd balloon = new BalloonBackEnd(Path.of(arguments[0]))) {
             if (arguments.length > 1 && arguments[1].equals(LEAKY)) {
-                leak();
+                balloon.latePages = came -> {
+                    leak();
+                    return null;
+                };
             }
             new CountDownLatch(1).await();
         }
     }
 
-    @SuppressWarnings({"resource", "FutureReturnValueIgnored"}) // that is the point
+    /** For each region of guest memory, so at least once in a session. */
+    @SuppressWarnings("resource") // that is the point
     private static void leak() {
-        Executors.newSingleThreadScheduledExecutor()
-                .scheduleAtFixedRate(
-                        () -> {
-                            try {
-                                new EventFd();
-                                Arena.global().allocate(LOST_BYTES).fill((byte) 1);
-                            } catch (LinuxException e) {
-                                throw new UncheckedIOException(e);
-                            }
-                        },
-                        0,
-                        LEAK_MILLIS,
-                        TimeUnit.MILLISECONDS);
+        try {
+            new EventFd();
+            Arena.global().allocate(LOST_BYTES).fill((byte) 1);
+        } catch (LinuxException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 }

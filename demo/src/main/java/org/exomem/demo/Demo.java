@@ -58,7 +58,10 @@ public final class Demo {
                 log = DemoServer.log(folder);
             }
         } catch (IOException | QmpException e) {
-            throw new DemoFailure(started.isInterrupted() ? "it was interrupted" : e.getMessage() + log, e);
+            if (started.isInterrupted()) {
+                Started.awaitEndOfProcess();
+            }
+            throw new DemoFailure(e.getMessage() + log, e);
         }
         out.println(
                 String.format(Locale.ROOT, "All of it worked, and took %.1f s.", (System.nanoTime() - begin) / 1e9));

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.concurrent.locks.LockSupport;
 import org.exomem.conformance.guest.MemoryFolder;
 import org.jspecify.annotations.Nullable;
 
@@ -44,6 +45,13 @@ final class Started implements AutoCloseable {
     /** The demo ends because somebody wants it to. */
     boolean isInterrupted() {
         return interrupted;
+    }
+
+    /** Whoever is interrupted fails. It says nothing of that: the JVM ends with 128 + signal when everything has ended. */
+    static void awaitEndOfProcess() {
+        while (true) {
+            LockSupport.park();
+        }
     }
 
     private void interrupt() {

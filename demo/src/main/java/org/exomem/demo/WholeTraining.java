@@ -41,10 +41,13 @@ final class WholeTraining {
                         size: 512M
                         block: 2M
                     """);
+            // Options are read in another way than the file.
+            String other = "vm=other,socket=" + DemoServer.word(folder.resolve("other.sock"));
             int[] code = new int[1];
             Thread serving = Thread.ofPlatform()
                     .name("serve")
-                    .start(() -> code[0] = new ExomemCommand().run(streams, "serve", "--config", file.toString()));
+                    .start(() -> code[0] =
+                            new ExomemCommand().run(streams, "serve", "--config", file.toString(), "--balloon", other));
             await(serving, control);
             GuestProcess guest = started.add(() -> GuestProcess.start(balloon, MEMORY, memory));
             guest.step("attach");

@@ -2,49 +2,54 @@ package org.exomem.images;
 
 import java.io.IOException;
 
-/** An image or a RAM file that can't be used: what is wrong with it, and what to do about it. */
+/** An image or a RAM file can't be used. The message says what is wrong with it, and the remedy. */
 public final class ImageException extends IOException {
     private static final long serialVersionUID = 1L;
 
-    /** What is wrong. */
+    /** The kinds of faults. */
     public enum Fault {
         /** There is no image: no folder, or one without a manifest. */
         NO_IMAGE,
-        /** Something else is there: no manifest of exomem, or no file of the kind that is expected. */
+        /** There is something else: a manifest of another program, or another kind of file. */
         FOREIGN,
-        /** A newer exomem made it. */
+        /** A newer exomem made the image. */
         NEWER,
-        /** The manifest contradicts itself, or has a value that no image can have. */
+        /** The manifest is inconsistent, or has a value that no image can have. */
         INVALID,
-        /** A file that belongs to it is missing. */
+        /** A file of the image is missing. */
         MISSING,
-        /** A file that belongs to it has another size. */
+        /** A file of the image has another size. */
         SIZE,
         /** The content of a file has changed. */
         CHANGED,
-        /** It was not signed with this key, or the signature is missing. */
+        /** The image was not signed with this key, or the signature is missing. */
         SIGNATURE,
-        /** It is not what was asked for: another size, another name, one file more. */
+        /** The files are not the requested ones: another size, another name, or one file more. */
         MISMATCH,
-        /** Something is there already that would be overwritten. */
-        EXISTS
+        /** There is something already that would be overwritten. */
+        EXISTS,
+        /** The file system is full. */
+        NO_ROOM
     }
 
     private final Fault fault;
 
-    /** @param message what is wrong with which file, and what to do about it */
+    /** @param message what is wrong with which file, and the remedy */
     public ImageException(Fault fault, String message) {
         super(message);
         this.fault = fault;
     }
 
-    /** The same for a reason that another exception tells. */
+    /**
+     * @param message what is wrong with which file, and the remedy
+     * @param cause the reason
+     */
     public ImageException(Fault fault, String message, Throwable cause) {
         super(message, cause);
         this.fault = fault;
     }
 
-    /** What is wrong. */
+    /** The kind of the fault. */
     public Fault fault() {
         return fault;
     }

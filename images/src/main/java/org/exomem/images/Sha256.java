@@ -13,30 +13,34 @@ import java.util.regex.Pattern;
 /**
  * A SHA-256 digest.
  *
- * @param hex 64 hexadecimal digits, small letters
+ * @param hex 64 hexadecimal digits, lower case
  */
 public record Sha256(String hex) {
     private static final Pattern FORM = Pattern.compile("[0-9a-f]{64}");
     private static final int PIECE = 1 << 20;
 
-    /** @throws IllegalArgumentException if it is none */
+    /** @throws IllegalArgumentException if it has another form */
     public Sha256 {
         if (!FORM.matcher(hex).matches()) {
             throw new IllegalArgumentException("\"" + hex + "\" is no SHA-256 digest: that has 64 hexadecimal digits");
         }
     }
 
-    /** The digest of bytes. */
+    /** Computes the digest of bytes. */
     public static Sha256 of(byte[] bytes) {
         return ofDigest(algorithm().digest(bytes));
     }
 
-    /** 32 bytes that are one. */
+    /** Makes a digest from its 32 bytes. */
     public static Sha256 ofDigest(byte[] digest) {
         return new Sha256(HexFormat.of().formatHex(digest));
     }
 
-    /** The digest of all of a file, read as it is now. */
+    /**
+     * Computes the digest of the present content of a file.
+     *
+     * @throws IOException if it can't be read
+     */
     public static Sha256 of(Path file) throws IOException {
         MessageDigest digest = algorithm();
         ByteBuffer piece = ByteBuffer.allocateDirect(PIECE);
@@ -48,7 +52,7 @@ public record Sha256(String hex) {
         return ofDigest(digest.digest());
     }
 
-    /** A new computation. */
+    /** Returns a new SHA-256 computation. */
     public static MessageDigest algorithm() {
         try {
             return MessageDigest.getInstance("SHA-256");

@@ -6,11 +6,11 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Spare descriptors that this process keeps open, so that numbers are free when a message brings descriptors. The kernel
- * drops descriptors for which no number is free (MSG_CTRUNC), and they are lost then. All threads share the reserve: while
- * a call uses it the others wait, so the call must not wait itself.
+ * drops descriptors for which no number is free (MSG_CTRUNC), and they are lost. All threads share the reserve: while one
+ * uses it, the others wait, so its call must not wait itself.
  */
 public final class DescriptorReserve {
-    /** How many are kept: as many as a message may bring. */
+    /** The number of spare descriptors: as many as a message may bring. */
     public static final int SIZE = MessageSocket.MAX_FDS;
 
     private static final int O_RDONLY_CLOEXEC = 0x80000;
@@ -35,16 +35,19 @@ public final class DescriptorReserve {
         T run() throws LinuxException;
     }
 
-    /** True if {@link #lend} would run its call now; tries to fill the reserve before. False while there are none to spare. */
+    /**
+     * True if {@link #lend} would run its call now; first tries to fill the reserve. False while no descriptors are
+     * available.
+     */
     public synchronized boolean isWhole() {
         fill();
         return kept.size() == SIZE;
     }
 
     /**
-     * Runs a call with {@link #SIZE} descriptors free for it.
+     * Runs a call while {@link #SIZE} descriptors are free for it.
      *
-     * @throws LinuxException EMFILE or ENFILE, without a call, if the reserve is not whole; and what the call throws
+     * @throws LinuxException EMFILE or ENFILE, without a call, if the reserve is not full; or what the call throws
      */
     public synchronized <T> T lend(Call<T> call) throws LinuxException {
         T result = tryToLend(call);
@@ -58,7 +61,7 @@ public final class DescriptorReserve {
         return result;
     }
 
-    /** Like {@link #lend}, but returns null where the reserve is not whole. */
+    /** As {@link #lend}, but returns null if the reserve is not full. */
     public synchronized <T> @Nullable T tryToLend(Call<T> call) throws LinuxException {
         if (!isWhole()) {
             return null;

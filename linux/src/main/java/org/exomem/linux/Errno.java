@@ -2,7 +2,7 @@ package org.exomem.linux;
 
 import java.util.Map;
 
-/** The error numbers that exomem tells apart; the numbers are the same on x86-64 and aarch64. */
+/** The error numbers that exomem distinguishes. They are the same on x86-64 and aarch64. */
 public final class Errno {
     public static final int EPERM = 1;
     public static final int ENOENT = 2;
@@ -59,7 +59,7 @@ public final class Errno {
 
     private Errno() {}
 
-    /** The name and meaning of an error number, or the bare number where exomem has no words for it. */
+    /** The name and meaning of an error number, or the number alone if exomem has no text for it. */
     public static String describe(int errno) {
         return TEXTS.getOrDefault(errno, "errno " + errno);
     }

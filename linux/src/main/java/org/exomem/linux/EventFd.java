@@ -6,13 +6,13 @@ import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Notification through an eventfd, or through the pipe that a front-end without eventfds sends in its place
- * (vhost-user, "Support for platforms other than Linux"): eight bytes whose value means nothing.
+ * Notification through an eventfd, or through the pipe that a front-end without eventfds sends instead (vhost-user, "Support
+ * for platforms other than Linux"): eight bytes whose value has no meaning.
  */
 public final class EventFd implements AutoCloseable {
     private static final int EFD_CLOEXEC = 0x80000;
     private static final int EFD_NONBLOCK = 0x800;
-    // Shared by all, never written: every signal adds one.
+    // Shared by all objects, and never written: every signal adds one.
     private static final MemorySegment ONE = NativeBuffer.ofSize(8);
     private static final long ONE_ADDRESS = ONE.address();
 
@@ -35,9 +35,10 @@ public final class EventFd implements AutoCloseable {
     }
 
     /**
-     * Takes over a received descriptor for notification, or tells why it can't be one.
+     * Adopts a received descriptor for notification.
      *
-     * @return null when the descriptor is neither an eventfd nor a pipe; it stays open and the caller's
+     * @return null if the descriptor is neither an eventfd nor a pipe; it stays open and the caller's then
+     * @throws LinuxException if it can't be made non-blocking
      */
     public static @Nullable EventFd adopt(Fd fd) throws LinuxException {
         String kind = fd.description();
@@ -54,17 +55,20 @@ public final class EventFd implements AutoCloseable {
         return pipe;
     }
 
-    /** The descriptor itself, to watch or to send; closed with this. */
+    /** The descriptor, to watch or to send; closed with this. */
     public Fd fd() {
         return fd;
     }
 
-    /** Notifies the other side. Does nothing if the counter or pipe is full, which notifies already, or if the peer has left. */
+    /**
+     * Notifies the other side. Does nothing if the counter or pipe is full, because a notification is pending then, or if
+     * the peer has left.
+     */
     public void signal() {
         LibC.write(fd.number(), ONE_ADDRESS, 8);
     }
 
-    /** Takes all pending notifications. Returns true if there was one; never waits. */
+    /** Consumes all pending notifications. Returns true if there was one; never waits. */
     public boolean drain() {
         return LibC.read(fd.number(), drained.address(), 8) > 0;
     }

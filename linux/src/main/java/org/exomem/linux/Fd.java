@@ -6,8 +6,8 @@ import java.nio.file.Path;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
- * A file descriptor that this object owns: closed exactly once, whoever asks first. Safe to close from any thread; the
- * number must not be used after that.
+ * A file descriptor that this object owns. It is closed exactly once. Any thread may close it; its number must not be used
+ * after that.
  */
 public final class Fd implements AutoCloseable {
     private static final int F_GETFL = 3;
@@ -18,7 +18,7 @@ public final class Fd implements AutoCloseable {
     private final int number;
     private final AtomicBoolean open = new AtomicBoolean(true);
 
-    /** Takes ownership of an open descriptor. */
+    /** Owns an open descriptor from now on. */
     public Fd(int number) {
         if (number < 0) {
             throw new IllegalArgumentException("not a file descriptor: " + number);
@@ -34,9 +34,9 @@ public final class Fd implements AutoCloseable {
     }
 
     /**
-     * The number that system calls take.
+     * The number for system calls.
      *
-     * @throws IllegalStateException if it was closed: the number may by now be that of another VM's memory
+     * @throws IllegalStateException if it was closed, as the number may by now belong to another VM's memory
      */
     public int number() {
         if (!open.get()) {
@@ -45,12 +45,16 @@ public final class Fd implements AutoCloseable {
         return number;
     }
 
-    /** False once it was closed. */
+    /** False after it was closed. */
     public boolean isOpen() {
         return open.get();
     }
 
-    /** A second descriptor of the same open file, with close-on-exec set. */
+    /**
+     * Returns a second descriptor of the same open file, with close-on-exec set.
+     *
+     * @throws LinuxException EMFILE, …
+     */
     public Fd duplicate() throws LinuxException {
         return of(LibC.fcntl(number, F_DUPFD_CLOEXEC, 0), "fcntl(F_DUPFD_CLOEXEC)", toString());
     }
@@ -63,7 +67,7 @@ public final class Fd implements AutoCloseable {
         }
     }
 
-    /** What the kernel says the descriptor is: a path, {@code anon_inode:[eventfd]}, {@code /memfd:ram (deleted)} … */
+    /** The kernel's description of the descriptor: a path, {@code anon_inode:[eventfd]}, {@code /memfd:ram (deleted)} … */
     public String description() {
         try {
             return Files.readSymbolicLink(Path.of("/proc/self/fd/" + number)).toString();
@@ -75,7 +79,7 @@ public final class Fd implements AutoCloseable {
     @Override
     public void close() {
         if (open.compareAndSet(true, false)) {
-            // Linux frees the number even where close reports an error, so there is nothing to retry.
+            // Linux frees the number even if close reports an error, so there is nothing to repeat.
             LibC.close(number);
         }
     }

@@ -9,15 +9,16 @@ import java.lang.ref.Reference;
 import java.nio.file.Path;
 
 /**
- * What {@code statx} says of a file.
+ * The result of {@code statx} for a file.
  *
  * @param device the device's number, major in the upper half
  * @param inode the inode's number; with {@code device} the identity of the file
- * @param owner the number of the user that it belongs to
- * @param mode type and permissions, as {@code st_mode}
- * @param size bytes
+ * @param owner the number of its user
+ * @param mode type and permissions, as in {@code st_mode}
+ * @param size in bytes
  * @param allocatedBytes bytes that the file occupies ({@code st_blocks} times 512)
- * @param changed when its content, size, permissions or names changed last ({@code st_ctim}), in nanoseconds since 1970: no program sets it back
+ * @param changed the time of the last change of content, size, permissions or names ({@code st_ctim}), in nanoseconds since
+ *     1970: no program can set it back
  */
 public record FileStatus(long device, long inode, int owner, int mode, long size, long allocatedBytes, long changed) {
     private static final int AT_FDCWD = -100;
@@ -38,15 +39,19 @@ public record FileStatus(long device, long inode, int owner, int mode, long size
     private static final int SOCKET = 0xc000;
     private static final int PIPE = 0x1000;
 
-    /** The status of an open file, now. */
+    /**
+     * The present status of an open file.
+     *
+     * @throws LinuxException if the call fails
+     */
     public static FileStatus of(Fd fd) throws LinuxException {
         return of(fd.number(), "", AT_EMPTY_PATH, fd.toString());
     }
 
     /**
-     * The status of what is at the path, now; of a symbolic link itself.
+     * The present status of the file at a path; of a symbolic link itself.
      *
-     * @throws LinuxException ENOENT if nothing is there
+     * @throws LinuxException ENOENT if it does not exist
      */
     public static FileStatus of(Path path) throws LinuxException {
         return of(AT_FDCWD, path.toString(), AT_SYMLINK_NOFOLLOW, path.toString());
@@ -72,17 +77,17 @@ public record FileStatus(long device, long inode, int owner, int mode, long size
                 buffer.get(JAVA_LONG, CHANGED_OFFSET) * 1_000_000_000 + buffer.get(JAVA_INT, CHANGED_OFFSET + 8));
     }
 
-    /** True if both tell of the same file: same device and inode, at times when the file was open or not removed. */
+    /** True if both belong to the same file: same device and inode, at times when the file was open or not removed. */
     public boolean isSameFileAs(FileStatus other) {
         return device == other.device && inode == other.inode;
     }
 
-    /** True if the file was not written to, cut off or extended between both, as far as its file system tells. */
+    /** True if the file was not written, truncated or extended in between, as far as its file system shows. */
     public boolean isUnchanged(FileStatus later) {
         return isSameFileAs(later) && size == later.size && changed == later.changed;
     }
 
-    /** True for a regular file, a memfd included. */
+    /** True for a regular file, including a memfd. */
     public boolean isRegularFile() {
         return (mode & TYPE_MASK) == REGULAR;
     }

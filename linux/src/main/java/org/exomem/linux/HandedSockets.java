@@ -8,12 +8,12 @@ import java.util.OptionalInt;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The sockets that a service manager made before it started this process, by sd_listen_fds(3): descriptors from 3 on, each with a name.
- * What does not fit is taken for none: the variables may be those of a process above this one.
+ * The sockets that a service manager passed to this process, by sd_listen_fds(3): descriptors from 3 on, each with a name.
+ * Inconsistent variables are ignored, because they may belong to a parent process. Immutable.
  */
 public final class HandedSockets {
     private static final int FIRST = 3;
-    /** More than any unit hands over. */
+    /** More than any unit passes. */
     private static final int MOST = 4096;
 
     private static final HandedSockets OF_PROCESS =
@@ -23,7 +23,7 @@ public final class HandedSockets {
 
     private HandedSockets() {}
 
-    /** Those of this process. */
+    /** The sockets of this process. */
     public static HandedSockets ofProcess() {
         return OF_PROCESS;
     }
@@ -56,7 +56,7 @@ public final class HandedSockets {
         return found.size() == 1 ? OptionalInt.of(found.getFirst()) : OptionalInt.empty();
     }
 
-    /** What there is, for complaints: {@code control (fd 3), web (fd 4)}; empty if there is nothing. */
+    /** The sockets, for messages: {@code control (fd 3), web (fd 4)}; empty if there are none. */
     @Override
     public String toString() {
         List<String> all = new ArrayList<>();

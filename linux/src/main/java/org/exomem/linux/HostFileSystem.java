@@ -7,11 +7,11 @@ import java.lang.ref.Reference;
 import java.nio.file.Path;
 
 /**
- * What {@code statfs} says of a mounted file system.
+ * The result of {@code statfs} for a mounted file system.
  *
- * @param magic the number of its type, as {@code statfs(2)} lists them
- * @param blockSize bytes; on hugetlbfs the size of its pages
- * @param availableBytes what a user who is not root can still store there
+ * @param magic the number of its type, as in {@code statfs(2)}
+ * @param blockSize in bytes; on hugetlbfs the size of its pages
+ * @param availableBytes that a user who is not root can still store there
  */
 public record HostFileSystem(long magic, long blockSize, long availableBytes) {
     private static final int O_NONBLOCK = 0x800;
@@ -21,9 +21,9 @@ public record HostFileSystem(long magic, long blockSize, long availableBytes) {
     private static final int AVAILABLE_OFFSET = 32;
 
     /**
-     * The file system that a file or folder is on; follows symbolic links.
+     * The file system of a file or folder; follows symbolic links.
      *
-     * @throws LinuxException ENOENT if it is not there
+     * @throws LinuxException ENOENT if it does not exist
      */
     public static HostFileSystem of(Path path) throws LinuxException {
         MemorySegment name = NativeBuffer.ofUtf8(path.toString());
@@ -34,7 +34,11 @@ public record HostFileSystem(long magic, long blockSize, long availableBytes) {
         }
     }
 
-    /** The file system that an open file is on. */
+    /**
+     * The file system of an open file.
+     *
+     * @throws LinuxException if the call fails
+     */
     public static HostFileSystem of(Fd fd) throws LinuxException {
         MemorySegment buffer = NativeBuffer.ofSize(STATFS_SIZE);
         if (LibC.fstatfs(fd.number(), buffer.address()) < 0) {

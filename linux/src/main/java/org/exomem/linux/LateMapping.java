@@ -4,14 +4,14 @@ import java.util.EnumSet;
 import java.util.Set;
 
 /**
- * A mapping of a part of a file of shared memory whose missing pages somebody else brings: whoever holds the userfaultfd is told of each
- * page that is {@linkplain #bring asked for} here, and puts it into the file. Nobody reads or writes through the mapping, so
- * nothing of this process waits for a page but the call that asks for it.
+ * A mapping of a part of a shared memory file whose missing pages another process brings: the owner of the userfaultfd is
+ * notified of each page that is requested with {@link #bring}, and puts it into the file. This process does not read or
+ * write through the mapping, so that only the call that requests a page waits for it.
  *
- * <p>All methods may be called from any thread, but {@link #close} only when no {@link #bring} is under way.
+ * <p>Any thread may call any method, but {@link #close} only when no {@link #bring} is under way.
  */
 public final class LateMapping implements AutoCloseable {
-    /** What the userfaultfd has to offer. */
+    /** The features that the userfaultfd must have. */
     public static final Set<Userfaultfd.Feature> FEATURES = EnumSet.of(Userfaultfd.Feature.MISSING_SHARED);
 
     private static final int PROT_NONE = 0;
@@ -38,8 +38,8 @@ public final class LateMapping implements AutoCloseable {
     }
 
     /**
-     * True if this process may have what this needs: a userfaultfd that also tells of pages that the kernel touches for a process, on a
-     * kernel that touches pages on request (Linux 5.14). Asked of the kernel at each call.
+     * True if this process can use it: it needs a userfaultfd that also reports pages which the kernel touches for a
+     * process, and a kernel that touches pages on request (Linux 5.14). Asks the kernel at each call.
      */
     public static boolean isPossible() {
         try {
@@ -56,12 +56,12 @@ public final class LateMapping implements AutoCloseable {
     }
 
     /**
-     * Maps {@code length} bytes at {@code offset} of the file, both in bytes; the offset must be a multiple of the file's page size.
-     * Nothing is touched. The file may be closed afterwards.
+     * Maps {@code length} bytes at {@code offset} of the file, both in bytes; the offset must be a multiple of the file's
+     * page size. No page is touched. The file may be closed afterwards.
      *
-     * @param userfaultfd with {@link #FEATURES}; stays the caller's, and open until {@link #end} was called
-     * @throws LinuxException ENOMEM where the process has no room for more mappings; EINVAL if pages of the file can't be
-     *     brought late (it is on a disk); what {@link Userfaultfd#register} throws
+     * @param userfaultfd with {@link #FEATURES}; remains the caller's, and must stay open until {@link #end} was called
+     * @throws LinuxException ENOMEM if the process can have no more mappings; EINVAL if pages of the file can't be brought
+     *     late (it is on a disk); what {@link Userfaultfd#register} throws
      */
     public static LateMapping of(SharedFile file, long offset, long length, Userfaultfd userfaultfd)
             throws LinuxException {
@@ -87,19 +87,20 @@ public final class LateMapping implements AutoCloseable {
         return new LateMapping(userfaultfd, address, mapped);
     }
 
-    /** Where it is in this process: what whoever brings pages is told of them. */
+    /** The address in this process, which identifies the pages for the process that brings them. */
     public long address() {
         return address;
     }
 
     /**
-     * Has pages come that are not there, one after the other, and waits for each until it has been brought or {@link #end} is
-     * called: in a system call, so that nothing else of this process waits with it.
+     * Requests the missing pages of a range one after the other. Waits for each until it was brought or {@link #end} is
+     * called, in a system call, so that no other thread of this process waits.
      *
      * @param offset in the mapping, a multiple of 4096
      * @param bytes at least 1
-     * @return true if they are all there; false if {@link #end} was called
-     * @throws LinuxException EFAULT if the file was truncated before them or the userfaultfd is gone, ENOMEM if the host has no memory
+     * @return true if all are present; false if {@link #end} was called
+     * @throws LinuxException EFAULT if the file was truncated before them or the userfaultfd has ended, ENOMEM if the host
+     *     has no memory
      */
     public boolean bring(long offset, long bytes) throws LinuxException {
         while (!ended) {
@@ -115,18 +116,18 @@ public final class LateMapping implements AutoCloseable {
     }
 
     /**
-     * Asks for no page any more, and lets go on whoever waits in {@link #bring}. What was not brought stays a hole of the file: first
-     * the file is mapped here no more, and only then they wake.
+     * Requests no more pages, and ends the waits in {@link #bring}. Pages that were not brought remain holes of the file:
+     * the file is unmapped here before the waiting threads wake up.
      */
     public void end() {
         ended = true;
-        // Takes no time of note: only what was brought is mapped. It can't fail, as the address space stays as it is.
+        // Fast, because only pages that were brought are mapped. It can't fail, as the address space does not change.
         LibC.mmap(address, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
-        // The other side may hold the userfaultfd open: then nobody else wakes them.
+        // The other side may hold the userfaultfd open, so that nothing else wakes the threads.
         new PageGiver(userfaultfd.fd()).wake(address, length);
     }
 
-    /** Gives the addresses back; after {@link #end}. */
+    /** Frees the addresses. Call {@link #end} before. */
     @Override
     public void close() {
         LibC.munmap(address, length);

@@ -3,13 +3,13 @@ package org.exomem.linux;
 import com.sun.jna.Native;
 
 /**
- * The native declarations, direct-mapped: pointers and sizes are {@code long}, results are returned as the C function
- * gives them. Texts are the address of bytes in UTF-8 ({@link NativeBuffer#ofUtf8}), whatever the locale says. Variadic
- * functions are declared with the arguments used here, which the x86-64 and aarch64 calling conventions pass alike.
+ * The native declarations, direct-mapped: pointers and sizes are {@code long}, results are those of the C function. Texts
+ * are addresses of UTF-8 bytes ({@link NativeBuffer#ofUtf8}), independent of the locale. Variadic functions are declared
+ * with the arguments that are used here, which the x86-64 and aarch64 calling conventions pass in the same way.
  */
 final class LibC {
     static {
-        Native.register(LibC.class, "c");
+        CLibrary.bind(LibC.class);
     }
 
     private LibC() {}
@@ -86,13 +86,13 @@ final class LibC {
 
     static native int poll(long fds, long count, int timeoutMillis);
 
-    /** With PRIO_PROCESS and {@code who} 0, the nice value of the calling thread alone. */
+    /** With PRIO_PROCESS and {@code who} 0, sets the nice value of the calling thread only. */
     static native int setpriority(int which, int who, int priority);
 
-    /** The same; a thread that is not there has -1, which others may have too. */
+    /** The nice value of a thread; -1 for a missing thread, and also a possible value. */
     static native int getpriority(int which, int who);
 
-    /** What the C library has no name for. */
+    /** For system calls that have no function in the C library. */
     static native long syscall(long number, long first);
 
     /** The errno of this thread's last failed call. */

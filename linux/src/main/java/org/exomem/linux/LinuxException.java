@@ -2,7 +2,7 @@ package org.exomem.linux;
 
 import java.io.IOException;
 
-/** A system call failed: which, on what, and why. */
+/** A system call failed. The message says which, on what, and why. */
 public final class LinuxException extends IOException {
     private static final long serialVersionUID = 1L;
 
@@ -10,8 +10,8 @@ public final class LinuxException extends IOException {
     private final int errno;
 
     /**
-     * @param call the system call, and what it was to do where the name does not tell
-     * @param subject what it was done to: a path, a descriptor
+     * @param call the system call, with its purpose if the name does not show it
+     * @param subject the object of the call: a path, a descriptor
      * @param errno the error number
      */
     public LinuxException(String call, String subject, int errno) {
@@ -20,9 +20,9 @@ public final class LinuxException extends IOException {
     }
 
     /**
-     * With an explanation beside the error number.
+     * With an explanation after the error number.
      *
-     * @param advice what is the matter and what to do about it
+     * @param advice the problem and its remedy
      */
     public LinuxException(String call, String subject, int errno, String advice) {
         this.message = call + " of " + subject + " failed: " + Errno.describe(errno) + "; " + advice;
@@ -34,7 +34,7 @@ public final class LinuxException extends IOException {
         return message;
     }
 
-    /** The error number, one of {@link Errno} where exomem knows it. */
+    /** The error number, one of {@link Errno} if exomem knows it. */
     public int errno() {
         return errno;
     }

@@ -7,9 +7,9 @@ import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A Unix stream socket that listens at a path of the file system, and that this process made. Nobody can connect before
- * its permissions are right, and at the end only this very socket is removed, never one that another process made in its
- * place (VHU-PRG-3). Safe for use by several threads.
+ * A Unix stream socket that listens at a path of the file system, and that this process made. No process can connect before
+ * its permissions are right. At the end only this socket is removed, never one that another process made at its path
+ * (VHU-PRG-3). Safe for use by several threads.
  */
 public final class ListeningSocket implements AutoCloseable {
     private final Fd fd;
@@ -21,12 +21,12 @@ public final class ListeningSocket implements AutoCloseable {
     }
 
     /**
-     * Makes the socket and listens, non-blocking. A socket left behind by a process that is gone is replaced.
+     * Makes the socket and listens, non-blocking. Replaces a socket of a process that has ended.
      *
      * @param path at most {@link UnixSockets#MAX_PATH_BYTES} bytes; its folder must exist
-     * @param backlog how many may wait to be accepted
-     * @throws LinuxException EADDRINUSE if another process listens there, or something that is no socket is there; EPERM
-     *     if this process may not give the socket to that group; ENAMETOOLONG, ENOENT, EACCES, …
+     * @param backlog how many connections may wait to be accepted
+     * @throws LinuxException EADDRINUSE if another process listens there, or the path is no socket; EPERM if this process
+     *     may not give the socket to that group; ENAMETOOLONG, ENOENT, EACCES, …
      */
     public static ListeningSocket open(Path path, int backlog, SocketAccess access) throws LinuxException {
         StaleSocket.remove(path);
@@ -62,7 +62,7 @@ public final class ListeningSocket implements AutoCloseable {
         UnixSockets.setMode(path, access.mode());
     }
 
-    /** The socket itself, to accept from; open until {@link #close}. */
+    /** The socket, to accept from; open until {@link #close}. */
     public Fd fd() {
         return fd;
     }
@@ -85,7 +85,7 @@ public final class ListeningSocket implements AutoCloseable {
         try {
             path.remove();
         } catch (IOException e) {
-            // Nothing is lost: the next process finds that nobody listens there, and replaces it.
+            // A remaining socket does no harm: the next process finds that no process listens there, and replaces it.
         }
     }
 }

@@ -4,9 +4,9 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /**
- * A shared mapping of a part of a file, readable and mostly writable too. The segment is bounds-checked and may be used from any
- * thread; after {@link #close} an access throws {@link IllegalStateException}. If the file is truncated below the
- * mapping, an access throws {@link InternalError} (the JVM's answer to SIGBUS), so users catch that at their edge.
+ * A shared mapping of a part of a file, readable and usually writable. The segment is bounds-checked, and any thread may use
+ * it. After {@link #close} an access throws {@link IllegalStateException}. If the file is truncated below the mapping, an
+ * access throws {@link InternalError} (the JVM's conversion of SIGBUS), which users must catch.
  */
 public final class Mapping implements AutoCloseable {
     private static final int PROT_READ = 1;
@@ -30,24 +30,23 @@ public final class Mapping implements AutoCloseable {
     }
 
     /**
-     * Maps {@code length} bytes at {@code offset} of the file, both in bytes; the offset must be a multiple of the
-     * file's page size. Nothing is read: pages that are holes stay holes until they are touched. The file may be closed
-     * afterwards.
+     * Maps {@code length} bytes at {@code offset} of the file, both in bytes; the offset must be a multiple of the file's
+     * page size. Reads nothing: holes remain until they are touched. The file may be closed afterwards.
      *
-     * @throws LinuxException ENOMEM where the process has no room for more mappings, ENODEV, EINVAL, …
+     * @throws LinuxException ENOMEM if the process can have no more mappings, ENODEV, EINVAL, …
      */
     public static Mapping of(SharedFile file, long offset, long length) throws LinuxException {
         long pageSize = file.pageSize();
         return of(file.fd(), offset, length, (length + pageSize - 1) & -pageSize, PROT_READ_WRITE);
     }
 
-    /** The same, to be read only: the file may be one that was opened so, and a write to the segment throws. */
+    /** As {@link #of}, read-only: the file may have been opened for reading, and a write to the segment throws. */
     public static Mapping forReading(SharedFile file, long offset, long length) throws LinuxException {
         long pageSize = file.pageSize();
         return of(file.fd(), offset, length, (length + pageSize - 1) & -pageSize, PROT_READ);
     }
 
-    /** The same, writable, but what is written stays in this mapping; the file may be one that was opened for reading. */
+    /** As {@link #of}, private: writes stay in this mapping. The file may have been opened for reading. */
     public static Mapping privateOf(SharedFile file, long offset, long length) throws LinuxException {
         long pageSize = file.pageSize();
         long mapped = (length + pageSize - 1) & -pageSize;
@@ -64,41 +63,42 @@ public final class Mapping implements AutoCloseable {
         if (address == -1) {
             throw new LinuxException("mmap(offset " + offset + ", length " + length + ")", fd.toString(), LibC.errno());
         }
-        // Guest memory has no place in our core dumps; a refusal changes nothing else.
+        // Guest memory must not be in this process's core dumps. A failure has no other effect.
         LibC.madvise(address, mapped, MADV_DONTDUMP);
         return new Mapping(address, length, mapped, protection == PROT_READ);
     }
 
-    /** The mapped bytes, from the offset on; may be used by any thread. */
+    /** The mapped bytes, from the offset on. Any thread may use it. */
     public MemorySegment segment() {
         return segment;
     }
 
     /**
-     * Asks the kernel for huge pages where what is mapped comes into being by a touch of this mapping, if the host allows them
-     * for files on request ({@code advise}).
+     * Asks the kernel for huge pages for memory that a touch of this mapping allocates, if the host allows them for files on
+     * request ({@code advise}).
      *
-     * @throws LinuxException EINVAL if the kernel knows none
+     * @throws LinuxException EINVAL if the kernel does not support them
      */
     public void preferHugePages() throws LinuxException {
         advise(0, segment.byteSize(), MADV_HUGEPAGE);
     }
 
     /**
-     * Has the page at {@code offset} come into being, as a write to it would; a huge one where the kernel gives one.
+     * Allocates the page at {@code offset}, as a write would; a huge page if the kernel gives one.
      *
      * @param offset bytes, a multiple of the file's page size
-     * @throws LinuxException EFAULT if the file was truncated before it, ENOMEM if the host has no memory, EINVAL before Linux 5.14
+     * @throws LinuxException EFAULT if the file was truncated before it, ENOMEM if the host has no memory, EINVAL before
+     *     Linux 5.14
      */
     public void populate(long offset) throws LinuxException {
         advise(offset, SharedFile.SMALL_PAGE, MADV_POPULATE_WRITE);
     }
 
     /**
-     * Reads a range into memory, where it is not there yet.
+     * Reads a range into memory.
      *
      * @param offset bytes, a multiple of the file's page size
-     * @param length bytes
+     * @param length in bytes
      * @throws LinuxException EFAULT if the file was truncated before it or can't be read, ENOMEM if the host has no memory,
      *     EINVAL before Linux 5.14
      */
@@ -107,10 +107,11 @@ public final class Mapping implements AutoCloseable {
     }
 
     /**
-     * Counts a range no more as memory of this process. The file keeps what it has.
+     * Removes a range from the memory that counts as used by this process. The file keeps its content.
      *
      * @param offset bytes, a multiple of the file's page size
-     * @param length bytes
+     * @param length in bytes
+     * @throws LinuxException if the call fails
      */
     public void letGo(long offset, long length) throws LinuxException {
         advise(offset, length, MADV_DONTNEED);

@@ -8,8 +8,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * A Unix stream socket that carries bytes and file descriptors ({@code SCM_RIGHTS}). Not thread-safe: one receiver
- * and one sender at a time, which may be two threads. Owns its descriptor.
+ * A Unix stream socket for bytes and file descriptors ({@code SCM_RIGHTS}). One thread may receive while another one sends.
+ * Owns its descriptor.
  *
  * <pre>
  * msghdr (56 bytes)        cmsghdr
@@ -46,21 +46,21 @@ public final class MessageSocket implements AutoCloseable {
     private static final int POLLOUT = 4;
     private static final int SIOCOUTQ = 0x5411;
 
-    /** Returned by {@link #receive} when nothing has arrived. */
+    /** Returned by {@link #receive} if nothing has arrived. */
     public static final int WOULD_BLOCK = -1;
-    /** Returned by {@link #receive} when descriptors have arrived that this process has no numbers left for. */
+    /** Returned by {@link #receive} if descriptors have arrived for which this process has no numbers left. */
     public static final int NO_DESCRIPTORS = -2;
 
     private final Fd fd;
     private final Direction in = new Direction();
     private final Direction out = new Direction();
 
-    /** Takes ownership of a connected socket. */
+    /** Owns a connected socket from now on. */
     public MessageSocket(Fd fd) {
         this.fd = fd;
     }
 
-    /** Native headers of one direction, laid out once. */
+    /** The native headers for one direction, filled once. */
     private static final class Direction {
         final MemorySegment header = NativeBuffer.ofSize(MSGHDR_SIZE);
         final MemorySegment vector = NativeBuffer.ofSize(16);
@@ -80,7 +80,7 @@ public final class MessageSocket implements AutoCloseable {
         }
     }
 
-    /** The socket itself, to watch; closed with this. */
+    /** The socket, to watch; closed with this. */
     public Fd fd() {
         return fd;
     }
@@ -89,15 +89,15 @@ public final class MessageSocket implements AutoCloseable {
      * Receives what has arrived, up to the size of {@code bytes}, without waiting.
      *
      * @param bytes native memory to fill, at least one byte
-     * @param fds receives the descriptors that came along; they are the caller's from then on
-     * @return the number of bytes; 0 when the peer has closed; {@link #WOULD_BLOCK} when nothing is there;
-     *     {@link #NO_DESCRIPTORS} when descriptors are there and the process has no numbers for them
-     *     ({@link DescriptorReserve}): bytes and descriptors stay in the socket, and may be had later
-     * @throws LinuxException also with EINVAL when more descriptors came than {@link #MAX_FDS}, and with EMFILE when other
-     *     threads took the numbers kept for them; those that did arrive are closed
+     * @param fds receives the descriptors of the message, which the caller owns then
+     * @return the number of bytes; 0 if the peer has closed; {@link #WOULD_BLOCK} if nothing has arrived; {@link
+     *     #NO_DESCRIPTORS} if descriptors have arrived and the process has no numbers for them ({@link DescriptorReserve}):
+     *     bytes and descriptors stay in the socket, and can be received later
+     * @throws LinuxException also with EINVAL if more than {@link #MAX_FDS} descriptors came, and with EMFILE if other
+     *     threads took the numbers reserved for them; descriptors that did arrive are closed
      */
     public int receive(MemorySegment bytes, List<Fd> fds) throws LinuxException {
-        // Without room for descriptors: the flag says whether there are any, and peeking loses none.
+        // Without room for descriptors: the flag shows whether there are any, and peeking loses none.
         in.prepare(bytes.asSlice(0, 1), 0);
         int there = receive(MSG_PEEK | MSG_DONTWAIT);
         if (there <= 0) {
@@ -162,10 +162,10 @@ public final class MessageSocket implements AutoCloseable {
     }
 
     /**
-     * Sends all of {@code bytes}, with descriptors attached to the first of them; waits up to {@code timeoutMillis}
-     * whenever the peer's buffer is full.
+     * Sends all of {@code bytes}, with descriptors attached to the first of them. Waits up to {@code timeoutMillis} whenever
+     * the peer's buffer is full.
      *
-     * @throws LinuxException with EAGAIN when the peer did not read in time, EPIPE when it has gone
+     * @throws LinuxException with EAGAIN if the peer did not read in time, EPIPE if it has gone
      */
     public void send(MemorySegment bytes, List<Fd> fds, int timeoutMillis) throws LinuxException {
         if (fds.size() > MAX_FDS) {
@@ -197,7 +197,7 @@ public final class MessageSocket implements AutoCloseable {
         for (int i = 0; i < fds.size(); i++) {
             out.control.set(JAVA_INT, CMSG_DATA + 4L * i, fds.get(i).number());
         }
-        // The kernel wants the length padded to 8 bytes (CMSG_SPACE).
+        // The kernel needs the length padded to 8 bytes (CMSG_SPACE).
         return (length + 7) & ~7L;
     }
 
@@ -209,9 +209,9 @@ public final class MessageSocket implements AutoCloseable {
     }
 
     /**
-     * True if the peer has read all that was sent (unix(7), SIOCOUTQ). Any thread may ask.
+     * True if the peer has read everything that was sent (unix(7), SIOCOUTQ). Any thread may call this.
      *
-     * @throws LinuxException with ENOTTY or EINVAL if this kind of socket can't tell
+     * @throws LinuxException with ENOTTY or EINVAL if this kind of socket does not support it
      */
     public boolean isAllRead() throws LinuxException {
         MemorySegment unread = NativeBuffer.ofSize(4);
@@ -221,7 +221,7 @@ public final class MessageSocket implements AutoCloseable {
         return unread.get(JAVA_INT, 0) == 0;
     }
 
-    /** Ends both directions, so that a peer or another thread waiting on the socket wakes. */
+    /** Ends both directions, which wakes a peer or another thread that waits on the socket. */
     public void shutdown() {
         LibC.shutdown(fd.number(), SHUT_RDWR);
     }

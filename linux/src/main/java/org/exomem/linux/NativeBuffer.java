@@ -4,7 +4,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 
-/** Native scratch memory for arguments of system calls; lives until collected. */
+/** Native memory for the arguments of system calls; freed by the garbage collector. */
 final class NativeBuffer {
     private NativeBuffer() {}
 

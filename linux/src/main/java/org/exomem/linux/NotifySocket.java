@@ -8,8 +8,8 @@ import java.lang.ref.Reference;
 import java.nio.charset.StandardCharsets;
 
 /**
- * A Unix datagram socket to whoever started this process and wants to hear how it is, as sd_notify(3) has it: each text is one message.
- * Safe for use by several threads.
+ * A Unix datagram socket to the process that started this one and wants to know its state, by sd_notify(3): each text is one
+ * message. Safe for use by several threads.
  */
 public final class NotifySocket implements AutoCloseable {
     private static final int AF_UNIX = 1;
@@ -30,7 +30,7 @@ public final class NotifySocket implements AutoCloseable {
     /**
      * Connects to a socket.
      *
-     * @param address an absolute path, or the name of an abstract socket behind {@code @}
+     * @param address an absolute path, or the name of an abstract socket after {@code @}
      * @throws LinuxException EAFNOSUPPORT if it is neither, ENAMETOOLONG, ENOENT, ECONNREFUSED, EACCES, …
      */
     public static NotifySocket connect(String address) throws LinuxException {
@@ -63,7 +63,7 @@ public final class NotifySocket implements AutoCloseable {
     }
 
     /**
-     * Sends one message. Waits for nobody.
+     * Sends one message. Does not wait.
      *
      * @throws LinuxException EAGAIN if the other side reads too slowly, ECONNREFUSED if it has gone
      */

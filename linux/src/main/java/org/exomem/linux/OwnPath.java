@@ -5,10 +5,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
- * A path at which this process made something, a socket for example. It is remembered by device and inode, so that at the
- * end only that is removed: an operator may have moved it away, and another process may have made its own in that place.
+ * A path at which this process made something, such as a socket. It is identified by device and inode, so that only this is
+ * removed at the end: an operator may have moved it away, and another process may have made its own at the path.
  *
- * <p>Keep what was made open until after {@link #remove}: an inode's number is free for others once nothing uses it. Safe
+ * <p>Keep the object open until after {@link #remove}, because an inode's number can be reused when the inode is free. Safe
  * for use by several threads.
  */
 public final class OwnPath {
@@ -21,18 +21,19 @@ public final class OwnPath {
     }
 
     /**
-     * Remembers what is at the path now; call this directly after it was made.
+     * Identifies what is at the path now. Call it directly after it was made.
      *
-     * @throws LinuxException ENOENT if nothing is there
+     * @throws LinuxException ENOENT if there is nothing
      */
     public static OwnPath of(Path path) throws LinuxException {
         return new OwnPath(path, FileStatus.of(path));
     }
 
     /**
-     * Remembers a file that is open, and that {@link #isThere} then tells to be at the path or not.
+     * Identifies an open file; {@link #isThere} then checks whether it is at the path.
      *
-     * @param open to be kept open until after {@link #remove}
+     * @param open must stay open until after {@link #remove}
+     * @throws LinuxException if its status can't be read
      */
     public static OwnPath of(Path path, Fd open) throws LinuxException {
         return new OwnPath(path, FileStatus.of(open));
@@ -43,7 +44,7 @@ public final class OwnPath {
         return path;
     }
 
-    /** True if what was made is still at the path; false if something else is there, or nothing. */
+    /** True if the object is still at the path; false if there is something else, or nothing. */
     public boolean isThere() {
         try {
             return FileStatus.of(path).isSameFileAs(made);
@@ -53,7 +54,7 @@ public final class OwnPath {
     }
 
     /**
-     * Removes what was made; leaves anything else that is there now.
+     * Removes the object; anything else at the path stays.
      *
      * @throws IOException if it is there and can't be removed
      */

@@ -14,8 +14,8 @@ import java.util.Set;
 import java.util.concurrent.ThreadLocalRandom;
 
 /**
- * Puts a Unix socket that a library binds and listens on at its path, for its owner only. {@link ListeningSocket} does the same
- * for sockets of our own, where it can set the permissions between binding and listening.
+ * Puts a Unix socket that a library binds at its path, with access for its owner only. {@link ListeningSocket} does this for
+ * exomem's own sockets, where it can set the permissions between binding and listening.
  */
 public final class OwnerOnlySocket {
     private static final Set<PosixFilePermission> OWNER_ONLY = PosixFilePermissions.fromString("rw-------");
@@ -31,16 +31,19 @@ public final class OwnerOnlySocket {
     /** Binds a socket, and listens. */
     @FunctionalInterface
     public interface Binding {
-        /** @param path where nothing is */
+        /**
+         * @param path where nothing exists
+         * @throws IOException if it can't be bound
+         */
         void bind(Path path) throws IOException;
     }
 
     /**
-     * Has the socket bound in a folder beside its path that only this user can enter, and gives it its own name when the permissions are
-     * right: whatever the umask, at no moment can others connect. What is at the path is not replaced.
+     * Binds the socket in a folder beside its path that only this user can enter, and gives it its own name when the
+     * permissions are right. So other users can never connect, whatever the umask. Does not replace anything at the path.
      *
-     * @param path at most {@link UnixSockets#MAX_PATH_BYTES} bytes; nothing may be there, see {@link StaleSocket}
-     * @return what was made, to be removed at the end
+     * @param path at most {@link UnixSockets#MAX_PATH_BYTES} bytes; nothing may exist there, see {@link StaleSocket}
+     * @return the socket's path, to be removed at the end
      * @throws IOException if it can't be bound, or something is at the path by now
      */
     public static OwnPath bind(Path path, Binding binding) throws IOException {
@@ -58,7 +61,7 @@ public final class OwnerOnlySocket {
         }
     }
 
-    /** A socket's path has less room than others; the kernel has a short one for a folder that is open. */
+    /** The path of a socket is shorter than other paths may be; the kernel has a short path for an open folder. */
     private static void bindAt(Path unfinished, Path folder, Binding binding) throws IOException {
         if (bytes(unfinished) <= UnixSockets.MAX_PATH_BYTES) {
             binding.bind(unfinished);
@@ -79,7 +82,7 @@ public final class OwnerOnlySocket {
             try {
                 return Files.createDirectory(chosen, OWNER_FOLDER);
             } catch (FileAlreadyExistsException e) {
-                // A process with that number was killed, or another user was here first.
+                // A process with that number was killed, or another user has made the folder.
                 if (tries == MOST_TRIES) {
                     throw e;
                 }

@@ -9,16 +9,16 @@ import java.util.Set;
 import org.exomem.linux.Userfaultfd.Feature;
 
 /**
- * Touches of pages that are not there, in ranges of an address space that a {@link Userfaultfd} belongs to: whoever touches one
- * waits until it is given a page here. For shared memory of 4096-byte pages. Nothing is allocated, but for errors. For one
- * thread at a time.
+ * Touches of missing pages, in ranges of an address space with a {@link Userfaultfd}: a thread that touches one waits until
+ * this gives it a page. For shared memory of 4096-byte pages. Allocates nothing, except for errors. For one thread at a
+ * time.
  */
 public final class PageFaults implements AutoCloseable {
-    /** What the userfaultfd has to offer. */
+    /** The features that the userfaultfd must have. */
     public static final Set<Feature> FEATURES = EnumSet.of(Feature.WRITE_PROTECT_SHARED, Feature.EXACT_ADDRESS);
 
     private static final long PAGE = SharedFile.SMALL_PAGE;
-    /** Where programs on x86-64 and aarch64 can have mappings. */
+    /** The addresses at which programs on x86-64 and aarch64 can have mappings. */
     private static final long LOWEST = 1L << 16;
 
     private static final long HIGHEST = (1L << 47) - (1L << 16);
@@ -53,16 +53,16 @@ public final class PageFaults implements AutoCloseable {
         this.number = userfaultfd.fd().number();
     }
 
-    /** Readable when somebody waits; closed with this. */
+    /** Readable when a thread waits; closed with this. */
     public Fd fd() {
         return userfaultfd.fd();
     }
 
     /**
-     * From now on whoever touches a missing page of the range waits. A range that is registered already stays so.
+     * Registers a range: a thread that touches a missing page waits from now on. Earlier registrations remain.
      *
-     * @throws LinuxException EBUSY if another userfaultfd watches a part of it; EINVAL if it is not mapped, or by something
-     *     that can't be watched; ENOMEM if the process has too many mappings
+     * @throws LinuxException EBUSY if another userfaultfd watches a part of it; EINVAL if it is not mapped, or the mapping
+     *     can't be watched; ENOMEM if the process has too many mappings
      */
     public void register(long address, long length) throws LinuxException {
         argument.set(JAVA_LONG, 16, REGISTER_MISSING | REGISTER_WRITE_PROTECT);
@@ -70,7 +70,7 @@ public final class PageFaults implements AutoCloseable {
     }
 
     /**
-     * The same, but a page that is there is written without anybody being told; takes less than {@link #FEATURES}.
+     * As {@link #register}, but writes to present pages are not reported; needs less than {@link #FEATURES}.
      *
      * @throws LinuxException as {@link #register} does
      */
@@ -80,7 +80,7 @@ public final class PageFaults implements AutoCloseable {
     }
 
     /**
-     * Nobody waits any more in the range.
+     * Unregisters a range, and wakes the threads that wait there.
      *
      * @throws LinuxException ENOMEM if the process has too many mappings
      */
@@ -88,20 +88,24 @@ public final class PageFaults implements AutoCloseable {
         userfaultfd.unregister(address, length);
     }
 
-    /** Has everybody who waits in the range touch it again. Events that were read and not answered come again. */
+    /**
+     * Lets all threads that wait in the range touch it again. Events that were read and not answered are reported again.
+     *
+     * @throws LinuxException if the call fails
+     */
     public void wake(long address, long length) throws LinuxException {
         call(WAKE, address, length, "UFFDIO_WAKE");
     }
 
-    /** The same in all of the address space. */
+    /** As {@link #wake}, for the whole address space. */
     public void wakeAll() throws LinuxException {
         wake(LOWEST, HIGHEST - LOWEST);
     }
 
     /**
-     * False if nobody watches the page, neither through this nor through another userfaultfd.
+     * False if no userfaultfd watches the page, neither this one nor another.
      *
-     * @throws LinuxException for any other reason than that
+     * @throws LinuxException for any other reason
      */
     public boolean isWatched(long address) throws LinuxException {
         argument.set(JAVA_LONG, 16, 0);
@@ -113,9 +117,10 @@ public final class PageFaults implements AutoCloseable {
     }
 
     /**
-     * Takes the touches for which somebody waits, as many as there are and as this can hold; the ones taken before are forgotten.
+     * Takes the touches for which threads wait, as many as there are and this can hold. Drops those that were taken before.
      *
-     * @return how many; 0 if there are none
+     * @return the number of touches
+     * @throws LinuxException if they can't be read
      */
     public int take() throws LinuxException {
         long read = LibC.read(number, events.address(), events.byteSize());
@@ -129,13 +134,13 @@ public final class PageFaults implements AutoCloseable {
         return (int) (read / EVENT_SIZE);
     }
 
-    /** The address of a touch that was taken; for others than touches, 0. */
+    /** The address of a touch that was taken; 0 for another event. */
     public long address(int index) {
         long event = (long) index * EVENT_SIZE;
         return events.get(JAVA_BYTE, event) == PAGE_FAULT ? events.get(JAVA_LONG, event + ADDRESS) : 0;
     }
 
-    /** True if it was to write. */
+    /** True if the touch was a write. */
     public boolean isWrite(int index) {
         return (flags(index) & WRITE) != 0;
     }
@@ -149,14 +154,18 @@ public final class PageFaults implements AutoCloseable {
         return events.get(JAVA_LONG, (long) index * EVENT_SIZE + FLAGS);
     }
 
-    /** Gives a page of zeros, and has whoever waits go on; with what is there if there is a page by now. */
+    /**
+     * Gives a page of zeros, unless there is a page by now, and wakes the threads that wait for it.
+     *
+     * @throws LinuxException ENOMEM, …
+     */
     public void giveZeros(long address) throws LinuxException {
         long page = address & -PAGE;
         argument.set(JAVA_LONG, 16, 0);
         give(attempt(ZEROPAGE, page, PAGE), page, "UFFDIO_ZEROPAGE");
     }
 
-    /** The same, but whoever writes to the page waits anew. */
+    /** As {@link #giveZeros}, but a later write to the page waits. */
     public void giveZerosToRead(long address) throws LinuxException {
         long page = address & -PAGE;
         argument.set(JAVA_LONG, 0, page);
@@ -167,11 +176,15 @@ public final class PageFaults implements AutoCloseable {
         give(LibC.ioctl(number, COPY, argument.address()) < 0 ? LibC.errno() : 0, page, "UFFDIO_COPY");
     }
 
-    /** Lets whoever waits to write to a page that was given for reading go on. */
+    /**
+     * Lets threads go on that wait to write to a page that was given for reading.
+     *
+     * @throws LinuxException if the call fails
+     */
     public void allowWrite(long address) throws LinuxException {
         long page = address & -PAGE;
         argument.set(JAVA_LONG, 16, 0);
-        // The page may have been taken back, or not be watched any more: the next touch will tell.
+        // The page may have been taken back, or not be watched any more: the next touch shows that.
         give(attempt(WRITEPROTECT, page, PAGE), page, "UFFDIO_WRITEPROTECT");
     }
 
@@ -201,7 +214,7 @@ public final class PageFaults implements AutoCloseable {
                 call, Long.toHexString(address) + "+" + Long.toHexString(length) + " of the VMM's memory", error);
     }
 
-    /** What is registered stays so as long as another descriptor of the userfaultfd is open, and whoever touches it waits. */
+    /** Registrations remain while another descriptor of the userfaultfd is open, and threads that touch such pages wait. */
     @Override
     public void close() {
         userfaultfd.close();

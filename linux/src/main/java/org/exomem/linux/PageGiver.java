@@ -5,8 +5,8 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import java.lang.foreign.MemorySegment;
 
 /**
- * Gives pages to an address space that misses them, through a {@link Userfaultfd}. Says by a negative error number what can't be
- * done, as most of that is no fault. Nothing is allocated. For one thread at a time; several may give through one userfaultfd.
+ * Gives pages to an address space that misses them, through a {@link Userfaultfd}. Errors are negative error numbers,
+ * because most of them are no faults. Allocates nothing. For one thread at a time. Several objects may use one userfaultfd.
  */
 public final class PageGiver {
     private static final long WAKE = 0x8010aa02L;
@@ -20,18 +20,18 @@ public final class PageGiver {
     private final MemorySegment argument = NativeBuffer.ofSize(ARGUMENT_SIZE);
     private final long argumentAddress = argument.address();
 
-    /** @param userfaultfd stays the caller's, and open as long as this is used */
+    /** @param userfaultfd remains the caller's, and must stay open as long as this is used */
     public PageGiver(Fd userfaultfd) {
         this.fd = userfaultfd;
     }
 
     /**
-     * Copies bytes to where there are no pages, and has whoever waits for these go on. Addresses and length are multiples of 4096.
+     * Copies bytes to missing pages, and wakes the threads that wait for them. Addresses and length are multiples of 4096.
      *
-     * @param content address in this process; what can't be read there is EFAULT and no signal
-     * @return bytes that were copied from the beginning on, at least 4096; or a negative number: EEXIST if the first page is
-     *     there, ENOENT if its address is not watched, EAGAIN if it is to be tried again, ENOMEM if the host has no memory
-     *     or its file system is full, ESRCH if the process has ended
+     * @param content address in this process; unreadable memory gives EFAULT and no signal
+     * @return the bytes that were copied, from the beginning, at least 4096; or a negative number: EEXIST if the first page
+     *     is present, ENOENT if its address is not watched, EAGAIN to try again, ENOMEM if the host has no memory or its
+     *     file system is full, ESRCH if the process has ended
      */
     public long copy(long address, long length, long content) {
         argument.set(JAVA_LONG, 0, address);
@@ -42,7 +42,7 @@ public final class PageGiver {
         return result(LibC.ioctl(fd.number(), COPY, argumentAddress), COPIED, length);
     }
 
-    /** The same with zeros. */
+    /** As {@link #copy}, with zeros. */
     public long zeros(long address, long length) {
         argument.set(JAVA_LONG, 0, address);
         argument.set(JAVA_LONG, 8, length);
@@ -61,7 +61,7 @@ public final class PageGiver {
     }
 
     /**
-     * Has everybody who waits in the range touch it again. Events that were read and not answered come again.
+     * Lets all threads that wait in the range touch it again. Events that were read and not answered are reported again.
      *
      * @return 0, or a negative error number
      */

@@ -6,7 +6,7 @@ import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.List;
 
-/** Waiting on descriptors, for threads that have no event loop. */
+/** Waits for descriptors, for threads without an event loop. */
 public final class Poll {
     private static final int POLLIN = 1;
     private static final int POLLOUT = 4;
@@ -15,10 +15,11 @@ public final class Poll {
     private Poll() {}
 
     /**
-     * Waits until a read of the descriptor would not wait: data, a notification, or the peer's end.
+     * Waits until a read of the descriptor would not wait: because of data, a notification, or the peer's end.
      *
-     * @param limit the longest to wait, to the millisecond, rounded up; zero only looks
-     * @return false if nothing came in time
+     * @param limit the longest wait, rounded up to milliseconds; zero does not wait
+     * @return false at the limit
+     * @throws LinuxException if the call fails
      */
     public static boolean readable(Fd fd, Duration limit) throws LinuxException {
         return ready(fd, POLLIN, limit);
@@ -29,7 +30,7 @@ public final class Poll {
         return ready(fd, POLLOUT, limit);
     }
 
-    /** True if the other end of a connected socket has closed, whatever is still there to read. Does not wait. */
+    /** True if the peer of a connected socket has closed it, even if there is data to read. Does not wait. */
     public static boolean peerHasClosed(Fd fd) throws LinuxException {
         MemorySegment entry = NativeBuffer.ofSize(8);
         entry.set(JAVA_INT, 0, fd.number());
@@ -40,7 +41,7 @@ public final class Poll {
         return ready > 0 && (entry.get(JAVA_INT, 4) >>> 16 & POLLHUP) != 0;
     }
 
-    /** Like {@link #readable}, of any one of several descriptors. */
+    /** As {@link #readable}, for any one of several descriptors. */
     public static boolean anyReadable(List<Fd> fds, Duration limit) throws LinuxException {
         return ready(fds, POLLIN, limit);
     }

@@ -4,7 +4,7 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 
 import java.lang.foreign.MemorySegment;
 
-/** Waits again and again until one of the same descriptors can be read. Nothing is allocated. For one thread at a time. */
+/** Waits repeatedly until one of the same descriptors can be read. Allocates nothing. For one thread at a time. */
 public final class PollSet {
     private static final int ENTRY = 8;
     private static final int POLLIN = 1;
@@ -13,7 +13,7 @@ public final class PollSet {
     private final long address;
     private final int count;
 
-    /** @param fds that stay open as long as this is used */
+    /** @param fds must stay open as long as this is used */
     public PollSet(Fd... fds) {
         count = fds.length;
         entries = NativeBuffer.ofSize((long) ENTRY * count);
@@ -27,8 +27,9 @@ public final class PollSet {
     /**
      * Waits until one can be read, or has ended.
      *
-     * @param millis the longest to wait; 0 only looks, less waits for as long as it takes
-     * @return false if none can; also if a signal came
+     * @param millis the longest wait; 0 does not wait, less than 0 has no limit
+     * @return false if none can; also after a signal
+     * @throws LinuxException if the call fails
      */
     public boolean await(int millis) throws LinuxException {
         int ready = LibC.poll(address, count, millis);
@@ -44,7 +45,7 @@ public final class PollSet {
         return ready > 0;
     }
 
-    /** What the last {@link #await} found out about one of them, counted from 0. */
+    /** The result of the last {@link #await} for one of them, counted from 0. */
     public boolean isReady(int index) {
         return entries.get(JAVA_INT, (long) ENTRY * index + 4) >>> 16 != 0;
     }

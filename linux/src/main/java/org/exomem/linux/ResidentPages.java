@@ -4,19 +4,19 @@ import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 
 import java.lang.foreign.MemorySegment;
 
-/** Which part of a file is in the host's memory, by {@code mincore}. */
+/** Finds the parts of a file that are in the host's memory, with {@code mincore}. */
 public final class ResidentPages {
     private static final int PROT_READ = 1;
     private static final int MAP_SHARED = 1;
     private static final int MAP_NORESERVE = 0x4000;
-    /** The bytes of the file that are asked about at once. */
+    /** The bytes of the file in one request. */
     private static final long WINDOW = 1L << 30;
 
     private ResidentPages() {}
 
     /**
-     * Returns how many bytes of the file are in memory, in whole pages; what is swapped out, on disk only, or a hole is not. The kernel
-     * tells it for files that this process may write only; of others, all of it counts.
+     * Returns how many bytes of the file are in memory, in whole pages. Pages that are swapped out, only on disk, or holes
+     * do not count. The kernel reports this only for files that this process may write; of other files, everything counts.
      *
      * @throws LinuxException if the file can't be mapped
      */
@@ -31,16 +31,16 @@ public final class ResidentPages {
     }
 
     /**
-     * Which pages of a part of the file are in memory. The kernel looks at each page: some 10 ms for a GiB. It takes no lock of the file
-     * meanwhile, as looking for holes does.
+     * Finds the pages of a part of the file that are in memory. The kernel examines each page: about 10 ms for a GiB. Unlike
+     * a search for holes, it does not lock the file meanwhile.
      *
      * @param offset of the first byte in the file, a multiple of the file's page size
      * @param length bytes, a multiple of 4096
-     * @param pages a byte for each 4096 bytes; in its lowest bit, whether they are in memory
+     * @param pages a byte for each 4096 bytes; its lowest bit is set if they are in memory
      * @throws LinuxException if the file can't be mapped
      */
     public static void of(SharedFile file, long offset, long length, MemorySegment pages) throws LinuxException {
-        // A mapping of huge pages has whole ones only.
+        // A mapping of huge pages has only whole ones.
         long mapped = (length + file.pageSize() - 1) & -file.pageSize();
         long address = LibC.mmap(
                 0, mapped, PROT_READ, MAP_SHARED | MAP_NORESERVE, file.fd().number(), offset);

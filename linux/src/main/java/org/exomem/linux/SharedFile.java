@@ -6,7 +6,10 @@ import java.lang.foreign.MemorySegment;
 import java.lang.ref.Reference;
 import java.nio.file.Path;
 
-/** A file whose pages are shared memory: a memfd, or a file on tmpfs, hugetlbfs or disk. Owns its descriptor. */
+/**
+ * A file whose pages are shared memory: a memfd, or a file on tmpfs, hugetlbfs or disk. Owns its descriptor. Safe for use by
+ * several threads.
+ */
 public final class SharedFile implements AutoCloseable {
     private static final int O_RDWR = 2;
     private static final int O_CREAT = 0x40;
@@ -34,19 +37,31 @@ public final class SharedFile implements AutoCloseable {
     private final FileStatus identity;
     private final long pageSize;
 
-    /** Takes ownership of an open file. */
+    /**
+     * Owns an open file from now on.
+     *
+     * @throws LinuxException if its status can't be read
+     */
     public SharedFile(Fd fd) throws LinuxException {
         this.fd = fd;
         this.identity = FileStatus.of(fd);
         this.pageSize = pageSizeOf(fd);
     }
 
-    /** A new anonymous file of zeros in memory, sealable, close-on-exec. */
+    /**
+     * Makes an anonymous file of zeros in memory, sealable, close-on-exec.
+     *
+     * @throws LinuxException EMFILE, …
+     */
     public static SharedFile memfd(String name, long size) throws LinuxException {
         return create(name, size, MFD_CLOEXEC | MFD_ALLOW_SEALING);
     }
 
-    /** A file that exists in a file system, for reading and writing. */
+    /**
+     * Opens an existing file for reading and writing.
+     *
+     * @throws LinuxException ENOENT, …
+     */
     public static SharedFile open(Path path) throws LinuxException {
         return owned(openPath(path, O_RDWR | O_CLOEXEC));
     }
@@ -60,14 +75,19 @@ public final class SharedFile implements AutoCloseable {
         }
     }
 
-    /** A file that exists in a file system, for reading only: it can't be changed by this, nor mapped writable. */
+    /**
+     * Opens an existing file for reading only: it can't be changed with this object, nor mapped writable.
+     *
+     * @throws LinuxException ENOENT, …
+     */
     public static SharedFile openForReading(Path path) throws LinuxException {
         return owned(openPath(path, O_NONBLOCK | O_CLOEXEC));
     }
 
     /**
-     * A new file of zeros in a file system, readable by its owner only; fails where something of that name is. One that can't have that
-     * size is removed again.
+     * Makes a file of zeros, with access for its owner only. A file that can't have that size is removed again.
+     *
+     * @throws LinuxException EEXIST if the path exists, ENOSPC, …
      */
     public static SharedFile create(Path path, long size) throws LinuxException {
         Fd fd = openPath(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC);
@@ -82,7 +102,7 @@ public final class SharedFile implements AutoCloseable {
     }
 
     /**
-     * The file of that name, made if there is none; one that is empty becomes {@code size} bytes of zeros.
+     * Opens a file, or makes it if it does not exist. An empty file becomes {@code size} bytes of zeros.
      *
      * @throws LinuxException EINVAL if it has another size
      */
@@ -103,7 +123,11 @@ public final class SharedFile implements AutoCloseable {
         }
     }
 
-    /** Like {@link #memfd}, of huge pages; fails with ENOMEM or ENODEV where the host has none of that size reserved. */
+    /**
+     * As {@link #memfd}, of huge pages.
+     *
+     * @throws LinuxException ENOMEM or ENODEV if the host has reserved none of that size
+     */
     public static SharedFile hugeMemfd(String name, long size, long hugePageSize) throws LinuxException {
         int log2 = Long.numberOfTrailingZeros(hugePageSize);
         return create(name, size, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB | (log2 << MFD_HUGE_SHIFT));
@@ -116,7 +140,7 @@ public final class SharedFile implements AutoCloseable {
         return sized(Fd.of(result, "memfd_create", name), size);
     }
 
-    /** A file that is made is readable by its owner only. */
+    /** A new file gets access for its owner only. */
     private static Fd openPath(Path path, int flags) throws LinuxException {
         MemorySegment name = NativeBuffer.ofUtf8(path.toString());
         int result = LibC.open(name.address(), flags, OWNER_ONLY);
@@ -140,7 +164,7 @@ public final class SharedFile implements AutoCloseable {
         return system.magic() == HUGETLBFS_MAGIC ? system.blockSize() : SMALL_PAGE;
     }
 
-    /** The descriptor itself; closed with this. */
+    /** The descriptor; closed with this. */
     public Fd fd() {
         return fd;
     }
@@ -160,29 +184,49 @@ public final class SharedFile implements AutoCloseable {
         return pageSize;
     }
 
-    /** What {@code statx} says of it, now. */
+    /**
+     * The present result of {@code statx}.
+     *
+     * @throws LinuxException if the call fails
+     */
     public FileStatus status() throws LinuxException {
         return FileStatus.of(fd);
     }
 
-    /** The size in bytes, now. */
+    /**
+     * The present size in bytes.
+     *
+     * @throws LinuxException if the call fails
+     */
     public long size() throws LinuxException {
         return FileStatus.of(fd).size();
     }
 
-    /** The bytes of host memory or disk that the file occupies, now. */
+    /**
+     * The bytes of host memory or disk that the file occupies now.
+     *
+     * @throws LinuxException if the call fails
+     */
     public long allocatedBytes() throws LinuxException {
         return FileStatus.of(fd).allocatedBytes();
     }
 
-    /** Sets the size in bytes: what is added reads as zeros, what is cut off is gone for everybody who has it mapped. */
+    /**
+     * Sets the size in bytes: new bytes are zeros; removed bytes are lost for all processes that have them mapped.
+     *
+     * @throws LinuxException ENOSPC, …
+     */
     public void truncate(long size) throws LinuxException {
         if (LibC.ftruncate(fd.number(), size) < 0) {
             throw new LinuxException("ftruncate to " + size, fd.toString(), LibC.errno());
         }
     }
 
-    /** Gives the range back to the host; it reads as zeros afterwards. Offset and length in bytes. */
+    /**
+     * Gives the range back to the host; it is zeros afterwards. Offset and length in bytes.
+     *
+     * @throws LinuxException if the file system refuses
+     */
     public void punchHole(long offset, long length) throws LinuxException {
         if (LibC.fallocate(fd.number(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length) < 0) {
             throw new LinuxException(
@@ -190,7 +234,11 @@ public final class SharedFile implements AutoCloseable {
         }
     }
 
-    /** Allocates the range, so that writing it can't fail for want of room. Offset and length in bytes. */
+    /**
+     * Allocates the range, so that writing it can't fail for lack of space. Offset and length in bytes.
+     *
+     * @throws LinuxException ENOSPC, …
+     */
     public void allocate(long offset, long length) throws LinuxException {
         if (LibC.fallocate(fd.number(), FALLOC_FL_KEEP_SIZE, offset, length) < 0) {
             throw new LinuxException(
@@ -199,10 +247,11 @@ public final class SharedFile implements AutoCloseable {
     }
 
     /**
-     * Seals a memfd against writes for ever, which nobody can do while it is mapped writable anywhere: so this tells whether
-     * somebody else still has it mapped.
+     * Seals a memfd against writes forever. That fails while it is mapped writable anywhere, so it shows whether another
+     * process still has it mapped.
      *
      * @return false if it is mapped writable, by this process or another one
+     * @throws LinuxException for any other reason
      */
     public boolean sealAgainstWrites() throws LinuxException {
         if (LibC.fcntl(fd.number(), F_ADD_SEALS, F_SEAL_WRITE) >= 0) {
@@ -219,8 +268,9 @@ public final class SharedFile implements AutoCloseable {
      * Reads bytes of the file, up to its end.
      *
      * @param offset of the first in the file, in bytes
-     * @param into native memory that is filled
-     * @return how many bytes were read: less than were wanted only at the end of the file
+     * @param into native memory to fill
+     * @return the number of bytes; fewer than {@code into} has only at the end of the file
+     * @throws LinuxException if the call fails
      */
     public long read(long offset, MemorySegment into) throws LinuxException {
         long done = 0;
@@ -236,11 +286,11 @@ public final class SharedFile implements AutoCloseable {
     }
 
     /**
-     * Writes bytes to the file; not to one of huge pages, which can only be mapped.
+     * Writes bytes to the file. Not for a file of huge pages, which can only be mapped.
      *
      * @param offset of the first in the file, in bytes
-     * @param from native memory, all of which is written
-     * @throws LinuxException ENOSPC if there is no room for all of it
+     * @param from native memory; all of it is written
+     * @throws LinuxException ENOSPC if there is not enough space
      */
     public void write(long offset, MemorySegment from) throws LinuxException {
         long done = 0;
@@ -251,7 +301,7 @@ public final class SharedFile implements AutoCloseable {
         Reference.reachabilityFence(from);
     }
 
-    /** What a call that transfers bytes has done; 0 if it was interrupted. */
+    /** The number of bytes that a call has transferred; 0 if it was interrupted. */
     private long transferred(String call, long offset, long count) throws LinuxException {
         if (count >= 0) {
             return count;
@@ -264,10 +314,11 @@ public final class SharedFile implements AutoCloseable {
     }
 
     /**
-     * Makes all of this file the content of another one that shares its storage, so that each part takes room once until it is written.
+     * Makes this file a copy of another one that shares its storage, so that each part takes space once until it is written.
      *
      * @param from a file of the same file system
-     * @return false if the file system can't do so, or is not the same
+     * @return false if the file system does not support it, or is not the same
+     * @throws LinuxException for any other reason
      */
     public boolean cloneOf(SharedFile from) throws LinuxException {
         if (LibC.ioctl(fd.number(), FICLONE, from.fd.number()) >= 0) {
@@ -281,10 +332,13 @@ public final class SharedFile implements AutoCloseable {
     }
 
     /**
-     * Copies bytes of another file without taking them into this process, which a network file system may do on its server.
+     * Copies bytes of another file without reading them into this process; a network file system may copy them on its
+     * server.
      *
      * @param offset of the first in both files, in bytes
-     * @return how many bytes were copied, maybe fewer than were wanted; -1 if the file systems can't do so
+     * @param length in bytes
+     * @return the number of copied bytes, maybe fewer than requested; -1 if the file systems do not support it
+     * @throws LinuxException ENOSPC, …
      */
     public long copyRange(SharedFile from, long offset, long length) throws LinuxException {
         MemorySegment offsets = NativeBuffer.ofSize(2L * Long.BYTES);
@@ -303,19 +357,31 @@ public final class SharedFile implements AutoCloseable {
         return count;
     }
 
-    /** Writes to disk what is only in memory of the file, and returns when it is there. */
+    /**
+     * Writes cached data of the file to disk, and returns when that is done.
+     *
+     * @throws LinuxException EIO, …
+     */
     public void sync() throws LinuxException {
         if (LibC.fsync(fd.number()) < 0) {
             throw new LinuxException("fsync", fd.toString(), LibC.errno());
         }
     }
 
-    /** The offset of the first byte of data at or after {@code from}, or -1 if there is none. */
+    /**
+     * The offset of the first byte of data at or after {@code from}, or -1 if there is none.
+     *
+     * @throws LinuxException if the call fails
+     */
     public long nextData(long from) throws LinuxException {
         return seek(from, SEEK_DATA);
     }
 
-    /** The offset of the first hole at or after {@code from}; the end of the file counts as one. */
+    /**
+     * The offset of the first hole at or after {@code from}; the end of the file counts as one.
+     *
+     * @throws LinuxException if the call fails
+     */
     public long nextHole(long from) throws LinuxException {
         return seek(from, SEEK_HOLE);
     }

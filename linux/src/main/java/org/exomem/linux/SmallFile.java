@@ -14,10 +14,10 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Set;
 
 /**
- * The content of a small file that a user has named: of a regular one only, so that nobody waits for the writer of a FIFO or
- * reads a device without end, and only up to a limit.
+ * The content of a small file that a user has named. Only regular files up to a limit are read, so that this never waits for
+ * the writer of a FIFO or reads a device without end.
  *
- * @param status what was found when it was read
+ * @param status as it was found when it was read
  */
 @SuppressWarnings("ArrayRecordComponent") // never compared
 public record SmallFile(FileStatus status, byte[] content) {
@@ -27,11 +27,12 @@ public record SmallFile(FileStatus status, byte[] content) {
     private static final int O_CLOEXEC = 0x80000;
 
     /**
-     * Reads a file; follows symbolic links. A file system that hangs can still hold it up: not for threads that others wait for.
+     * Reads a file; follows symbolic links. A file system that hangs can still block it: not for threads that others wait
+     * for.
      *
-     * @param most bytes that it may have
-     * @throws LinuxException if it can't be opened, ENOENT if it is not there
-     * @throws IOException saying that it is no regular file, or larger; or if it can't be read
+     * @param most the largest size in bytes
+     * @throws LinuxException if it can't be opened, ENOENT if it does not exist
+     * @throws IOException if it is no regular file, or larger, or can't be read
      */
     public static SmallFile read(Path file, int most) throws IOException {
         MemorySegment name = NativeBuffer.ofUtf8(file.toString());
@@ -47,10 +48,10 @@ public record SmallFile(FileStatus status, byte[] content) {
     }
 
     /**
-     * Makes a file that only its owner can read and change, in place of one that is there. It is there completely, or not at all; it is not forced to
-     * disk.
+     * Makes a file that only its owner can read and change, in place of an existing one. It is there completely, or not at
+     * all. It is not forced to disk.
      *
-     * @throws IOException if that can't be done; what was there stays
+     * @throws IOException if that fails; the old file remains
      */
     public static void replace(Path file, byte[] content) throws IOException {
         Path beside = file.resolveSibling("." + file.getFileName() + ".new");
@@ -74,10 +75,10 @@ public record SmallFile(FileStatus status, byte[] content) {
         }
     }
 
-    /** By reading, and not by the size that the status tells: the file may grow. */
+    /** Reads to the end, whatever size the status has, because the file may grow. */
     private static byte[] content(Path file, Fd fd, int most) throws IOException {
         ByteBuffer bytes = ByteBuffer.allocate(most + 1);
-        // The JDK has no channel over a descriptor that is open already.
+        // The JDK can't make a channel from an open descriptor.
         try (FileChannel channel =
                 FileChannel.open(Path.of("/proc/self/fd", Integer.toString(fd.number())), StandardOpenOption.READ)) {
             while (bytes.hasRemaining() && channel.read(bytes) >= 0) {

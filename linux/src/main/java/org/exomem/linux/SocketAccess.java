@@ -7,13 +7,14 @@ import java.nio.file.attribute.UserPrincipalNotFoundException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Who may connect to a socket in the file system: on Linux whoever may write to it. The process's umask does not matter.
+ * Who may connect to a socket in the file system: on Linux, the users who may write to it. The process's umask has no
+ * effect.
  *
  * @param mode permission bits, 0 to 0777 octal
- * @param group the group that the socket gets; null for the process's own
+ * @param group the socket's group; null for the process's own
  */
 public record SocketAccess(int mode, @Nullable GroupPrincipal group) {
-    /** Only the user that runs this process (and root). */
+    /** Only the user of this process (and root). */
     public static final SocketAccess OWNER_ONLY = new SocketAccess(0600, null);
 
     /** @throws IllegalArgumentException if the mode has other bits than 0777 */
@@ -24,10 +25,10 @@ public record SocketAccess(int mode, @Nullable GroupPrincipal group) {
     }
 
     /**
-     * The group of a name or a number. May ask a directory service, so not for a thread that must not wait.
+     * Looks up a group by name or number. May ask a directory service: not for a thread that must not wait.
      *
      * @throws UserPrincipalNotFoundException if there is no such group
-     * @throws IOException if the service can't be asked
+     * @throws IOException if the service does not answer
      */
     public static GroupPrincipal group(String name) throws IOException {
         return FileSystems.getDefault().getUserPrincipalLookupService().lookupPrincipalByGroupName(name);

@@ -8,7 +8,7 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.stream.Stream;
 
-/** Sockets that a process which is gone has left in the file system. */
+/** Sockets in the file system that were left by a process that has ended. */
 public final class StaleSocket {
     private static final Path KERNEL_TABLE = Path.of("/proc/net/unix");
     private static final int COLUMNS = 8;
@@ -18,9 +18,9 @@ public final class StaleSocket {
     private StaleSocket() {}
 
     /**
-     * Removes the socket if nobody listens on it; does nothing where there is none.
+     * Removes the socket if no process listens on it; does nothing if there is none.
      *
-     * @throws LinuxException with EADDRINUSE if somebody listens, or the path is something other than a socket
+     * @throws LinuxException with EADDRINUSE if a process listens, or the path is something other than a socket
      */
     public static void remove(Path path) throws LinuxException {
         if (!Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
@@ -42,7 +42,8 @@ public final class StaleSocket {
     }
 
     /**
-     * Asks the kernel's table first, which disturbs nobody: a process that listens there would take a connection for a front-end or a client.
+     * Looks in the kernel's table first, which has no side effect: a process that listens there would take a connection for
+     * a front-end or a client.
      *
      * <pre>
      * Num RefCount Protocol Flags Type St Inode Path
@@ -61,7 +62,7 @@ public final class StaleSocket {
         }
     }
 
-    /** For a listener that the table shows under another name, or not at all: it lives in another network namespace. */
+    /** For a listener that the table shows under another name, or not at all, because it is in another network namespace. */
     private static boolean isConnectable(Path path) throws LinuxException {
         try {
             UnixSockets.connectNow(path).close();

@@ -5,7 +5,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** How the kernel shares processors among threads. */
+/** The nice values of threads. */
 public final class ThreadPriority {
     private static final int PRIO_PROCESS = 0;
     private static final int LAST = 19;
@@ -14,21 +14,21 @@ public final class ThreadPriority {
     private ThreadPriority() {}
 
     /**
-     * Sets the nice value of the calling thread alone, which has to be a platform thread.
+     * Sets the nice value of the calling thread only, which must be a platform thread.
      *
-     * @param nice -20, which gets the most, to 19; 0 is what others have
-     * @return false if it may not have that: without CAP_SYS_NICE no less than it had
+     * @param nice -20, the highest priority, to 19; 0 is the default
+     * @return false if that is not allowed: without CAP_SYS_NICE it can't be lowered
      */
     public static boolean set(int nice) {
         return LibC.setpriority(PRIO_PROCESS, 0, nice) == 0;
     }
 
     /**
-     * Adds to the nice value of this process's threads of a name; those that they make later have it from them.
+     * Increases the nice value of this process's threads with a name. Threads that they start later inherit it.
      *
-     * @param name as the kernel knows it, which keeps the first 15 bytes of a name
+     * @param name as the kernel has it, which keeps the first 15 bytes
      * @param by from 0, up to the nice value 19
-     * @return how many it was added to; a thread that ends meanwhile is none
+     * @return the number of changed threads
      */
     public static int lower(String name, int by) {
         int changed = 0;

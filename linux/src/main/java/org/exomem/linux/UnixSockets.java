@@ -10,7 +10,7 @@ import java.nio.file.Path;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** Making, connecting and accepting Unix stream sockets. All are close-on-exec. */
+/** Makes, connects and accepts Unix stream sockets. All are close-on-exec. */
 public final class UnixSockets {
     private static final int AF_UNIX = 1;
     private static final int SOCK_STREAM = 1;
@@ -23,7 +23,7 @@ public final class UnixSockets {
     private static final int SOCK_SEQPACKET = 5;
     private static final int SO_TYPE = 3;
     private static final int SO_DOMAIN = 39;
-    /** The user id, in SO_PEERCRED, of a socket that has no peer. */
+    /** The user id in SO_PEERCRED for a socket without a peer. */
     private static final int NO_USER = -1;
 
     private static final int AT_FDCWD = -100;
@@ -38,14 +38,19 @@ public final class UnixSockets {
     private UnixSockets() {}
 
     /**
-     * Connects to a listening socket; waits while too many others do. Fails with ECONNREFUSED where nobody listens (a
-     * stale socket), ENOENT, …
+     * Connects to a listening socket; waits while its queue is full.
+     *
+     * @throws LinuxException ECONNREFUSED if no process listens (a stale socket), ENOENT, …
      */
     public static Fd connect(Path path) throws LinuxException {
         return connect(path, 0);
     }
 
-    /** Like {@link #connect}, but fails with EAGAIN where it would wait. The result is non-blocking. */
+    /**
+     * As {@link #connect}, but does not wait. The result is non-blocking.
+     *
+     * @throws LinuxException EAGAIN if it would wait
+     */
     public static Fd connectNow(Path path) throws LinuxException {
         return connect(path, SOCK_NONBLOCK);
     }
@@ -64,8 +69,9 @@ public final class UnixSockets {
     }
 
     /**
-     * A non-blocking listening socket that nobody removes at the end; {@link ListeningSocket} does. Fails with EADDRINUSE
-     * if the path exists.
+     * Makes a non-blocking listening socket that is not removed at the end; {@link ListeningSocket} does that.
+     *
+     * @throws LinuxException EADDRINUSE if the path exists
      */
     public static Fd listen(Path path, int backlog) throws LinuxException {
         Fd fd = bind(path);
@@ -73,11 +79,11 @@ public final class UnixSockets {
         return fd;
     }
 
-    /** A non-blocking socket at a path, which only its owner may open, and to which nobody can connect yet. */
+    /** Makes a non-blocking socket at a path, with access for its owner only, to which no process can connect yet. */
     static Fd bind(Path path) throws LinuxException {
         MemorySegment address = address("bind", path);
         Fd fd = newSocket(SOCK_NONBLOCK);
-        // Linux makes the path with the mode of the socket itself: it never has more permissions than this.
+        // Linux makes the path with the mode of the socket: it never has more permissions than this.
         int result = LibC.fchmod(fd.number(), OWNER_ONLY);
         if (result == 0) {
             result = LibC.bind(fd.number(), address.address(), (int) address.byteSize());
@@ -93,7 +99,7 @@ public final class UnixSockets {
         return fd;
     }
 
-    /** Lets others connect to a bound socket; closes it where that fails. */
+    /** Lets processes connect to a bound socket; closes it on failure. */
     static void listen(Fd bound, Path path, int backlog) throws LinuxException {
         if (LibC.listen(bound.number(), backlog) < 0) {
             int errno = LibC.errno();
@@ -102,7 +108,7 @@ public final class UnixSockets {
         }
     }
 
-    /** Sets the permissions of what is at the path, and not of what a link there names. */
+    /** Sets the permissions of the file at the path, not those of the target of a symbolic link. */
     static void setMode(Path path, int mode) throws LinuxException {
         MemorySegment name = NativeBuffer.ofUtf8(path.toString());
         int result = LibC.fchmodat(AT_FDCWD, name.address(), mode, AT_SYMLINK_NOFOLLOW);
@@ -112,7 +118,11 @@ public final class UnixSockets {
         }
     }
 
-    /** The next connection of a non-blocking listening socket, or null when none waits. */
+    /**
+     * The next connection of a non-blocking listening socket, or null if none waits.
+     *
+     * @throws LinuxException EMFILE, …
+     */
     public static @Nullable Fd accept(Fd listening) throws LinuxException {
         int accepted = LibC.accept4(listening.number(), 0, 0, SOCK_CLOEXEC);
         if (accepted >= 0) {
@@ -125,19 +135,19 @@ public final class UnixSockets {
         throw new LinuxException("accept", listening.toString(), errno);
     }
 
-    /** What an inherited descriptor is good for. */
+    /** The use of an inherited descriptor. */
     public enum Role {
-        /** Others connect to it. */
+        /** Peers connect to it. */
         LISTENING,
-        /** Somebody is at its other end. */
+        /** It is connected to a peer. */
         CONNECTED
     }
 
     /**
-     * Finds out what an inherited descriptor is.
+     * Finds out the role of an inherited descriptor.
      *
-     * @throws LinuxException if it is not open (EBADF), no Unix stream socket (ENOTSOCK, EINVAL), or neither listens nor
-     *     is connected (EINVAL); says which
+     * @throws LinuxException if it is not open (EBADF), no Unix stream socket (ENOTSOCK, EINVAL), or neither listens nor is
+     *     connected (EINVAL); the message says which
      */
     public static Role roleOf(Fd fd) throws LinuxException {
         if (!FileStatus.of(fd).isSocket()) {
@@ -176,7 +186,11 @@ public final class UnixSockets {
                 };
     }
 
-    /** The process that listened where this is connected to; 0 if it can't be seen from here. */
+    /**
+     * The id of the process that called listen at the other end; 0 if it can't be seen from here.
+     *
+     * @throws LinuxException if the call fails
+     */
     public static int peer(Fd connected) throws LinuxException {
         return option(connected, SO_PEERCRED, 12).get(JAVA_INT, 0);
     }
@@ -191,7 +205,11 @@ public final class UnixSockets {
         return value;
     }
 
-    /** Two sockets connected to each other. */
+    /**
+     * Makes two sockets that are connected to each other.
+     *
+     * @throws LinuxException EMFILE, …
+     */
     public static List<Fd> pair() throws LinuxException {
         MemorySegment pair = NativeBuffer.ofSize(8);
         if (LibC.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.address()) < 0) {

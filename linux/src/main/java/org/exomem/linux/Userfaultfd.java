@@ -7,18 +7,18 @@ import java.lang.ref.Reference;
 import java.util.Set;
 
 /**
- * A userfaultfd: it tells of accesses to ranges of one address space, that of the process in which it was made, and holds for as long as
- * any descriptor of it is open (Linux, "Userfaultfd"). Addresses and lengths in bytes, multiples of the page size of what is
- * mapped there. Safe for use by several threads.
+ * A userfaultfd: it reports accesses to ranges of one address space, that of the process in which it was made. It works as
+ * long as any descriptor of it is open (Linux, "Userfaultfd"). Addresses and lengths in bytes, multiples of the page size of
+ * the mapping. Safe for use by several threads.
  */
 public final class Userfaultfd implements AutoCloseable {
-    /** The system call's number here. */
+    /** The system call's number on this architecture. */
     public static final int SYSTEM_CALL = System.getProperty("os.arch", "").equals("aarch64") ? 282 : 323;
 
-    /** Makes it close-on-exec and non-blocking. */
+    /** The flags for close-on-exec and non-blocking. */
     public static final int FLAGS = 0x80000 | 0x800;
 
-    /** Faults of system calls are not told of; whoever has no privilege may have only such a one. */
+    /** Without faults of system calls; a process without privileges may only make such a userfaultfd. */
     public static final int USER_MODE_ONLY = 1;
 
     private static final String DEVICE = "/dev/userfaultfd";
@@ -26,7 +26,7 @@ public final class Userfaultfd implements AutoCloseable {
     /** {@code USERFAULTFD_IOC_NEW} of the device. */
     private static final long NEW = 0xaa00;
 
-    /** The kernel notes there too that it has agreed at all. */
+    /** The kernel also notes there that features were agreed on. */
     private static final long KNOWN_FEATURES = (1L << 31) - 1;
 
     private static final long VERSION = 0xaa;
@@ -41,17 +41,17 @@ public final class Userfaultfd implements AutoCloseable {
 
     private final Fd fd;
 
-    /** What a kernel may be asked for; by the bit in {@code struct uffdio_api}. */
+    /** The features that are requested from the kernel, with their bits in {@code struct uffdio_api}. */
     public enum Feature {
-        /** Touches of holes of shared memory are told. */
+        /** Reports touches of holes in shared memory. */
         MISSING_SHARED(5),
-        /** A fault is told with the address that was touched, not that of its page. */
+        /** Reports the touched address, not that of its page. */
         EXACT_ADDRESS(11),
         /** Ranges of shared memory can be write-protected. */
         WRITE_PROTECT_SHARED(12),
-        /** So can pages that are not there yet. */
+        /** Missing pages can be write-protected too. */
         WRITE_PROTECT_UNPOPULATED(13),
-        /** A write to a protected page is noted and goes on; nobody has to answer. */
+        /** A write to a protected page is recorded and goes on without an answer. */
         WRITE_PROTECT_ASYNC(15);
 
         private final int bit;
@@ -61,9 +61,9 @@ public final class Userfaultfd implements AutoCloseable {
         }
     }
 
-    /** What it is to be told of; by the bit in {@code struct uffdio_register}. */
+    /** The events to report, with their bits in {@code struct uffdio_register}. */
     public enum Mode {
-        /** A touch of a page that is not there. */
+        /** A touch of a missing page. */
         MISSING(0),
         /** A write to a page that is write-protected. */
         WRITE_PROTECT(1);
@@ -93,8 +93,8 @@ public final class Userfaultfd implements AutoCloseable {
     }
 
     /**
-     * Like {@link #make}, but one that is told of system calls' faults as well: a plain one where that is allowed, otherwise one of the
-     * device for them.
+     * As {@link #make}, but with the faults of system calls: an ordinary one if that is allowed, otherwise one of the
+     * device.
      *
      * @throws LinuxException EPERM if neither is allowed
      */
@@ -125,7 +125,7 @@ public final class Userfaultfd implements AutoCloseable {
     }
 
     /**
-     * One that has agreed with the kernel on its features before, in another process or in one that has ended.
+     * Wraps one whose features were agreed on before, in another process or in one that has ended.
      *
      * @param fd owned from now on
      */
@@ -134,7 +134,7 @@ public final class Userfaultfd implements AutoCloseable {
     }
 
     /**
-     * Agrees with the kernel on the features; once for each userfaultfd.
+     * Agrees with the kernel on the features. Once for each userfaultfd.
      *
      * @param fd owned from now on, also if this fails
      * @throws LinuxException EINVAL if the kernel does not have all of them
@@ -159,9 +159,10 @@ public final class Userfaultfd implements AutoCloseable {
     }
 
     /**
-     * Whether one has agreed on just these features, by what the kernel says of it.
+     * True if a userfaultfd has agreed on exactly these features.
      *
-     * @param description as in {@code /proc/PID/fdinfo}, with a line {@code API: version:features:…} in hexadecimal
+     * @param description the kernel's text in {@code /proc/PID/fdinfo}, with a line {@code API: version:features:…} in
+     *     hexadecimal
      */
     public static boolean hasAgreedOn(Set<Feature> features, String description) {
         return description
@@ -177,10 +178,10 @@ public final class Userfaultfd implements AutoCloseable {
     }
 
     /**
-     * Watches a range, all of which has to be mapped.
+     * Watches a range, which must be mapped completely.
      *
-     * @throws LinuxException EBUSY if another userfaultfd watches a part of it; EINVAL if it is not mapped, or by something
-     *     that can't be watched; EPERM if what is mapped could never be written
+     * @throws LinuxException EBUSY if another userfaultfd watches a part of it; EINVAL if it is not mapped, or the mapping
+     *     can't be watched; EPERM if the mapping could never be written
      */
     public void register(long address, long length, Set<Mode> modes) throws LinuxException {
         MemorySegment argument = NativeBuffer.ofSize(REGISTER_SIZE);
@@ -203,7 +204,7 @@ public final class Userfaultfd implements AutoCloseable {
     }
 
     /**
-     * Watches a range no more, and lets everybody go on who waits there.
+     * Ends the watch of a range, and wakes all threads that wait there.
      *
      * @throws LinuxException ENOMEM if the process has too many mappings
      */
@@ -212,15 +213,14 @@ public final class Userfaultfd implements AutoCloseable {
         argument.set(JAVA_LONG, 0, address);
         argument.set(JAVA_LONG, 8, length);
         ioctl(fd, UNREGISTER, argument, "UFFDIO_UNREGISTER of " + range(address, length));
-        // The kernel wakes them before it has taken the range out. Whoever came in between, under the lock of the one
-        // mapping, would wait for good (seen with Linux 6.18); and whoever waits to write to a protected page is not
-        // woken
-        // at all.
+        // The kernel wakes them before it has removed the range. A thread that comes in between, with only the lock of
+        // its mapping, would wait forever (seen with Linux 6.18). And threads that wait to write to a protected page
+        // are not woken at all.
         wake(address, length);
     }
 
     /**
-     * From now on whoever writes to a range that is registered for {@link Mode#WRITE_PROTECT} waits.
+     * Protects a range that is registered for {@link Mode#WRITE_PROTECT}: a thread that writes to it waits from now on.
      *
      * @throws LinuxException ENOENT if a part of it is not registered
      */
@@ -228,7 +228,11 @@ public final class Userfaultfd implements AutoCloseable {
         writeProtect(address, length, PROTECT);
     }
 
-    /** Lets everybody write there, and go on who waits. */
+    /**
+     * Ends the protection of a range, and wakes the threads that wait.
+     *
+     * @throws LinuxException if the call fails
+     */
     public void allowWrites(long address, long length) throws LinuxException {
         writeProtect(address, length, 0);
     }
@@ -241,7 +245,11 @@ public final class Userfaultfd implements AutoCloseable {
         ioctl(fd, WRITEPROTECT, argument, "UFFDIO_WRITEPROTECT of " + range(address, length));
     }
 
-    /** Has everybody who waits in a range, be it watched or not any more, touch it again. */
+    /**
+     * Lets all threads that wait in a range, watched or no longer watched, touch it again.
+     *
+     * @throws LinuxException if the call fails
+     */
     public void wake(long address, long length) throws LinuxException {
         MemorySegment argument = NativeBuffer.ofSize(16);
         argument.set(JAVA_LONG, 0, address);
@@ -249,7 +257,7 @@ public final class Userfaultfd implements AutoCloseable {
         ioctl(fd, WAKE, argument, "UFFDIO_WAKE of " + range(address, length));
     }
 
-    /** The descriptor itself, which is readable when somebody waits; closed with this. */
+    /** The descriptor, which is readable when a thread waits; closed with this. */
     public Fd fd() {
         return fd;
     }
@@ -266,7 +274,7 @@ public final class Userfaultfd implements AutoCloseable {
         }
     }
 
-    /** If no other descriptor of it is open, all that it watched is watched no more. */
+    /** If no other descriptor of it is open, this ends all its watches. */
     @Override
     public void close() {
         fd.close();

@@ -6,9 +6,9 @@ import java.lang.foreign.MemorySegment;
 import java.lang.ref.Reference;
 
 /**
- * Fetches from a process's page tables which pages were written, and protects them again in the same step
- * ({@code PAGEMAP_SCAN}, Linux 6.7). Only for ranges that a {@link Userfaultfd} watches with
- * {@link Userfaultfd.Feature#WRITE_PROTECT_ASYNC}. For one thread at a time.
+ * Reads from a process's page tables which pages were written, and protects them again atomically ({@code PAGEMAP_SCAN},
+ * Linux 6.7). Only for ranges that a {@link Userfaultfd} watches with {@link Userfaultfd.Feature#WRITE_PROTECT_ASYNC}. For
+ * one thread at a time.
  */
 public final class WrittenPages implements AutoCloseable {
     private static final int O_RDONLY = 0;
@@ -33,12 +33,12 @@ public final class WrittenPages implements AutoCloseable {
     private final MemorySegment argument = NativeBuffer.ofSize(ARGUMENT_SIZE);
     private final MemorySegment regions = NativeBuffer.ofSize((long) REGIONS * REGION_SIZE);
 
-    /** Takes ranges of addresses, in ascending order. */
+    /** Receives ranges of addresses, in ascending order. */
     @FunctionalInterface
     public interface Ranges {
         /**
          * @param from address of the first byte
-         * @param to address behind the last one
+         * @param to address after the last byte
          */
         void range(long from, long to);
     }
@@ -53,9 +53,9 @@ public final class WrittenPages implements AutoCloseable {
     }
 
     /**
-     * Of the address space that a process has now; another one that it gets by {@code exec} is not seen.
+     * Opens the present address space of a process; one that it gets later by {@code exec} is not seen.
      *
-     * @throws LinuxException EACCES if the process may not be looked at, ENOENT if it has ended
+     * @throws LinuxException EACCES if the process may not be examined, ENOENT if it has ended
      */
     public static WrittenPages of(int process) throws LinuxException {
         String path = "/proc/" + process + "/pagemap";
@@ -66,17 +66,17 @@ public final class WrittenPages implements AutoCloseable {
     }
 
     /**
-     * Gives the pages of a range that were written since the last call for it; all that are there if there was none. A write
-     * that is under way is in this call or in the next.
+     * Reports the pages of a range that were written since the last call for it; at the first call, all present pages. A
+     * write that is under way is in this call or in the next.
      *
-     * @throws LinuxException EPERM if a part of the range is not watched; ENOTTY if the kernel is older than this call; ESRCH if
-     *     the address space is gone
+     * @throws LinuxException EPERM if a part of the range is not watched; ENOTTY if the kernel is too old; ESRCH if the
+     *     address space is gone
      */
     public void fetch(long from, long to, Ranges into) throws LinuxException {
         scan(WP_MATCHING | CHECK_WPASYNC, from, to, into);
     }
 
-    /** Gives the same pages as {@link #fetch}, and leaves them unprotected: the next call gives them again. */
+    /** Reports the same pages as {@link #fetch}, and leaves them unprotected: the next call reports them again. */
     public void look(long from, long to, Ranges into) throws LinuxException {
         scan(CHECK_WPASYNC, from, to, into);
     }

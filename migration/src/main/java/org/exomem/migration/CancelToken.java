@@ -4,8 +4,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Whether a migration is cancelled, for all who take part in it at the source. It ends in one of two ways: it is cancelled, or
- * it can't be any more because the guest is handed over ({@link #close}). Safe for use by several threads.
+ * Cancels a migration at the source. It ends in one of two states: it is cancelled, or it can't be cancelled any more
+ * because the guest is handed over ({@link #close}). Safe for use by several threads.
  *
  * <pre>
  * open ── cancel ──► cancelled
@@ -23,9 +23,9 @@ public final class CancelToken {
     private State state = State.OPEN;
 
     /**
-     * Cancels, and runs on this thread what was registered, none of which may wait.
+     * Cancels, and runs the registered tasks on this thread. No task may wait.
      *
-     * @return false if it was closed before, and nothing happens; true also if it was cancelled before
+     * @return false if it was closed before, so that nothing happens; true also if it was cancelled before
      */
     public boolean cancel() {
         List<Runnable> now;
@@ -42,7 +42,7 @@ public final class CancelToken {
     }
 
     /**
-     * From now on cancelling has no effect.
+     * Makes a later {@link #cancel} ineffective.
      *
      * @throws MigrationCancelledException if it was cancelled before
      */
@@ -58,7 +58,7 @@ public final class CancelToken {
     }
 
     /**
-     * Does nothing, unless it was cancelled.
+     * Does nothing unless it was cancelled.
      *
      * @throws MigrationCancelledException if it was
      */
@@ -68,7 +68,7 @@ public final class CancelToken {
         }
     }
 
-    /** Runs a task when it is cancelled; at once, on this thread, if it was already. */
+    /** Registers a task that runs when this is cancelled. If it was cancelled already, runs the task now, on this thread. */
     public void onCancel(Runnable task) {
         synchronized (this) {
             if (state == State.CLOSED) {

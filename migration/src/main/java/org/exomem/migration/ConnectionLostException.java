@@ -3,8 +3,8 @@ package org.exomem.migration;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The connection between the two ends broke, and neither end has decided anything: a source that connects again may go on.
- * Of what was sent since the last barrier the destination may have all, nothing, or a part.
+ * The connection between the two ends broke, and neither end has decided the migration: a source that connects again may go
+ * on. Of what was sent since the last barrier, the destination may have everything, nothing, or a part.
  */
 public final class ConnectionLostException extends MigrationFailure {
     private static final long serialVersionUID = 1L;

@@ -1,10 +1,10 @@
 package org.exomem.migration;
 
-/** The destination could not do its part. The connection works, and connecting again does not help. */
+/** The destination failed. The connection works, and connecting again does not help. */
 public final class DestinationFault extends MigrationFailure {
     private static final long serialVersionUID = 1L;
 
-    /** @param what the destination could not do; the cause's message is added */
+    /** @param what the failed step; the cause's message is appended */
     public DestinationFault(String what, Throwable cause) {
         super(what + ": " + text(cause), cause);
     }

@@ -1,20 +1,20 @@
 package org.exomem.migration;
 
-/** Why a page was not sent, or that it was. Each page has one fate at the end of a migration. */
+/** What became of a page: that it was sent, or why it was not. Each page has one fate at the end of a migration. */
 public enum Fate {
-    /** Its content went to the destination. */
+    /** The page's content was sent to the destination. */
     SENT(false),
-    /** It reads as zeros, and so does the destination's. */
+    /** The page is zeros, at both ends. */
     ZERO(false),
-    /** Nothing is allocated for it in the memory file, so it reads as zeros. */
+    /** The memory file has no block for the page, so it is zeros. */
     HOLE(false),
-    /** The guest hinted that it is free, and has not written it since. */
+    /** The guest hinted the page as free, and has not written it since. */
     HINTED(true),
-    /** The guest's page descriptors said at the pause that it is free. */
+    /** The guest's page descriptors showed at the pause that the page is free. */
     SETTLED(true),
-    /** It is in the balloon. */
+    /** The page is in the balloon. */
     BALLOON(true),
-    /** It belongs to a block of a memory device that is unplugged. */
+    /** The page belongs to an unplugged block of a memory device. */
     UNPLUGGED(true);
 
     private final boolean notNeeded;
@@ -23,7 +23,7 @@ public enum Fate {
         this.notNeeded = notNeeded;
     }
 
-    /** True if the page's content is not needed; false if the destination has to have it. */
+    /** True if the page's content is not needed; false if the destination must have it. */
     public boolean isNotNeeded() {
         return notNeeded;
     }

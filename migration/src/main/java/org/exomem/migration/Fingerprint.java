@@ -53,7 +53,7 @@ public final class Fingerprint {
     private final long[] page;
 
     /**
-     * @param seed {@link #SEED_BYTES} bytes that nobody can guess
+     * @param seed {@link #SEED_BYTES} bytes that can't be guessed
      * @param pageSize bytes in a page, a multiple of 8
      */
     public Fingerprint(byte[] seed, int pageSize) {
@@ -66,12 +66,12 @@ public final class Fingerprint {
         this.page = new long[words];
     }
 
-    /** The same function, to be used by another thread. */
+    /** Returns the same function for use by another thread. */
     public Fingerprint forAnotherThread() {
         return new Fingerprint(key);
     }
 
-    /** A new seed. */
+    /** Returns a new random seed. */
     public static byte[] newSeed() {
         byte[] seed = new byte[SEED_BYTES];
         new SecureRandom().nextBytes(seed);
@@ -94,19 +94,19 @@ public final class Fingerprint {
     /**
      * Computes the fingerprint of a page.
      *
-     * @param memory where the page is; must not change meanwhile
-     * @param offset of the page in it, bytes
-     * @param into takes the two sums
+     * @param memory that has the page; must not change meanwhile
+     * @param offset of the page in {@code memory}, in bytes
+     * @param into receives the two sums
      */
     public void of(MemorySegment memory, long offset, long[] into) {
-        // Into an array first: only over arrays are the loops turned into vectors, which pays for the copy many times
-        // over.
+        // Copied into an array first: the compiler vectorises loops over arrays only, which more than pays for the
+        // copy.
         MemorySegment.copy(memory, JAVA_LONG_UNALIGNED, offset, page, 0, words);
         into[0] = sum(page, key, 0);
         into[1] = sum(page, key, 1);
     }
 
-    /** One sum in one loop: two in one are not turned into vectors. */
+    /** One sum per loop, because a loop with two sums is not vectorised. */
     private static long sum(long[] page, long[] key, int shift) {
         long sum = 0;
         for (int i = 0; i < page.length; i++) {
@@ -117,7 +117,7 @@ public final class Fingerprint {
         return sum;
     }
 
-    /** True if a page holds zeros only. */
+    /** True if a page is zeros. */
     public boolean isZero(MemorySegment memory, long offset) {
         for (long at = offset, end = offset + (long) words * Long.BYTES; at < end; at += Long.BYTES) {
             if (memory.get(JAVA_LONG_UNALIGNED, at) != 0) {

@@ -1,13 +1,13 @@
 package org.exomem.migration;
 
 /**
- * The source said GO, and the destination answered that it could not start the guest and will not: the guest is the source's again
- * (STR-END-3). After GO nothing else is a reason for the source to let its guest go on (STR-END-4).
+ * The source sent GO, and the destination answered that it could not start the guest and will not: the source has the guest
+ * again (STR-END-3). After GO the source must not resume its guest for any other reason (STR-END-4).
  */
 public final class GuestGivenBackException extends MigrationFailure {
     private static final long serialVersionUID = 1L;
 
-    /** @param cause what the destination said */
+    /** @param cause the destination's message */
     public GuestGivenBackException(PeerFault cause) {
         this(text(cause), cause);
     }

@@ -1,8 +1,9 @@
 package org.exomem.migration;
 
 /**
- * The source said GO, and it is not known whether the guest runs at the destination: the connection broke before an answer
- * came, or the destination does not know itself. The source's guest must not go on before an operator has looked (STR-END-4).
+ * The source sent GO, and it is unknown whether the guest runs at the destination: the connection broke before an answer
+ * arrived, or the destination does not know it itself. The source's guest must not be resumed before an operator has checked
+ * the destination (STR-END-4).
  */
 public final class HandoverUncertainException extends MigrationFailure {
     private static final long serialVersionUID = 1L;

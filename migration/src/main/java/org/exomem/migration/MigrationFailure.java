@@ -4,8 +4,8 @@ import java.io.IOException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Why a migration does not go on as it was. The kinds are closed, and each says whether it is final. Any other
- * {@link IOException} of a connection is a cut, see {@link #of}.
+ * Why a migration did not continue. The kinds are a closed set, and each is final or not. Any other {@link IOException} of a
+ * connection counts as a lost connection, see {@link #of}.
  */
 public abstract sealed class MigrationFailure extends IOException
         permits ConnectionLostException,
@@ -21,13 +21,18 @@ public abstract sealed class MigrationFailure extends IOException
         super(message, cause);
     }
 
-    /** True if connecting again can't help, because one of the two ends has decided; false for a cut (STR-ERR-2). */
+    /**
+     * True if connecting again can't help, because one of the two ends has decided; false for a lost connection (STR-ERR-2).
+     */
     public abstract boolean isFinal();
 
-    /** The same failure for another thread: an exception that is thrown twice has the stack trace of the wrong thread. */
+    /**
+     * Returns a new exception for the same failure, for use by another thread: an exception that is thrown twice would have
+     * the stack trace of the wrong thread.
+     */
     public abstract MigrationFailure again();
 
-    /** The failure itself, or a {@link ConnectionLostException} for what a connection threw that is no other failure. */
+    /** Returns the failure itself; for any other exception of a connection, a {@link ConnectionLostException}. */
     public static MigrationFailure of(IOException e) {
         return e instanceof MigrationFailure failure ? failure : new ConnectionLostException(text(e), e);
     }
@@ -37,7 +42,7 @@ public abstract sealed class MigrationFailure extends IOException
         return e instanceof MigrationFailure failure && failure.isFinal();
     }
 
-    /** The message of an exception, or its name where it has none. */
+    /** The message of an exception, or its class name if it has none. */
     public static String text(Throwable e) {
         String message = e.getMessage();
         return message == null ? e.toString() : message;

@@ -6,8 +6,8 @@ import java.io.IOException;
 @FunctionalInterface
 public interface RoundBarrier {
     /**
-     * Ends a round on all sinks: what was sent before it can't overtake what is sent after it (MIG-ROUND-4). Called while no
-     * sink is in use.
+     * Ends a round on all sinks: pages that were sent before can't overtake pages that are sent after it (MIG-ROUND-4).
+     * Called while no sink is in use.
      *
      * @throws ConnectionLostException if the connection was lost; the round may have ended or not
      */

@@ -3,7 +3,7 @@ package org.exomem.migration;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What came is not a stream that this end can go on with: damaged, hostile, of another version, or for another memory
+ * This end can't continue with the received stream: it is damaged, hostile, of another version, or for other memory
  * (STR-ERR-2).
  */
 public final class StreamFault extends MigrationFailure {

@@ -6,8 +6,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.VarHandle;
 
 /**
- * Bits in words of 64, in memory that may be a mapped file: then they outlive this process however it ends, and whoever
- * opens them again can tell whether they are as they were left. Not thread-safe.
+ * Bits in words of 64, in memory that may be a mapped file. Then they survive the end of this process, and the next one can
+ * check that they are as they were left. For one thread.
  *
  * <pre>
  *  0 digest     u64   a constant, and a hash of every word that is not 0
@@ -18,9 +18,9 @@ import java.lang.invoke.VarHandle;
  * 64 words
  * </pre>
  *
- * A process can be killed between any two stores, and what it has stored stays. Stores are releases, so that they happen in
- * the order that is written here. A word that was being changed is found as it was or as it was to be; all others, and the
- * digest but for that word, must fit (spec/state.md, STA-BIT).
+ * <p>A process can be killed between any two stores, and its earlier stores remain. Stores are releases, so that they take
+ * effect in program order. A word that was being changed has its old or its new value. All other words, and the digest
+ * without that word, must match (spec/state.md, STA-BIT).
  */
 public final class BitStore implements BitWords {
     private static final VarHandle LONG = JAVA_LONG.varHandle();
@@ -29,7 +29,7 @@ public final class BitStore implements BitWords {
     private static final long BEFORE = 16;
     private static final long AFTER = 24;
     private static final long HEADER = 64;
-    /** The digest of a store of zeros; not 0, so that memory that was wiped is no store. */
+    /** The digest of a store of zeros; not 0, so that wiped memory is no store. */
     private static final long NOTHING = 0x65786f6d656d6273L;
 
     private final MemorySegment memory;
@@ -40,7 +40,7 @@ public final class BitStore implements BitWords {
         this.words = words;
     }
 
-    /** The bytes that a store of so many bits takes: 64, and 8 for each word. */
+    /** The size of a store of this number of bits in bytes: 64, and 8 for each word. */
     public static long bytes(long bits) {
         return HEADER + words(bits) * Long.BYTES;
     }
@@ -50,7 +50,7 @@ public final class BitStore implements BitWords {
     }
 
     /**
-     * A store of this process only, all bits 0.
+     * Returns a store of this process only, all bits 0.
      *
      * @param bits 0 to about 2^36
      */
@@ -62,7 +62,7 @@ public final class BitStore implements BitWords {
     }
 
     /**
-     * Makes memory of zeros a store of zeros.
+     * Turns memory of zeros into a store of zeros.
      *
      * @param memory aligned to 8
      */
@@ -71,11 +71,11 @@ public final class BitStore implements BitWords {
     }
 
     /**
-     * Takes up what the memory holds.
+     * Opens the store in memory.
      *
      * @param memory of at least {@link #bytes} bytes, aligned to 8
-     * @param bits of the store; none is set behind them
-     * @throws CorruptBitsException if the bits are not as they were left; nothing was changed
+     * @param bits of the store; none is set after them
+     * @throws CorruptBitsException if the bits are not as they were left; nothing has changed then
      */
     public static BitStore open(MemorySegment memory, long bits) throws CorruptBitsException {
         BitStore store = new BitStore(memory, words(bits));
@@ -93,7 +93,7 @@ public final class BitStore implements BitWords {
         return store;
     }
 
-    /** Checks that the words are those of the digest, or that all of them are but the one that was being changed (STA-BIT-3). */
+    /** Checks that all words match the digest, or all words but the one that was being changed (STA-BIT-3). */
     private void settle(long sum) throws CorruptBitsException {
         long digest = (long) LONG.get(memory, DIGEST);
         long changing = (long) LONG.get(memory, CHANGING);
@@ -124,18 +124,18 @@ public final class BitStore implements BitWords {
         return words;
     }
 
-    /** Bits 64 times {@code index} and up, the first in bit 0; of a word below {@link #words}. */
+    /** The bits from 64 times {@code index} on, the first in bit 0; {@code index} is below {@link #words}. */
     @Override
     public long word(long index) {
         return memory.get(JAVA_LONG, HEADER + index * Long.BYTES);
     }
 
-    /** True if the words from {@code from} on, to before {@code to}, at most 2^31 - 1 of them, are all {@code value}. */
+    /** True if the words from {@code from} to before {@code to}, at most 2^31 - 1 of them, all equal {@code value}. */
     public boolean areAll(long from, long to, long value) {
         long first = HEADER + from * Long.BYTES;
         int count = Math.toIntExact(to - from);
         long others = 0;
-        // Counted by an int, one word at a time, no way out: so the JVM makes it a loop over vectors.
+        // With an int counter, one word at a time and no exit, so that the JVM vectorises the loop.
         for (int i = 0; i < count; i++) {
             others |= memory.get(JAVA_LONG, first + (long) Long.BYTES * i) ^ value;
         }
@@ -143,9 +143,10 @@ public final class BitStore implements BitWords {
     }
 
     /**
-     * Changes a word below {@link #words}; it is in memory when this returns, by the stores of STA-BIT-2.
+     * Sets a word, by the stores of STA-BIT-2; it is in memory when this returns.
      *
-     * @param value no bit behind the store's last one is set
+     * @param index below {@link #words}
+     * @param value has no bit after the store's last one
      */
     public void setWord(long index, long value) {
         long before = word(index);
@@ -161,12 +162,12 @@ public final class BitStore implements BitWords {
         LONG.setRelease(memory, CHANGING, 0L);
     }
 
-    /** STA-BIT-1. 0 for a word of zeros, so that the digest of a store of zeros does not depend on its size. */
+    /** STA-BIT-1. 0 for a word of zeros, so that the digest of a store of zeros is independent of its size. */
     static long hash(long index, long word) {
         if (word == 0) {
             return 0;
         }
-        // The finaliser of a common 64-bit mixer: every bit of word and index changes every bit of the result.
+        // The finaliser of a common 64-bit mixer: every bit of word and index affects every bit of the result.
         long h = (word * 0x9e3779b97f4a7c15L) ^ ((index + 1) * 0xc2b2ae3d27d4eb4fL);
         h = (h ^ (h >>> 32)) * 0xd6e8feb86659fd93L;
         h = (h ^ (h >>> 32)) * 0xd6e8feb86659fd93L;

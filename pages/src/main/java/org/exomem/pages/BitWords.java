@@ -1,8 +1,9 @@
 package org.exomem.pages;
 
 /**
- * Bits in words of 64: bit {@code b} of word {@code w} is number {@code 64 * w + b}. The one place that splits ranges of
- * bits into words and finds runs of bits. Final classes implement this: then the JVM compiles each walk for their own words.
+ * Bits in words of 64: bit {@code b} of word {@code w} is number {@code 64 * w + b}. Only this interface splits ranges of
+ * bits into words and finds runs of bits. Implementing classes are final, so that the JVM compiles each loop for their own
+ * words.
  */
 public interface BitWords {
     /** The bits of a word. */
@@ -11,27 +12,27 @@ public interface BitWords {
     /** The 64 bits of a word, the first in bit 0. */
     long word(long index);
 
-    /** The index of the word that a bit is in. */
+    /** The index of a bit's word. */
     static long index(long bit) {
         return bit >>> 6;
     }
 
-    /** The first bit of the word behind the one that a bit is in. With {@link #mask} it walks a range word by word. */
+    /** The first bit of the next word. With {@link #mask} it walks a range word by word. */
     static long nextWord(long bit) {
         return (bit | (WORD - 1)) + 1;
     }
 
-    /** Of the word of bit {@code from}, the bits {@code from} up to before {@code end}; {@code end} is behind {@code from}. */
+    /** In the word of bit {@code from}, the bits from {@code from} to before {@code end}, which is larger. */
     static long mask(long from, long end) {
         long head = -1L << from;
         return end < nextWord(from) ? head & ~(-1L << end) : head;
     }
 
     /**
-     * The first bit at or behind {@code from} that is as asked for.
+     * The first bit at or after {@code from} with the wanted value.
      *
-     * @param end where to stop, at most the number of bits that there are
-     * @param set whether to look for a bit that is set, or for one that is not
+     * @param end the end of the search, at most the number of bits
+     * @param set the wanted value
      * @return {@code end} if there is none before it
      */
     default long next(long from, long end, boolean set) {
@@ -53,11 +54,11 @@ public interface BitWords {
     }
 
     /**
-     * Gives every run of bits that are as asked for, in ascending order. A visitor may change the bits of its run.
+     * Visits every run of bits with the wanted value, in ascending order. A visitor may change the bits of its run.
      *
-     * @param from the first bit to look at; a run that began before is given from here on
-     * @param end where to stop, at most the number of bits that there are; a run that goes on is given up to here
-     * @param set whether to look for bits that are set, or for those that are not
+     * @param from the first bit; a run that began before it begins here
+     * @param end the end of the search, at most the number of bits; a run that continues ends here
+     * @param set the wanted value
      */
     default <E extends Exception> void forEachRun(long from, long end, boolean set, RunVisitor<E> visitor) throws E {
         for (long first = next(from, end, set); first < end; ) {

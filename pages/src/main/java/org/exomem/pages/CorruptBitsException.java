@@ -1,6 +1,6 @@
 package org.exomem.pages;
 
-/** Bits that were kept are not as they were left. */
+/** Stored bits are not as they were left. */
 public final class CorruptBitsException extends Exception {
     private static final long serialVersionUID = 1L;
 

@@ -5,18 +5,18 @@ import java.util.Set;
 import org.exomem.pages.PageFeed.Kind;
 
 /**
- * The rules by which the messages of a {@link PageFeed} tell which pages are free (spec/migration.md, MIG-HINT and
- * MIG-STATE). There is one copy of them, for exomem's own engine and for what is shared with a VMM's (spec/pages.md).
+ * The rules by which the messages of a {@link PageFeed} show which pages are free (spec/migration.md, MIG-HINT and
+ * MIG-STATE). Used by exomem's own engine and for the bitmap that is shared with a VMM (spec/pages.md).
  *
- * <p>A page in the balloon or of an unplugged block is free until a message tells that it is not. A hint says only that the
- * page was free at some time since its session began. It counts if that is after the last sync of what was written: then what
- * the page held at the sync is needed by nobody, and a later write is in the next sync. So a session counts if its beginning is
- * taken after what waited at the sync, until it ends or the next sync comes.
+ * <p>A page in the balloon or in an unplugged block is free until a message reports that it is not. A hint only says that
+ * the page was free at some time since its session began. It counts if that is after the last sync of writes: then the
+ * page's content at the sync is not needed, and a later write is in the next sync. So a session counts if its beginning is
+ * processed after the messages that waited at the sync, until it ends or the next sync comes.
  *
- * <p>For one thread: the one that takes the messages.
+ * <p>For one thread: the one that processes the messages.
  */
 public final class FreePageRules {
-    /** The messages from which all reasons are known. A page that was only reported is a hole in its file. */
+    /** The kinds of messages for all reasons. A page that was only reported is a hole in its file. */
     public static final Set<Kind> KINDS = EnumSet.complementOf(EnumSet.of(Kind.REPORTED));
 
     private static final FreeReason[] REASONS = FreeReason.values();
@@ -24,32 +24,33 @@ public final class FreePageRules {
 
     private final PageSubscription messages;
     private final FreePages pages;
-    // Made once: taking happens often, and mostly for nothing.
+    // Made once, because messages are processed often, and mostly there are none.
     private final PageFeed.Listener listener = this::message;
-    /** The session that counts, 0 if none does. */
+    /** The session whose hints count, 0 if none. */
     private int current;
-    /** The session that counted last has ended, and no other has begun. */
+    /** True if the last session that counted has ended, and no other has begun. */
     private boolean ended;
-    /** Losses that have been dealt with. A subscription begins with none, and may have some before the first look. */
+    /** The losses that were handled. A subscription begins without losses, and may have some before the first look. */
     private long losses;
 
     /**
-     * @param messages of the reasons' {@linkplain FreeReason#kinds kinds} that {@code pages} keeps, from the beginning of the
-     *     subscription on; stays the caller's
-     * @param pages is told what is free
+     * @param messages of those {@linkplain FreeReason#kinds kinds} whose reasons {@code pages} keeps, from the beginning of
+     *     the subscription; remains the caller's
+     * @param pages receives the free pages
      */
     public FreePageRules(PageSubscription messages, FreePages pages) {
         this.messages = messages;
         this.pages = pages;
     }
 
-    /** Takes the messages that wait. Returns whether anything may have changed. */
+    /** Processes the waiting messages. Returns whether anything may have changed. */
     public boolean take() {
         boolean news = messages.drain(listener) > 0;
-        // After taking: a message that was lost may be newer than any of these (MIG-HINT-5, MIG-STATE-5).
+        // After the messages: a lost message may be newer than any of these (MIG-HINT-5, MIG-STATE-5).
         for (long now = messages.losses(); now != losses; now = messages.losses()) {
             losses = now;
-            // It may also be newer than what waits by now: a page's way into the balloon, when its way out was lost.
+            // It may also be newer than the messages that wait by now: for example a page enters the balloon, and the
+            // message that it left is lost.
             messages.drain(NOTHING);
             count(0);
             for (FreeReason reason : REASONS) {
@@ -62,8 +63,8 @@ public final class FreePageRules {
     }
 
     /**
-     * Takes the messages that wait, and forgets the hints among what is known: what was written has been synced, completely
-     * (MIG-ROUND-2). No session counts that has begun by now, for it may have begun before the sync (MIG-HINT-2).
+     * Processes the waiting messages, and drops all hints: writes have been synced completely (MIG-ROUND-2). Sessions that
+     * have begun by now do not count, because they may have begun before the sync (MIG-HINT-2).
      */
     public void synced() {
         take();
@@ -72,7 +73,10 @@ public final class FreePageRules {
         pages.forget(FreeReason.HINTED);
     }
 
-    /** True if a hint session that began after the last {@link #synced} has ended, as far as messages were taken: no more hints come of it. */
+    /**
+     * True if a hint session that began after the last {@link #synced} has ended, as far as messages were processed: it
+     * gives no more hints.
+     */
     public boolean hintsHaveEnded() {
         return ended;
     }
@@ -94,7 +98,7 @@ public final class FreePageRules {
                     pages.free(FreeReason.HINTED, address, length);
                 }
             }
-            // What it has hinted was free after the last sync, and stays so until the next one (MIG-HINT-3).
+            // Its hinted pages were free after the last sync, and remain so until the next one (MIG-HINT-3).
             case HINTING_ENDED -> {
                 if (session == current && session != 0) {
                     ended = true;

@@ -5,11 +5,11 @@ import java.util.EnumSet;
 import java.util.Set;
 import org.exomem.pages.PageFeed.Kind;
 
-/** Why what a page holds is needed by nobody. Reasons don't exclude each other. */
+/** Why a page's content is not needed. A page may have several reasons. */
 public enum FreeReason {
-    /** The guest hinted the page; it may use it again without a word. */
+    /** The guest hinted the page, and may use it again without a message. */
     HINTED(Kind.HINTING_STARTED, Kind.HINTED, Kind.HINTING_ENDED),
-    /** The page is in the balloon of a driver that tells before it uses it again. */
+    /** The page is in the balloon of a driver that sends a message before it uses the page again. */
     BALLOON(Kind.INFLATED, Kind.DEFLATED, Kind.RESET),
     /** The page's block of a memory device is unplugged. */
     UNPLUGGED(Kind.UNPLUGGED, Kind.PLUGGED);
@@ -20,7 +20,7 @@ public enum FreeReason {
         this.kinds = Collections.unmodifiableSet(EnumSet.of(first, more));
     }
 
-    /** The messages from which it is known. */
+    /** The kinds of messages that report it. */
     public Set<Kind> kinds() {
         return kinds;
     }

@@ -3,9 +3,9 @@ package org.exomem.pages;
 import java.util.Arrays;
 
 /**
- * A set of pages as a bitmap, one bit for each page of a guest's memory: 256 KiB for 8 GiB of {@link Pages}. Where a page or
- * a range is named that does not exist, methods throw IndexOutOfBoundsException. Not thread-safe, but two threads may use
- * pages of different words at once.
+ * A set of pages as a bitmap, one bit for each page of a guest's memory: 256 KiB for 8 GiB of {@link Pages}. Methods throw
+ * IndexOutOfBoundsException for pages that do not exist. Not thread-safe, but two threads may use pages of different words
+ * at the same time.
  */
 public final class PageBits implements BitWords {
     private final long pages;
@@ -22,12 +22,12 @@ public final class PageBits implements BitWords {
         this.words = new long[Math.toIntExact((pages + WORD - 1) / WORD)];
     }
 
-    /** The number of pages that there are, in the set or not. */
+    /** The number of all pages, in the set or not. */
     public long pages() {
         return pages;
     }
 
-    /** The number of pages in the set; looks at all of it. */
+    /** The number of pages in the set; reads the whole bitmap. */
     public long count() {
         long count = 0;
         for (long word : words) {
@@ -36,7 +36,7 @@ public final class PageBits implements BitWords {
         return count;
     }
 
-    /** True if no page is in the set; looks at all of it up to the first page that is. */
+    /** True if no page is in the set; reads the bitmap up to the first page that is. */
     public boolean isEmpty() {
         for (long word : words) {
             if (word != 0) {
@@ -56,7 +56,7 @@ public final class PageBits implements BitWords {
         words[index(page)] |= 1L << page;
     }
 
-    /** Takes a page out, 0 to {@link #pages()} - 1. */
+    /** Removes a page, 0 to {@link #pages()} - 1. */
     public void remove(long page) {
         words[index(page)] &= ~(1L << page);
     }
@@ -76,7 +76,7 @@ public final class PageBits implements BitWords {
         }
     }
 
-    /** Takes {@code count} pages from {@code first} on out; none if {@code count} is 0. */
+    /** Removes {@code count} pages from {@code first} on; none if {@code count} is 0. */
     public void remove(long first, long count) {
         if (check(first, count)) {
             int from = index(first);
@@ -91,20 +91,20 @@ public final class PageBits implements BitWords {
         }
     }
 
-    /** Adds all pages that there are. */
+    /** Adds all pages. */
     public void addAll() {
         add(0, pages);
     }
 
-    /** Takes all pages out. */
+    /** Removes all pages. */
     public void clear() {
         Arrays.fill(words, 0);
     }
 
     /**
-     * Adds all pages of another set of as many pages. Words to which nothing is added are left alone.
+     * Adds all pages of another set. Does not write words that do not change.
      *
-     * @throws IllegalArgumentException if the other set is of another number of pages
+     * @throws IllegalArgumentException if the other set has another number of pages
      */
     public void or(PageBits other) {
         same(other);
@@ -117,9 +117,9 @@ public final class PageBits implements BitWords {
     }
 
     /**
-     * Takes all pages of another set of as many pages out. Words from which nothing is taken are left alone.
+     * Removes all pages of another set. Does not write words that do not change.
      *
-     * @throws IllegalArgumentException if the other set is of another number of pages
+     * @throws IllegalArgumentException if the other set has another number of pages
      */
     public void andNot(PageBits other) {
         same(other);
@@ -132,9 +132,9 @@ public final class PageBits implements BitWords {
     }
 
     /**
-     * Keeps only pages that are in another set of as many pages too.
+     * Removes all pages that are not in another set.
      *
-     * @throws IllegalArgumentException if the other set is of another number of pages
+     * @throws IllegalArgumentException if the other set has another number of pages
      */
     public void and(PageBits other) {
         same(other);
@@ -145,9 +145,9 @@ public final class PageBits implements BitWords {
     }
 
     /**
-     * Becomes equal to another set of as many pages.
+     * Copies another set.
      *
-     * @throws IllegalArgumentException if the other set is of another number of pages
+     * @throws IllegalArgumentException if the other set has another number of pages
      */
     public void copyOf(PageBits other) {
         same(other);
@@ -170,7 +170,7 @@ public final class PageBits implements BitWords {
         return next(from, pages, false);
     }
 
-    /** Gives every run of neighbouring pages in the set, in ascending order. */
+    /** Visits every run of consecutive pages in the set, in ascending order. */
     public <E extends Exception> void forEachRun(RunVisitor<E> visitor) throws E {
         forEachRun(0, pages, true, visitor);
     }
@@ -186,19 +186,19 @@ public final class PageBits implements BitWords {
         return words[(int) index];
     }
 
-    /** Takes all pages of a word below {@link #words()} out, and returns those that were in. */
+    /** Removes all pages of a word below {@link #words()}, and returns those that were in the set. */
     public long takeWord(int index) {
         long taken = words[index];
         words[index] = 0;
         return taken;
     }
 
-    /** Adds pages of a word below {@link #words()}, as {@link #word} gives them; bits behind the last page are left out. */
+    /** Adds pages of a word below {@link #words()}, in the format of {@link #word}; ignores bits after the last page. */
     public void orWord(int index, long added) {
         words[index] |= index == words.length - 1 ? added & tail(pages) : added;
     }
 
-    /** Adds pages from {@code first} on, the first in bit 0; none of them may be behind the last page. */
+    /** Adds pages from {@code first} on, the first in bit 0; none may be after the last page. */
     public void or(long first, long added) {
         if (added == 0) {
             return;
@@ -216,7 +216,7 @@ public final class PageBits implements BitWords {
      * Adds pages from {@code first} on: bit {@code b} of word {@code from + i} is page {@code first + 64 * i + b}.
      *
      * @param from the index of the first word of {@code added}
-     * @param count the number of words; all their pages have to exist
+     * @param count the number of words; all their pages must exist
      */
     public void or(long first, long[] added, int from, int count) {
         check(first, (long) count * WORD);

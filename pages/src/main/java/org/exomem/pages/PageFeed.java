@@ -10,42 +10,42 @@ import java.util.function.Supplier;
 
 /**
  * What a VM's devices learn about guest pages, as messages to listeners: the migration engine, a command that prints them, a
- * VMM that has subscribed. Belongs to the VM's event loop: there devices offer messages and listeners are added. Each listener
+ * VMM that has subscribed. Used on the VM's event loop: devices offer messages and listeners are added there. Each listener
  * drains its own {@link PageSubscription} on a thread of its own. Offering never waits, locks or allocates, and does nothing
- * while nobody listens.
+ * without listeners.
  *
- * <p>A device whose state outlives its messages (a balloon, plugged blocks) gives each new listener a {@link StateReplay}: the
- * listener is told that state as messages like any other.
+ * <p>A device whose state outlives its messages (a balloon, plugged blocks) gives each new listener a {@link StateReplay}:
+ * the listener gets that state as ordinary messages.
  */
 public final class PageFeed {
-    /** What a message says of its range. */
+    /** The kinds of messages. */
     public enum Kind {
         /** The driver put the pages into the balloon. */
         INFLATED,
         /** The driver takes the pages out of the balloon, and does not use them before the device has answered. */
         DEFLATED,
         /**
-         * A hint session begins: the device is about to issue its command id, or a request for a free page bitmap, so the driver
-         * does not know of it yet. No range. (A driver may use a hinted page again before the device has even seen the hint, so
-         * nothing later can be the beginning; VIRTIO, "Free Page Hinting"; FPB-BIT-4.)
+         * A hint session begins: the device is about to issue its command id, or a request for a free page bitmap, so that
+         * the driver does not know of it yet. No range. (A driver may use a hinted page again before the device has seen the
+         * hint, so nothing later can be the beginning; VIRTIO, "Free Page Hinting"; FPB-BIT-4.)
          */
         HINTING_STARTED,
-        /** The driver says that the pages were free at some time since the session began; it may have used them again. */
+        /** The driver reports that the pages were free at some time since the session began. It may have used them again. */
         HINTED,
         /** The hint session ended: stopped, done, replaced, or its connection lost; no range. */
         HINTING_ENDED,
-        /** The driver reported the pages free; their content is gone. */
+        /** The driver reported the pages as free. Their content is gone. */
         REPORTED,
         /** The balloon was reset, or lost its guest, and is empty now; no range. */
         RESET,
-        /** The blocks of a memory device are no longer the guest's, and their content is gone. */
+        /** The guest does not have these blocks of a memory device any more, and their content is gone. */
         UNPLUGGED,
-        /** The blocks of a memory device become the guest's, which does not use them before the device has answered. */
+        /** The guest gets these blocks of a memory device. It does not use them before the device has answered. */
         PLUGGED;
 
         static final Kind[] ALL = values();
 
-        /** True if losing such a message costs a listener savings only. */
+        /** True if the loss of such a message only costs a listener savings. */
         boolean mayBeLost() {
             return this == HINTED || this == REPORTED || this == INFLATED || this == UNPLUGGED;
         }
@@ -68,36 +68,36 @@ public final class PageFeed {
     private final List<Supplier<StateReplay>> states = new ArrayList<>();
     private PageSubscription[] subscriptions = NONE;
     private int count;
-    /** How often states were forgotten. */
+    /** How often states were removed. */
     private int forgotten;
 
-    /** A feed that tells a new listener the whole state at once, however large it is. */
+    /** A feed that sends a new listener the whole state at once, however large it is. */
     public PageFeed() {
         this(Runnable::run);
     }
 
-    /** @param later runs a task on the VM's event loop, after what waits there now: the next slice of a replay */
+    /** @param later runs a task on the VM's event loop, after the tasks that wait there: the next slice of a replay */
     public PageFeed(Executor later) {
         this.later = later;
     }
 
     /**
-     * Adds a device whose state new listeners are to be told.
+     * Adds a device whose state new listeners get.
      *
-     * @param state begins a replay of that state, from its beginning
+     * @param state begins a replay of that state
      */
     public void add(Supplier<StateReplay> state) {
         states.add(state);
     }
 
-    /** The devices' states that new listeners are told; to see which of them one device has added. */
+    /** The states that new listeners get; used to see which of them a device has added. */
     public List<Supplier<StateReplay>> states() {
         return List.copyOf(states);
     }
 
     /**
-     * Forgets states of a device that is served no more. Replays under way end, of other devices too: that costs savings only.
-     * Called on the VM's event loop.
+     * Removes the states of a device that is no longer served. Ends all replays under way, even of other devices: that only
+     * costs savings. On the VM's event loop.
      */
     public void forget(Collection<Supplier<StateReplay>> gone) {
         states.removeAll(gone);
@@ -105,11 +105,11 @@ public final class PageFeed {
     }
 
     /**
-     * Adds a listener. It is told what is so now, and what changes from now on. The first slice of each device's state waits
-     * for the listener when this returns, the others follow on the VM's event loop. Called there.
+     * Adds a listener. It gets the present state, and all later changes. The first slice of each device's state waits for
+     * the listener when this returns. The others follow on the VM's event loop. On the VM's event loop.
      *
-     * @param kinds what it wants to hear of
-     * @param capacity the most messages that wait for it, a power of two; they take 24 bytes each
+     * @param kinds the wanted kinds of messages
+     * @param capacity the most messages that wait, a power of two; they take 24 bytes each
      * @throws IllegalArgumentException if the capacity is not a power of two
      */
     public PageSubscription subscribe(Set<Kind> kinds, int capacity) {
@@ -123,7 +123,7 @@ public final class PageFeed {
         return added;
     }
 
-    /** Tells all who listen a state of which they could not know before. Called on the VM's event loop. */
+    /** Sends all listeners a state that is new to them. On the VM's event loop. */
     public void replay(Supplier<StateReplay> state) {
         for (int i = 0; i < count; i++) {
             replay(state.get(), subscriptions[i]);
@@ -134,7 +134,7 @@ public final class PageFeed {
         if (to.isOpen() && state.next(to::tell)) {
             int before = forgotten;
             later.execute(() -> {
-                // The device may be gone, and with it what the replay reads.
+                // The device may have been removed, and with it what the replay reads.
                 if (forgotten == before) {
                     replay(state, to);
                 }
@@ -143,11 +143,11 @@ public final class PageFeed {
     }
 
     /**
-     * Offers a message to all who listen. Called on the VM's event loop.
+     * Offers a message to all listeners. On the VM's event loop.
      *
      * @param session the hint session's command id for the kinds of hinting, otherwise 0
-     * @param address guest-physical address in bytes; 0 where the kind has no range
-     * @param length bytes; 0 where the kind has no range
+     * @param address guest-physical address in bytes; 0 for a kind without a range
+     * @param length bytes; 0 for a kind without a range
      */
     public void offer(Kind kind, int session, long address, long length) {
         for (int i = 0; i < count; i++) {
@@ -156,12 +156,11 @@ public final class PageFeed {
     }
 
     /**
-     * Offers {@link Kind#HINTED} for single pages among 64 neighbours: one message, whatever their runs are. Called on the VM's event
-     * loop.
+     * Offers {@link Kind#HINTED} for any of 64 consecutive pages as one message. On the VM's event loop.
      *
      * @param session the command id or the bitmap request's id
      * @param first the number of the first of the 64 pages, a multiple of 64
-     * @param mask bit n is set for page {@code first + n} that is hinted
+     * @param mask bit n is set if page {@code first + n} is hinted
      */
     public void offerHinted(int session, long first, long mask) {
         for (int i = 0; i < count; i++) {
@@ -169,7 +168,7 @@ public final class PageFeed {
         }
     }
 
-    /** Forgets listeners that have closed; until the next one comes, they cost a look at each message. */
+    /** Removes closed listeners. Between the additions of listeners, a closed one costs a check for each message. */
     private void prune() {
         int kept = 0;
         for (int i = 0; i < count; i++) {

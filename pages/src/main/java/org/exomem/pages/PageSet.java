@@ -6,16 +6,16 @@ import java.util.function.IntFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A set of guest {@link Pages}, by page number (guest address divided by 4096), with its count kept exact. Costs
- * 32 KiB for each GiB of guest memory in which a page was ever added, and 8 bytes for each GiB below the highest. Not
- * thread-safe. Adding allocates only on the first touch of a GiB.
+ * A set of guest {@link Pages}, by page number (guest address divided by 4096), with an exact count. It takes 32 KiB for
+ * each GiB of guest memory in which a page was ever added, and 8 bytes for each GiB below the highest. For one thread.
+ * Adding allocates only at the first page of a GiB.
  *
  * <p>A set may be kept beyond the end of this process: then each change is also in a {@link BitStore} when it returns, one
- * store for each GiB. Questions are answered from this process's own memory either way.
+ * store for each GiB. All reads use this process's own memory.
  */
 public final class PageSet implements BitWords {
     private static final int CHUNK_PAGE_BITS = 18;
-    /** The pages in a chunk, which is the unit of memory and of keeping: 1 GiB of guest addresses. */
+    /** The pages in a chunk, the unit of memory and of stores: 1 GiB of guest addresses. */
     public static final int CHUNK_PAGES = 1 << CHUNK_PAGE_BITS;
 
     /** The words of 64 pages in a chunk. */
@@ -26,7 +26,7 @@ public final class PageSet implements BitWords {
     /** One more than the highest page number: 2^48 bytes of guest addresses. */
     public static final long LIMIT = 1L << 36;
 
-    /** The pages of a chunk, and what keeps them, if anything does. */
+    /** The pages of a chunk, and their store, if there is one. */
     private record Chunk(long[] words, @Nullable BitStore kept) implements BitWords {
         @Override
         public long word(long index) {
@@ -53,9 +53,8 @@ public final class PageSet implements BitWords {
     /**
      * A set that is kept.
      *
-     * @param before what was kept of it, by the chunk's number: a store of {@link #CHUNK_PAGES} bits
-     * @param keeper gives an empty store for a chunk that is touched first; null if there is no room, and then the chunk
-     *     is not kept
+     * @param before the stores of the set, by chunk number: stores of {@link #CHUNK_PAGES} bits
+     * @param keeper returns an empty store for a new chunk; null if there is no space, and then the chunk is not kept
      */
     public PageSet(Map<Integer, BitStore> before, IntFunction<@Nullable BitStore> keeper) {
         this.keeper = keeper;
@@ -75,7 +74,7 @@ public final class PageSet implements BitWords {
         return count;
     }
 
-    /** True if a page is in the set; false for a number that no page has. */
+    /** True if a page is in the set; false for an invalid page number. */
     public boolean contains(long page) {
         Chunk chunk = chunk(page);
         return chunk != null && (chunk.words[at(page)] & bit(page)) != 0;
@@ -99,7 +98,7 @@ public final class PageSet implements BitWords {
         return true;
     }
 
-    /** Takes a page out. Returns true if it was there; false for a number that no page has. */
+    /** Removes a page. Returns true if it was in the set; false for an invalid page number. */
     public boolean remove(long page) {
         Chunk chunk = chunk(page);
         if (chunk == null || (chunk.words[at(page)] & bit(page)) == 0) {
@@ -124,7 +123,7 @@ public final class PageSet implements BitWords {
     }
 
     /**
-     * Adds {@code length} pages from {@code first} on; returns how many were not there.
+     * Adds {@code length} pages from {@code first} on; returns how many were new.
      *
      * @throws IndexOutOfBoundsException if one is not in 0 to {@link #LIMIT} - 1; those before it were added then
      */
@@ -142,7 +141,7 @@ public final class PageSet implements BitWords {
         return count - before;
     }
 
-    /** Takes {@code length} pages from {@code first} on out; returns how many were there. */
+    /** Removes {@code length} pages from {@code first} on; returns how many were in the set. */
     public long removeAll(long first, long length) {
         long before = count;
         long end = first + length;
@@ -158,7 +157,7 @@ public final class PageSet implements BitWords {
         return before - count;
     }
 
-    /** Takes all pages out. A set that is kept may be found with some of them in if the process ends meanwhile. */
+    /** Removes all pages. If the process ends meanwhile, a stored set may still have some of them. */
     public void clear() {
         for (int chunk = 0; chunk < chunks.length; chunk++) {
             clear(chunk);
@@ -166,7 +165,7 @@ public final class PageSet implements BitWords {
     }
 
     /**
-     * Takes all pages of a chunk out, which is a part of {@link #clear()} that takes some 10 us at the most.
+     * Removes all pages of a chunk, a part of {@link #clear()} that takes at most about 10 us.
      *
      * @param chunk 0 to {@link #chunks} - 1
      */
@@ -189,7 +188,7 @@ public final class PageSet implements BitWords {
         }
     }
 
-    /** The chunks that the set can have pages in are 0 up to before this number; it never falls. */
+    /** The number of chunks that can have pages; it never decreases. */
     public int chunks() {
         return chunks.length;
     }
@@ -211,7 +210,7 @@ public final class PageSet implements BitWords {
      * 64 pages of a chunk, the lowest in bit 0.
      *
      * @param chunk its number, from 0 on
-     * @param word counts from 0 on in the chunk, below {@link #CHUNK_PAGES} / 64
+     * @param word its index in the chunk, below {@link #CHUNK_PAGES} / 64
      */
     public long word(int chunk, int word) {
         Chunk found = chunk < chunks.length ? chunks[chunk] : null;
@@ -219,7 +218,7 @@ public final class PageSet implements BitWords {
     }
 
     /**
-     * Copies the pages of a chunk, some 5 us' work.
+     * Copies the pages of a chunk, in about 5 us.
      *
      * @param chunk its number, from 0 on
      * @return {@link #CHUNK_WORDS} words, or none if no page of it was ever added
@@ -236,10 +235,10 @@ public final class PageSet implements BitWords {
     }
 
     /**
-     * Makes 64 pages of a chunk what they are to be, as {@link #word(int, int)} gives them.
+     * Sets 64 pages of a chunk, in the format of {@link #word(int, int)}.
      *
      * @param chunk its number, from 0 on, below {@link #LIMIT} / {@link #CHUNK_PAGES}
-     * @param word counts from 0 on in the chunk, below {@link #CHUNK_PAGES} / 64
+     * @param word its index in the chunk, below {@link #CHUNK_PAGES} / 64
      * @throws IndexOutOfBoundsException if there is no such chunk or word
      */
     public void setWord(int chunk, int word, long pages) {
@@ -248,7 +247,7 @@ public final class PageSet implements BitWords {
         found.set(word, pages);
     }
 
-    /** Steps over chunks in which no page was ever added. */
+    /** Skips chunks in which no page was ever added. */
     @Override
     public long next(long from, long end, boolean set) {
         for (long at = from; at < end; at = (at | (CHUNK_PAGES - 1)) + 1) {
@@ -271,7 +270,7 @@ public final class PageSet implements BitWords {
         return (long) chunks.length << CHUNK_PAGE_BITS;
     }
 
-    /** Gives every run of neighbouring pages, in ascending order, as first page and length in pages. */
+    /** Visits every run of consecutive pages, in ascending order, with its first page and length in pages. */
     public <E extends Exception> void forEachRun(RunVisitor<E> visitor) throws E {
         forEachRun(0, end(), true, visitor);
     }
@@ -303,7 +302,7 @@ public final class PageSet implements BitWords {
         }
     }
 
-    /** Where in its chunk the word of a page is. */
+    /** The index of a page's word in its chunk. */
     private static int at(long page) {
         return (int) (page & (CHUNK_PAGES - 1)) >>> 6;
     }

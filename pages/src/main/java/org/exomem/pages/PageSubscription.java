@@ -7,12 +7,13 @@ import org.exomem.pages.PageFeed.Kind;
 import org.exomem.pages.PageFeed.Listener;
 
 /**
- * The messages of a {@link PageFeed} on their way to one listener: a bounded queue from the VM's event loop to the one
- * thread that drains.
+ * The messages of a {@link PageFeed} for one listener: a bounded queue from the VM's event loop to the one thread that
+ * drains it.
  *
- * <p>A full queue drops messages. A lost hint costs savings only. Losing anything else could make the listener believe that a
- * page is still unused when it is not, so {@link #losses} counts those messages. A listener that sees this count change must
- * forget all that it knew of this feed, and drop unread the messages that wait by then: they may be older than the lost one.
+ * <p>A full queue drops messages. A lost hint only costs savings. The loss of any other message could make the listener
+ * believe that a page is still unused when it is not, so {@link #losses} counts these losses. A listener that sees this
+ * count change must drop all its knowledge from this feed, and the messages that wait by then, as they may be older than the
+ * lost one.
  */
 public final class PageSubscription implements AutoCloseable {
     private static final int WORDS = 3;
@@ -75,8 +76,8 @@ public final class PageSubscription implements AutoCloseable {
     }
 
     /**
-     * Offers a part of a state that is replayed. Losing one costs savings only, whatever its kind: the listener has heard
-     * nothing before that contradicts it.
+     * Offers a part of a state that is replayed. Its loss only costs savings, whatever its kind: the listener has no older
+     * message that contradicts it.
      */
     @SuppressWarnings("NonAtomicVolatileUpdate") // only the event loop writes the counts
     void tell(Kind kind, int session, long address, long length) {
@@ -108,14 +109,14 @@ public final class PageSubscription implements AutoCloseable {
         records[slot] = (long) kind << 32 | (session & 0xffffffffL);
         records[slot + 1] = address;
         records[slot + 2] = length;
-        // Release: the message before its announcement.
+        // Release: the message is visible before its announcement.
         TAIL.setRelease(this, at + 1);
         return true;
     }
 
     /**
-     * Gives up to {@code limit} waiting messages to the listener, in order, and returns how many there were. For one thread at a
-     * time; never waits.
+     * Passes up to {@code limit} waiting messages to the listener, in order, and returns their number. For one thread at a
+     * time. Never waits.
      */
     public int drain(Listener listener, int limit) {
         long at = (long) HEAD.get(this);
@@ -140,7 +141,7 @@ public final class PageSubscription implements AutoCloseable {
         long left = mask;
         for (int page = 0; left != 0; ) {
             int skipped = Long.numberOfTrailingZeros(left);
-            // A shift by 64 is one by 0: all bits of the word can be one run.
+            // A shift by 64 is one by 0, as all bits of the word can be one run.
             long rest = left >>> skipped;
             int run = Long.numberOfTrailingZeros(~rest);
             page += skipped;
@@ -150,25 +151,25 @@ public final class PageSubscription implements AutoCloseable {
         }
     }
 
-    /** Gives all messages to the listener that wait now, not those that come meanwhile; returns how many there were. */
+    /** Passes all messages that wait now to the listener, not those that arrive meanwhile; returns their number. */
     public int drain(Listener listener) {
         return drain(listener, mask + 1);
     }
 
-    /** How many messages were dropped whose loss costs savings only. From any thread. */
+    /** The number of dropped messages whose loss only costs savings. Any thread may call this. */
     public long hintsDropped() {
         return hintsDropped;
     }
 
     /**
-     * How many messages were dropped that a listener can't do without: if this changes, it must forget what it knew (MIG-STATE-5).
-     * From any thread.
+     * The number of dropped messages that a listener can't do without: if it changes, the listener must drop its knowledge
+     * (MIG-STATE-5). Any thread may call this.
      */
     public long losses() {
         return losses;
     }
 
-    /** Stops listening; from any thread. Messages that wait are left for a last {@link #drain}. */
+    /** Ends the subscription. Any thread may call this. Waiting messages remain for a last {@link #drain}. */
     @Override
     public void close() {
         open = false;

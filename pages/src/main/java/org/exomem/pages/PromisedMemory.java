@@ -4,9 +4,9 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The guest memory of a VM that its operator wants to have host memory as long as the guest has it: the regions of memory
- * devices that preallocate. One device says so, another asks before it gives memory back that the guest merely reports to
- * be free (BAL-REP-4). Guest addresses in bytes. Belongs to the VM's event loop.
+ * The guest memory that must keep its host memory while the guest has it: the regions of memory devices that preallocate.
+ * These devices add their regions. The balloon checks them before it gives memory back that the guest only reports as free
+ * (BAL-REP-4). Guest addresses in bytes. Used on the VM's event loop.
  */
 public final class PromisedMemory {
     private record Range(long start, long end) {}
@@ -14,7 +14,7 @@ public final class PromisedMemory {
     private final List<Range> ranges = new ArrayList<>();
 
     /**
-     * Adds a range, which overlaps no other.
+     * Adds a range, which must not overlap others.
      *
      * @param address of its first byte, at least 0
      * @param length in bytes, at least 1
@@ -23,13 +23,13 @@ public final class PromisedMemory {
         ranges.add(new Range(address, address + length));
     }
 
-    /** Takes a range away that was added, if it was. */
+    /** Removes a range, if it was added. */
     public void remove(long address, long length) {
         ranges.remove(new Range(address, address + length));
     }
 
     /**
-     * Where promised memory begins.
+     * The beginning of promised memory.
      *
      * @return the first promised address from {@code from} on, or {@code end} if there is none before it
      */
@@ -45,7 +45,7 @@ public final class PromisedMemory {
     }
 
     /**
-     * Where promised memory ends.
+     * The end of promised memory.
      *
      * @return the first address from {@code from} on that is not promised, or {@code end} if there is none before it
      */
@@ -61,7 +61,7 @@ public final class PromisedMemory {
         return end;
     }
 
-    /** The end of the range that an address is in, or -1 if it is in none. */
+    /** The end of an address's range, or -1 if it is in none. */
     private long endOfRangeAt(long address) {
         for (int i = 0; i < ranges.size(); i++) {
             Range range = ranges.get(i);

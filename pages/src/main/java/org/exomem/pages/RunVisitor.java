@@ -1,9 +1,9 @@
 package org.exomem.pages;
 
 /**
- * Receives runs of neighbouring pages or blocks.
+ * Receives runs of consecutive pages or blocks.
  *
- * @param <E> what the visitor throws; it passes through to whoever began the visit
+ * @param <E> the exception of the visitor, which is passed on to the caller of the visit
  */
 @FunctionalInterface
 public interface RunVisitor<E extends Exception> {

@@ -6,8 +6,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.VarHandle;
 
 /**
- * A number of 32 bits in 8 bytes of memory that may be a mapped file: it outlives this process, changes in one store, and
- * shows whether it is as it was left (spec/state.md, STA-NUM-1). Not thread-safe.
+ * A number of 32 bits in 8 bytes of memory that may be a mapped file. It survives this process, changes in one store, and
+ * shows whether it is as it was left (spec/state.md, STA-NUM-1). For one thread.
  *
  * <pre>
  * 0 value   u32   0 if the number is not set
@@ -15,7 +15,7 @@ import java.lang.invoke.VarHandle;
  * </pre>
  */
 public final class StoredNumber {
-    /** The bytes that it takes. */
+    /** The size of the number in memory. */
     public static final long BYTES = 8;
 
     private static final VarHandle LONG = JAVA_LONG.varHandle();
@@ -28,7 +28,7 @@ public final class StoredNumber {
         this.place = place;
     }
 
-    /** A number of this process only, not set. */
+    /** Returns a number of this process only, not set. */
     public static StoredNumber ofHeap() {
         StoredNumber number = new StoredNumber(MemorySegment.ofArray(new long[1]), 0);
         number.forget();
@@ -36,9 +36,9 @@ public final class StoredNumber {
     }
 
     /**
-     * Puts a number that is not set into memory where none was.
+     * Writes a number that is not set.
      *
-     * @param memory in which the number lies, aligned to 8
+     * @param memory that has the number, aligned to 8
      * @param place its offset there, in bytes, a multiple of 8
      */
     public static void format(MemorySegment memory, long place) {
@@ -46,11 +46,11 @@ public final class StoredNumber {
     }
 
     /**
-     * Takes up what the memory holds.
+     * Opens the number in memory.
      *
-     * @param memory in which the number lies, aligned to 8
+     * @param memory that has the number, aligned to 8
      * @param place its offset there, in bytes, a multiple of 8
-     * @param name what it is, for the message
+     * @param name its name, for the message
      * @return the number, which stays in that memory
      * @throws CorruptBitsException if the number is not as it was left
      */
@@ -63,22 +63,22 @@ public final class StoredNumber {
         return number;
     }
 
-    /** True if a number was set, and not made unset since. */
+    /** True if the number is set. */
     public boolean isSet() {
         return word() != unset();
     }
 
-    /** The number, all 32 bits of it; 0 if it is not set. */
+    /** The number, all 32 bits; 0 if it is not set. */
     public int get() {
         return (int) word();
     }
 
-    /** Sets it to any 32 bits; it is in memory when this returns. */
+    /** Sets the number to any 32 bits; it is in memory when this returns. */
     public void set(int value) {
         LONG.setRelease(memory, 0L, encode(value));
     }
 
-    /** Makes it not set. */
+    /** Unsets the number. */
     public void forget() {
         LONG.setRelease(memory, 0L, unset());
     }
@@ -92,7 +92,7 @@ public final class StoredNumber {
         return check(unsigned + 1) | unsigned;
     }
 
-    /** No value has this check (STA-ZERO-1), and memory that was never written, or was wiped, does not have it either. */
+    /** No value has this check (STA-ZERO-1), nor has memory that was never written or was wiped. */
     private long unset() {
         return check(-1);
     }

@@ -5,8 +5,8 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 
 /**
- * The config space (VIRTIO, "Traditional Memory Balloon Device", "Device configuration layout"), little-endian also for
- * a legacy driver (BAL-CFG-1):
+ * The config space (VIRTIO, "Traditional Memory Balloon Device", "Device configuration layout"). Little-endian, also for a
+ * legacy driver (BAL-CFG-1):
  *
  * <pre>
  *  0         4         8                       12           16
@@ -17,9 +17,9 @@ import java.nio.ByteOrder;
  * </pre>
  *
  * @param numPages pages of 4096 bytes that the device wants in the balloon; read-only for the driver
- * @param actual pages of 4096 bytes that the driver says are in it
+ * @param actual pages of 4096 bytes that the driver says are in the balloon
  * @param freePageHintCmdId the command id of free page hinting; read-only for the driver
- * @param poisonVal what the driver fills free pages with
+ * @param poisonVal the value with which the driver fills free pages
  */
 record BalloonConfig(int numPages, int actual, int freePageHintCmdId, int poisonVal) {
     static final int NUM_PAGES = 0;
@@ -47,8 +47,8 @@ record BalloonConfig(int numPages, int actual, int freePageHintCmdId, int poison
     }
 
     /**
-     * What the config space would hold after a write of {@code data} at {@code offset}, which lie inside it. A driver may
-     * write any part of a field: legacy ones write byte by byte.
+     * The config space after a write of {@code data} at {@code offset}, which are within it. A driver may write any part of
+     * a field: legacy drivers write byte by byte.
      */
     BalloonConfig overwrittenBy(int offset, MemorySegment data) {
         MemorySegment whole = MemorySegment.ofArray(new byte[SIZE]);
@@ -57,7 +57,7 @@ record BalloonConfig(int numPages, int actual, int freePageHintCmdId, int poison
         return readFrom(whole);
     }
 
-    /** True if a write of {@code length} bytes at {@code offset} touches the field of 4 bytes at {@code field}. */
+    /** True if a write of {@code length} bytes at {@code offset} touches the 4-byte field at {@code field}. */
     static boolean touches(int field, int offset, long length) {
         return offset < field + 4 && offset + length > field;
     }

@@ -1,7 +1,7 @@
 package org.exomem.balloon;
 
 /**
- * What a balloon offers to its driver, and whether it gives memory back.
+ * The features that a balloon offers to its driver, and whether it gives memory back to the host.
  *
  * @param mustTellHost offer MUST_TELL_HOST
  * @param statistics offer STATS_VQ
@@ -10,8 +10,8 @@ package org.exomem.balloon;
  * @param pagePoison offer PAGE_POISON
  * @param pageReporting offer PAGE_REPORTING
  * @param freePages how to ask for free pages; RFC excludes FREE_PAGE_HINT
- * @param discard give the memory of pages in the balloon and of reported pages back to the host; without it they are
- *     only counted and told to the page feed
+ * @param discard give the memory of pages in the balloon and of reported pages back to the host; without it they are only
+ *     counted and sent to the page feed
  */
 public record BalloonOptions(
         boolean mustTellHost,
@@ -23,7 +23,7 @@ public record BalloonOptions(
         FreePageRequests freePages,
         boolean discard) {
 
-    /** @throws IllegalArgumentException for both meanings of feature bit 3 */
+    /** @throws IllegalArgumentException if both meanings of feature bit 3 are wanted */
     public BalloonOptions {
         if (freePages == FreePageRequests.RFC && freePageHinting) {
             throw new IllegalArgumentException("free page hinting and the format of 2016 have the same feature bit");
@@ -31,15 +31,15 @@ public record BalloonOptions(
     }
 
     /**
-     * Everything except DEFLATE_ON_OOM, which changes how a guest behaves under pressure and is off in other balloons too
-     * until somebody asks for it. MUST_TELL_HOST is what makes it safe to discard huge pages of the host, and costs a
-     * driver nothing that waits for its acknowledgements anyway, as Linux does.
+     * All features except DEFLATE_ON_OOM. That one changes how a guest behaves under memory pressure, and in other balloons
+     * too is off until the operator asks for it. MUST_TELL_HOST makes it safe to discard huge pages of the host. It costs
+     * nothing with a driver that waits for its acknowledgements anyway, as Linux does.
      */
     public static BalloonOptions defaults() {
         return new BalloonOptions(true, true, false, true, true, true, FreePageRequests.BITMAP, true);
     }
 
-    /** The feature bits on offer. */
+    /** The offered feature bits. */
     long features() {
         return bit(mustTellHost, BalloonFeatures.MUST_TELL_HOST)
                 | bit(statistics, BalloonFeatures.STATS_VQ)

@@ -28,7 +28,7 @@ import org.exomem.vhostuser.backend.DeviceStateException;
  * </pre>
  */
 final class BalloonState implements DeviceState {
-    /** 4 TiB of guest memory with pages in the balloon everywhere. */
+    /** The size for 4 TiB of guest memory with pages in the balloon in every GiB. */
     private static final int MOST_CHUNKS = 4096;
     /** Page numbers have 32 bits. */
     private static final int CHUNK_LIMIT = (int) ((1L << 32) / PageSet.CHUNK_PAGES);
@@ -52,7 +52,7 @@ final class BalloonState implements DeviceState {
     private final KeptBalloon kept;
     private final Consumer<MemorySegment> loaded;
 
-    /** @param loaded is told of a state that is good, and takes it over */
+    /** @param loaded receives a state that is valid, and applies it */
     BalloonState(KeptBalloon kept, Consumer<MemorySegment> loaded) {
         this.kept = kept;
         this.loaded = loaded;
@@ -67,7 +67,7 @@ final class BalloonState implements DeviceState {
     public MemorySegment save() throws DeviceStateException {
         PageSet pages = kept.pages;
         int chunks = 0;
-        // Pages that belong to no driver may be in the set until it is clear.
+        // Until the set is cleared it may contain pages that belong to no driver.
         int all = kept.hasDriver() ? pages.chunks() : 0;
         for (int chunk = 0; chunk < all; chunk++) {
             chunks += pages.isEmpty(chunk) ? 0 : 1;
@@ -125,7 +125,7 @@ final class BalloonState implements DeviceState {
         loaded.accept(state);
     }
 
-    /** Takes the numbers that are the operator's and the config space's. */
+    /** Takes the numbers of the operator and of the config space. */
     static void takeNumbers(MemorySegment state, KeptBalloon kept) {
         kept.numPages.set(state.get(LE_INT, NUM_PAGES));
         kept.actual.set(state.get(LE_INT, ACTUAL));
@@ -138,7 +138,7 @@ final class BalloonState implements DeviceState {
         }
     }
 
-    /** Takes the pages, and then the position that makes them a driver's. */
+    /** Takes the pages, and then the position that makes them the driver's. */
     static void takePages(MemorySegment state, KeptBalloon kept) {
         kept.position.forget();
         kept.pages.clear();

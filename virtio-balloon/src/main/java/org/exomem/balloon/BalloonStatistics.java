@@ -5,10 +5,10 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 
 /**
- * What the guest last said of its memory.
+ * The last statistics of the guest's memory.
  *
- * @param lastUpdateSeconds when it came, in seconds since 1970; 0 if nothing has come yet
- * @param values only those that the driver supplied, each an unsigned number of 64 bits
+ * @param lastUpdateSeconds when they arrived, in seconds since 1970; 0 if none have arrived yet
+ * @param values only those that the driver supplied, each an unsigned 64-bit number
  */
 public record BalloonStatistics(long lastUpdateSeconds, SortedMap<StatisticsTag, Long> values) {
     public BalloonStatistics {

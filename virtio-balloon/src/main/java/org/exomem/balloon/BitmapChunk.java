@@ -7,8 +7,8 @@ import org.exomem.pages.BitWords;
 import org.exomem.vhostuser.virtqueue.DescriptorChain;
 
 /**
- * A message with a bitmap of free pages, and how far it was read. Filled again by each; works from copies of what the driver made
- * available (FPB-OWN-1).
+ * A message with a bitmap of free pages, and how far it was read. One object is filled again by each message. It works on
+ * copies of what the driver made available (FPB-OWN-1).
  */
 final class BitmapChunk implements BitWords {
     private static final ValueLayout.OfLong LE_LONG =
@@ -16,8 +16,10 @@ final class BitmapChunk implements BitWords {
     private static final int PART_WORDS = 512;
     private static final long PART_BITS = PART_WORDS * (long) WORD;
 
-    /** The part of the bitmap that is looked at. */
-    private final MemorySegment part = MemorySegment.ofArray(new long[PART_WORDS]);
+    private static final MemorySegment NO_PART = MemorySegment.ofArray(new long[0]);
+
+    /** The part of the bitmap being read. Allocated for the first bitmap, as most drivers send none. */
+    private MemorySegment part = NO_PART;
 
     private int id;
     private boolean last;
@@ -29,32 +31,32 @@ final class BitmapChunk implements BitWords {
     private long holePage;
     private long holePages;
 
-    /** The bit that the part begins with. */
+    /** The bit at which the part begins. */
     private long partStart;
 
     private long partBits;
-    /** Where in the part the next run is looked for. */
+    /** Where in the part the next run is searched for. */
     private long next;
 
     private long runFirst;
     private long runBits;
 
-    /** Bits of pages of 4096 bytes, taken 64 at once: those of the word that was found last, and those that belong to the next one. */
+    /** Bits of 4096-byte pages, taken 64 at once: those of the last word found, and those that belong to the next one. */
     private long mask;
 
     private long carried;
     private long maskFirstPage;
 
     /**
-     * A new message.
+     * Begins with a new message.
      *
      * @param id of the request that it answers
-     * @param last whether none follows it
-     * @param incomplete whether the driver has not looked at all
-     * @param header the bytes before the bitmap
+     * @param last whether it is the last message of the answer
+     * @param incomplete whether the driver has not examined all memory
+     * @param header the number of bytes before the bitmap
      * @param firstPage the number of the first page of 4096 bytes
      * @param shift a bit stands for 2^shift pages of 4096 bytes
-     * @param bits of the bitmap; so many must be there to be read
+     * @param bits of the bitmap; that many must be there to be read
      */
     void begin(int id, boolean last, boolean incomplete, int header, long firstPage, int shift, long bits) {
         this.id = id;
@@ -71,7 +73,7 @@ final class BitmapChunk implements BitWords {
         carried = 0;
     }
 
-    /** Pages from the first number on have numbers that are so much higher. */
+    /** The numbers of pages from {@code page} on are higher by {@code pages}. */
     void leaveHole(long page, long pages) {
         holePage = page;
         holePages = pages;
@@ -94,7 +96,7 @@ final class BitmapChunk implements BitWords {
         return shift == 0 && holePages == 0;
     }
 
-    /** Finds the next 64 pages, by a multiple of 64, of which some are set; at the end of the part, returns false. */
+    /** Finds the next 64 pages, from a multiple of 64, of which some are set. Returns false at the end of the part. */
     boolean nextMask() {
         int offset = (int) (firstPage % WORD);
         while (next < partBits) {
@@ -116,7 +118,7 @@ final class BitmapChunk implements BitWords {
         return false;
     }
 
-    /** The number of the first of the 64 pages that were found. */
+    /** The number of the first of the 64 pages found. */
     long maskFirstPage() {
         return maskFirstPage;
     }
@@ -126,14 +128,14 @@ final class BitmapChunk implements BitWords {
         return mask;
     }
 
-    /** Finds the next run of bits in the part that is looked at; at its end, returns false. */
+    /** Finds the next run of bits in the part. Returns false at its end. */
     boolean nextRun() {
         runFirst = next(next, partBits, true);
         if (runFirst >= partBits) {
             return false;
         }
         next = next(runFirst, partBits, false);
-        // A hole is between pages of 4096 bytes, of which each has a bit.
+        // A hole is between pages of 4096 bytes, each with a bit of its own.
         long hole = holePage - partStart;
         if (runFirst < hole && hole < next) {
             next = hole;
@@ -142,24 +144,27 @@ final class BitmapChunk implements BitWords {
         return true;
     }
 
-    /** The first page of 4096 bytes of the run that was found. */
+    /** The first page of 4096 bytes of the run found. */
     long runFirstPage() {
         long page = firstPage + (partStart + runFirst << shift);
         return page < holePage ? page : page + holePages;
     }
 
-    /** The run's pages of 4096 bytes. */
+    /** The number of 4096-byte pages in the run. */
     long runPages() {
         return runBits << shift;
     }
 
-    /** Copies the next part of the bitmap. Returns false if there is none. */
+    /** Copies the next part of the bitmap; returns false if there is none. */
     boolean nextPart(DescriptorChain chain) {
         partStart += partBits;
         partBits = Math.min(bits - partStart, PART_BITS);
         next = 0;
         if (partBits == 0) {
             return false;
+        }
+        if (part.byteSize() == 0) {
+            part = MemorySegment.ofArray(new long[PART_WORDS]);
         }
         chain.read(header + partStart / Byte.SIZE, part);
         return true;

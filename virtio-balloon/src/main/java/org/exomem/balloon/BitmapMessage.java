@@ -1,11 +1,11 @@
 package org.exomem.balloon;
 
-/** What a buffer with something to read is, as its header tells. */
+/** The kind of a message with device-readable bytes, from its header. */
 enum BitmapMessage {
     /** It answers a request. */
     CHUNK,
-    /** It tells page descriptors; of it nothing but the type was looked at. */
+    /** It has page descriptors; only its type was read. */
     DESCRIPTORS,
-    /** It is none that could be understood (FPB-LIM-3). */
+    /** It could not be understood (FPB-LIM-3). */
     MALFORMED
 }

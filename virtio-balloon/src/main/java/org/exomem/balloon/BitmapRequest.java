@@ -4,13 +4,13 @@ import java.util.List;
 import org.exomem.pages.Pages;
 
 /**
- * What the driver is asked for (FPB-REQ).
+ * A request for free pages (FPB-REQ).
  *
- * @param pageShift the binary logarithm of the bytes of the smallest free block worth telling, 12 to 30
- * @param ranges of guest-physical memory; none for all of it
+ * @param pageShift the binary logarithm of the bytes of the smallest free block worth naming, 12 to 30
+ * @param ranges of guest-physical memory; empty for all memory
  */
 public record BitmapRequest(int pageShift, List<Range> ranges) {
-    /** The largest page of a chunk is 1 GiB. */
+    /** The shift of the largest page of a chunk, 1 GiB. */
     static final int MOST_SHIFT = 30;
 
     /** All free pages, of whatever size. */
@@ -24,7 +24,7 @@ public record BitmapRequest(int pageShift, List<Range> ranges) {
      */
     public record Range(long address, long length) {}
 
-    /** @throws IllegalArgumentException for a page size out of its range */
+    /** @throws IllegalArgumentException for a page shift out of its range */
     public BitmapRequest {
         if (pageShift < Pages.SHIFT || pageShift > MOST_SHIFT) {
             throw new IllegalArgumentException(

@@ -13,17 +13,17 @@ package org.exomem.balloon;
  * Asking from any state begins a new request under a new id (FPB-REQ-3).
  */
 public enum BitmapState {
-    /** Nothing was asked for. */
+    /** Nothing was requested. */
     IDLE,
     /** A request waits for the driver's buffer, or is with the driver. */
     REQUESTED,
-    /** Chunks come. */
+    /** Chunks are arriving. */
     ANSWERING,
-    /** The driver has looked at all that it was asked for. */
+    /** The driver has examined all requested memory. */
     COMPLETE,
-    /** The driver ended its answer before it had looked at all. What it told is true. */
+    /** The driver ended its answer before it had examined all memory. What it sent is valid. */
     INCOMPLETE,
-    /** Ended from this side, or with its driver. What was told by then is true. */
+    /** Ended by the device, or because the driver has left. What was sent until then is valid. */
     CANCELLED;
 
     /** True while chunks count. */

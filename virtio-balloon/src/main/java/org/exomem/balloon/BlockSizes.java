@@ -7,11 +7,11 @@ import org.exomem.pages.PageSet;
 import org.exomem.pages.Pages;
 
 /**
- * How fragmented free memory is: the bytes that lie in aligned blocks of each size. Counted a GiB at a time, 64 pages at once: memory
- * that is free in single pages takes no longer than any other.
+ * How fragmented free memory is: the bytes in aligned blocks of each size. Counts one GiB at a time, and 64 pages at once, so
+ * fragmented memory takes no longer than other memory.
  */
 final class BlockSizes {
-    /** The largest block has 2^10 pages, as those of most Linux kernels. */
+    /** The largest block has 2^10 pages, as in most Linux kernels. */
     private static final int LARGEST = 10;
 
     /** A word of a set is a block of 2^6 pages, if all of them are in it. */
@@ -81,7 +81,7 @@ final class BlockSizes {
         return left;
     }
 
-    /** The bytes in blocks of 2^n pages, for each n from 0 on. */
+    /** The bytes in blocks of 2^n pages of 4096 bytes; element n, from 0 on. */
     List<Long> bytes() {
         List<Long> list = new ArrayList<>();
         for (int order = 0; order <= LARGEST; order++) {

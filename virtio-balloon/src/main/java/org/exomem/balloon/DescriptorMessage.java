@@ -10,8 +10,8 @@ import org.exomem.pages.Pages;
 import org.exomem.vhostuser.virtqueue.DescriptorChain;
 
 /**
- * A message that tells page descriptors (spec/free-page-bitmap.md, "Settled at a pause"), and how far it was read. Filled again by each.
- * Every byte is copied before it is looked at, and once only (FPB-OWN-1).
+ * A message with page descriptors (spec/free-page-bitmap.md, "Settled at a pause"), and how far it was read. One object is
+ * filled again by each message. Every byte is copied once, before it is used (FPB-OWN-1).
  *
  * <pre>
  *  0 le32 id            0                    32 { le64 address
@@ -37,7 +37,7 @@ final class DescriptorMessage {
     private static final int MOST_ORDER = 30;
     private static final int LEAST_STRIDE = 4;
     private static final int MOST_STRIDE = 4096;
-    /** Ranges that are copied at once. */
+    /** The number of ranges copied at once. */
     static final int PART_RANGES = 128;
 
     private static final ValueLayout.OfShort LE_SHORT =
@@ -60,9 +60,11 @@ final class DescriptorMessage {
     private static final long RANGE_DESCRIPTORS = 16;
     private static final long RANGE_GUARDS = 24;
 
+    private static final MemorySegment NO_PART = MemorySegment.ofArray(new byte[0]);
+
     private final MemorySegment header = MemorySegment.ofArray(new byte[HEADER]);
-    /** A part of the ranges, or all guards. */
-    private final MemorySegment part = MemorySegment.ofArray(new byte[PART_RANGES * RANGE_BYTES]);
+    /** A part of the ranges, or all guards. There only while a message is read: few drivers ever send one. */
+    private MemorySegment part = NO_PART;
 
     private List<PageDescriptors.Guard> guards = List.of();
     private List<PageDescriptors.Range> ranges = List.of();
@@ -71,11 +73,11 @@ final class DescriptorMessage {
     private int stride;
 
     /**
-     * Begins with a message, of which it reads all but the ranges (FPB-DESC-7).
+     * Begins with a message: reads everything but the ranges (FPB-DESC-7).
      *
-     * @param mostRanges how many ranges it may have
-     * @param mostGuards how many guards it may have
-     * @return false if it is malformed, or has more of them
+     * @param mostRanges the most ranges that it may have
+     * @param mostGuards the most guards that it may have
+     * @return false if it is malformed, or has more
      */
     boolean begin(DescriptorChain chain, int mostRanges, int mostGuards) {
         drop();
@@ -101,6 +103,7 @@ final class DescriptorMessage {
             return false;
         }
         allRanges = (int) rangeCount;
+        part = MemorySegment.ofArray(new byte[PART_RANGES * RANGE_BYTES]);
         readGuards(chain, guardCount);
         ranges = new ArrayList<>();
         return true;
@@ -133,7 +136,7 @@ final class DescriptorMessage {
     }
 
     /**
-     * Reads {@link #PART_RANGES} ranges more, or those that are left.
+     * Reads the next {@link #PART_RANGES} ranges, or the remaining ones.
      *
      * @return false if one of them is malformed (FPB-DESC-7)
      */
@@ -158,7 +161,7 @@ final class DescriptorMessage {
 
     private boolean isMalformed(PageDescriptors.Range range) {
         long address = range.address();
-        // Shifted as a long: of 32 guards each may be named.
+        // Shifted as a long, because there may be 32 guards.
         long unknownGuards = Integer.toUnsignedLong(range.guards()) >>> guards.size();
         return (address & (1L << pageShift) - 1) != 0
                 || Long.compareUnsigned(range.pages(), (-1L >>> pageShift) + 1 - (address >>> pageShift)) > 0
@@ -167,14 +170,14 @@ final class DescriptorMessage {
                 || unknownGuards != 0;
     }
 
-    /** How many descriptors there are from an address on until 2^64. */
+    /** The number of descriptors from an address up to 2^64. */
     private long elementsFrom(long address) {
-        // 2^64 - address is no long for 0, and ~address is one less.
+        // 2^64 - address does not fit a long for 0; ~address is smaller by one.
         long whole = Long.divideUnsigned(~address, stride);
         return Long.remainderUnsigned(~address, stride) == stride - 1 ? whole + 1 : whole;
     }
 
-    /** What the message tells, if it {@linkplain #isWhole is whole}. */
+    /** The content of the message, if it {@linkplain #isWhole is whole}. */
     PageDescriptors descriptors() {
         return new PageDescriptors(
                 pageShift,
@@ -193,5 +196,6 @@ final class DescriptorMessage {
         guards = List.of();
         ranges = List.of();
         allRanges = 0;
+        part = NO_PART;
     }
 }

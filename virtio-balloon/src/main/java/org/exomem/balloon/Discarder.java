@@ -9,12 +9,12 @@ import org.exomem.vhostuser.memory.MemoryRegion;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Gives guest memory back to the host by punching holes into the regions' files. {@code madvise} would not do: it
- * empties this process's page tables, and the pages stay in the file.
+ * Gives guest memory back to the host by punching holes into the regions' files. {@code madvise} would not work: it empties
+ * this process's page tables, and the pages stay in the file.
  *
- * <p>Ranges that touch each other in one file become one call, also where guest addresses have a gap between them (the
- * hole below 4 GiB). Only whole pages of the file are punched. Nothing has happened to a range before {@link #flush};
- * chains are given back to the driver after it, because a page must not be emptied when the guest has it again.
+ * <p>Ranges that are contiguous in one file become one call, also where guest addresses have a gap between them (the hole
+ * below 4 GiB). Only whole pages of the file are punched. A range is unchanged before {@link #flush}. Chains are given back
+ * to the driver after it, because a page must not be emptied when the guest has it again. Used on the VM's event loop.
  */
 final class Discarder {
     /** The system call: {@link SharedFile#punchHole}. */
@@ -23,7 +23,7 @@ final class Discarder {
         void punch(SharedFile file, long offset, long length) throws LinuxException;
     }
 
-    /** Bytes that are not gathered any further: the kernel works some milliseconds on them. */
+    /** At this many bytes the gathered range is punched: some milliseconds' work for the kernel. */
     private static final long MOST_AT_ONCE = 32L << 20;
 
     private final HostFaults faults = new HostFaults(System::nanoTime);
@@ -37,7 +37,7 @@ final class Discarder {
     private long discardedBytes;
 
     /**
-     * @param hostFault is told what failed
+     * @param hostFault receives descriptions of failures
      * @param budget pays for system calls
      */
     Discarder(Punch punch, Consumer<String> hostFault, StepBudget budget) {
@@ -52,8 +52,8 @@ final class Discarder {
     }
 
     /**
-     * The most bytes of a file that are to be added at once, a multiple of its page size. A longer range must be cut at
-     * multiples of it, so that no page of the file is cut.
+     * The most bytes of a file to add at once, a multiple of its page size. A longer range must be cut at multiples of it,
+     * so that no page of the file is cut.
      */
     static long mostAtOnce(SharedFile file) {
         return Math.max(MOST_AT_ONCE, file.pageSize());
@@ -79,12 +79,15 @@ final class Discarder {
         }
     }
 
-    /** Forgets what was added and not punched: another front-end comes, and the files of the one before are closed. */
+    /**
+     * Forgets ranges that were added and not punched, before another front-end connects and the files of the last one are
+     * closed.
+     */
     void forget() {
         file = null;
     }
 
-    /** Punches what has been added and is still whole. */
+    /** Punches the whole pages of what was added. */
     void flush() {
         SharedFile current = file;
         if (current == null) {

@@ -4,12 +4,12 @@ import java.lang.foreign.MemorySegment;
 import org.exomem.pages.StoredNumber;
 
 /**
- * The fields of the config space that the driver writes, and when its writes hold.
+ * The fields of the config space that the driver writes, and when its writes take effect.
  *
- * <p>A front-end may pass on poison_val before it passes on the features: drivers write it before DRIVER_OK, and SET_FEATURES
- * may come with DRIVER_OK only. So while no queue runs the value is kept whatever is negotiated, and dropped when the
- * first queue starts without PAGE_POISON. A front-end may also write the whole config space for a single field, so what
- * is kept is also what is read.
+ * <p>A front-end may pass on poison_val before the features: drivers write it before DRIVER_OK, and SET_FEATURES may be sent
+ * with DRIVER_OK only. So while no queue runs the value is kept whatever is negotiated; it is dropped when the first queue
+ * starts without PAGE_POISON. A front-end may also write the whole config space for a single field, so the driver reads the
+ * value that is kept.
  */
 final class DriverFields {
     private final StoredNumber actual;
@@ -40,8 +40,8 @@ final class DriverFields {
     }
 
     /**
-     * The driver wrote {@code data} at {@code offset}; {@code before} is what the config space held. Only fields of the
-     * driver's count (BAL-CFG-4), and any value of {@code actual} (BAL-FEAT-3).
+     * The driver wrote {@code data} at {@code offset}; {@code before} is the content of the config space until then. Writes
+     * to other fields have no effect (BAL-CFG-4). Any value of {@code actual} is accepted (BAL-FEAT-3).
      */
     void write(BalloonConfig before, int offset, MemorySegment data, boolean anyQueueRuns) {
         BalloonConfig after = before.overwrittenBy(offset, data);
@@ -60,20 +60,24 @@ final class DriverFields {
         featuresKnown = true;
     }
 
-    /** BAL-POI-1: from now on poison_val is not written. */
+    /** BAL-POI-1: from now on poison_val keeps its value. */
     void firstQueueStarts() {
         if (!poisonNegotiated) {
             poisonVal.set(0);
         }
     }
 
-    /** The device was reset, or the front-end has gone: the driver starts anew, or goes on later. */
+    /** The device was reset, or the front-end has left. The driver starts anew, or continues later. */
     void putAside() {
         actualAside = true;
         featuresKnown = false;
     }
 
-    /** The driver has started its inflate queue: the one that wrote the fields, or another. */
+    /**
+     * The driver has started its inflate queue.
+     *
+     * @param same true if it is the driver that wrote the fields
+     */
     void driverStarted(boolean same) {
         if (!same) {
             actual.set(0);

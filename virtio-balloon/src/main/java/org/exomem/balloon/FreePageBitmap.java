@@ -18,17 +18,17 @@ import org.exomem.vhostuser.virtqueue.Virtqueue;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The bitmap queue (spec/free-page-bitmap.md). The driver has a device-writable buffer there; the device asks by writing a
- * request into it. The driver answers with chunks, and has the buffer there again afterwards. What comes under another id than the last
- * request's is ignored (FPB-LIM-2), so a driver that is late, silent or wrong costs nothing. Before all that it may tell page descriptors
- * there.
+ * The bitmap queue (spec/free-page-bitmap.md). The driver makes a device-writable buffer available; the device asks by
+ * writing a request into it. The driver answers with chunks, and makes a buffer available again afterwards. Chunks with
+ * another id than the last request's are ignored (FPB-LIM-2), so a late, silent or faulty driver has no effect. Before its
+ * first request buffer the driver may send page descriptors there. Used on the VM's event loop.
  *
- * <p>Nothing is ever discarded or written for a bit (FPB-BIT-3): the guest may have used the page again. Listeners of the page feed
- * are told of a hint session whose id is the request's; ids are below those of free page hinting.
+ * <p>Nothing is ever discarded or written because of a bit (FPB-BIT-3): the guest may have used the page again. Listeners of
+ * the page feed see a hint session whose id is the request's; these ids are below those of free page hinting.
  */
 final class FreePageBitmap {
     private static final int WANTED = 4;
-    /** The ids of hinting begin behind. */
+    /** The largest id. The ids of hinting begin after it. */
     private static final int LAST_ID = Integer.MAX_VALUE;
 
     private static final ValueLayout.OfInt LE_INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -42,7 +42,6 @@ final class FreePageBitmap {
     private final ToldPages told;
     private final ToldDescriptors descriptors;
 
-    private final MemorySegment message = MemorySegment.ofArray(new byte[BitmapFormat.MOST_REQUEST]);
     private final MemorySegment wanted = MemorySegment.ofArray(new byte[WANTED]);
     private final BitmapChunk chunk = new BitmapChunk();
     private final RequestBuffers buffers = new RequestBuffers();
@@ -53,7 +52,7 @@ final class FreePageBitmap {
     private BitmapState state = BitmapState.IDLE;
     private BitmapRequest request = BitmapRequest.ALL;
     private int id;
-    /** There is a request that the driver has not got. */
+    /** There is a request that was not sent to the driver. */
     private boolean unsent;
 
     private long chunks;
@@ -62,20 +61,20 @@ final class FreePageBitmap {
     private long endedAt;
     private long deviceNanos;
 
-    /** Guest memory has changed, and with it the place of a buffer that is here. */
+    /** Guest memory has changed, and a kept buffer has no place in it any more. */
     private boolean misplaced;
-    /** A chunk or page descriptors are in hand, in {@link #inHand}, of which a part is done. */
+    /** A chunk or page descriptors are in hand, in {@link #inHand}, and done in part. */
     private boolean holding;
 
     private DescriptorChain inHand = new DescriptorChain();
-    /** The answer has ended, and its blocks are being counted; then it is as this says. */
+    /** The answer has ended, and its blocks are being counted; the state after that. */
     private @Nullable BitmapState counted;
 
     /**
      * @param format of requests and answers
-     * @param mayPush tells whether a buffer may be given back outside of processing
-     * @param call calls the driver for what was pushed outside of processing
-     * @param leftAlone is told of pages that the front-end does not share
+     * @param mayPush true if a buffer may be given back outside of processing
+     * @param call notifies the driver of chains pushed outside of processing
+     * @param leftAlone receives pages that the front-end does not share
      * @param budget of the steps in which {@link #process} is called
      */
     FreePageBitmap(
@@ -91,16 +90,16 @@ final class FreePageBitmap {
         this.budget = budget;
         this.told = new ToldPages(feed, leftAlone, budget);
         this.descriptors = new ToldDescriptors(budget);
-        // FPB-REQ-8: the device that this one follows on another host, or in another process, began elsewhere.
+        // FPB-REQ-8: the device before this one, on another host or in another process, began with another id.
         this.id = ThreadLocalRandom.current().nextInt(1, LAST_ID);
     }
 
-    /** The page descriptors that the driver has told; empty while the queue does not run. */
+    /** The page descriptors that the driver has sent; empty while the queue does not run. */
     List<PageDescriptors> descriptors() {
         return descriptors.descriptors();
     }
 
-    /** The pages of a GiB that were free in the last answer of the driver that is there; empty if there are none. */
+    /** The pages of a GiB that were free in the last answer of the present driver; empty if there are none. */
     long[] told(int gib) {
         return queue == null ? NOTHING : told.copy(gib);
     }
@@ -110,7 +109,7 @@ final class FreePageBitmap {
         descriptors.forget();
     }
 
-    /** What has come of the last request. */
+    /** The state and result of the last request. */
     BitmapAnswer answer() {
         boolean any = state != BitmapState.IDLE;
         long until = state.isOpen() ? System.nanoTime() : endedAt;
@@ -129,8 +128,8 @@ final class FreePageBitmap {
     /**
      * Asks for free pages under a new id; a request under way ends (FPB-REQ-3).
      *
-     * @param guestPoisons the guest expects free pages to keep what they hold: then the answer is counted, and no listener is told of it
-     *     (FPB-BIT-6)
+     * @param guestPoisons the guest expects free pages to keep their content. The answer is then counted, and not sent to
+     *     listeners (FPB-BIT-6)
      */
     void ask(BitmapRequest what, boolean guestPoisons) {
         cancel();
@@ -142,8 +141,8 @@ final class FreePageBitmap {
         askedAt = System.nanoTime();
         state = BitmapState.REQUESTED;
         unsent = true;
-        // FPB-BIT-4. Before the driver can know of the request: a page that it tells may be used again at any time
-        // after that.
+        // FPB-BIT-4. This comes before the driver can know of the request: a page that it names may be used again at
+        // any time after that.
         told.begin(id, guestPoisons);
         Virtqueue current = queue;
         if (current != null && mayPush.test(current)) {
@@ -153,10 +152,10 @@ final class FreePageBitmap {
         }
     }
 
-    /** Ends the request; nothing happens if there is none. The driver sees it when it sends its next chunk (FPB-REQ-3). */
+    /** Ends the request, if any. The driver notices when it sends its next chunk (FPB-REQ-3). */
     void cancel() {
         if (counted != null) {
-            // The answer is there, and only its blocks are not.
+            // The answer is complete; only its blocks are not counted.
             state = counted;
             counted = null;
         } else if (state.isOpen()) {
@@ -177,13 +176,14 @@ final class FreePageBitmap {
         counted = how;
     }
 
-    /** Sends what there is to send, if the driver has given a buffer for it (FPB-REQ-5). */
+    /** Sends an unsent request, if the driver has made a buffer available for it (FPB-REQ-5). */
     private void send(Virtqueue current) {
         if (!unsent || buffers.isEmpty()) {
             return;
         }
         DescriptorChain buffer = buffers.first();
         int room = (int) Math.min(BitmapFormat.MOST_REQUEST, buffer.writableBytes());
+        MemorySegment message = MemorySegment.ofArray(new byte[BitmapFormat.MOST_REQUEST]);
         int length = format.writeRequest(message, room, id, request);
         buffer.write(0, message.asSlice(0, length), Objects.requireNonNull(memory));
         buffers.giveBack(current, length);
@@ -191,9 +191,9 @@ final class FreePageBitmap {
     }
 
     /**
-     * Takes and gives back what is available, or a part of it if that is very much, and sends a request that waits.
+     * Takes and gives back available chains, only some of them if there are very many, and sends a waiting request.
      *
-     * @return true if there is something in hand with which the next call goes on
+     * @return true if something is in hand that the next call continues
      */
     boolean process(Virtqueue current) {
         long start = state.isOpen() ? System.nanoTime() : 0;
@@ -237,7 +237,7 @@ final class FreePageBitmap {
         return true;
     }
 
-    /** True if the driver has a request that it has not answered. */
+    /** True if the driver has an unanswered request. */
     private boolean isAwaited() {
         return state.isOpen() && !unsent && counted == null;
     }
@@ -270,7 +270,7 @@ final class FreePageBitmap {
         return true;
     }
 
-    /** Goes on with what is in hand as far as the budget allows. */
+    /** Continues what is in hand as far as the budget allows. */
     private void goOn(Virtqueue current) {
         if (descriptors.isReading()) {
             goOnWithDescriptors(current);
@@ -309,7 +309,7 @@ final class FreePageBitmap {
         giveInHandBack(current);
     }
 
-    /** Takes what comes next in the part of the bitmap that is looked at; false if nothing is left of it. */
+    /** Takes the next pages in the present part of the bitmap; false if none are left. */
     private boolean takeNext() {
         if (!chunk.isOfMasks()) {
             return takeNextRun();
@@ -351,7 +351,7 @@ final class FreePageBitmap {
         return format.answersAreRequestBuffers() && chain.writableBytes() >= format.leastRequest();
     }
 
-    /** Gives a message back and tells in it which request is to be answered (FPB-OWN-1). */
+    /** Gives a message back and writes into it which request is to be answered (FPB-OWN-1). */
     private void use(Virtqueue current, DescriptorChain chain) {
         boolean tells = format.tellsWanted() && chain.writableBytes() >= WANTED && !misplaced;
         wanted.set(LE_INT, 0, state.isOpen() && counted == null ? id : 0);
@@ -367,7 +367,7 @@ final class FreePageBitmap {
         }
     }
 
-    /** The queue starts, with its buffers all the driver's. */
+    /** The queue starts; the driver has all buffers. */
     void started(Virtqueue started, GuestMemory shared) {
         queue = started;
         memory = shared;
@@ -376,8 +376,9 @@ final class FreePageBitmap {
     }
 
     /**
-     * The queue stops, and with it the request (FPB-RST-1). If it is to be completed the buffers go back, and the driver makes them
-     * available again when it runs on. Otherwise they are popped again, or the driver has forgotten them.
+     * The queue stops, which ends the request (FPB-RST-1). If the queue is to be completed, the buffers are given back, and
+     * the driver makes them available again when it continues. Otherwise they are popped again, or the driver has forgotten
+     * them.
      */
     void stopped(boolean completing) {
         cancel();
@@ -387,7 +388,7 @@ final class FreePageBitmap {
         }
         if (completing) {
             if (descriptors.isReading()) {
-                // BAL-STEP-2: told anew where the queue goes on, since a driver tells them once.
+                // BAL-STEP-2: read anew where the queue continues, because a driver sends descriptors once.
                 current.unpop(inHand);
                 holding = false;
             }
@@ -406,7 +407,9 @@ final class FreePageBitmap {
         misplaced = false;
     }
 
-    /** Guest memory has changed: a buffer may lie elsewhere, or be gone. Then all go back, untouched. */
+    /**
+     * Guest memory has changed: a buffer may have another place, or none. In the latter case all are given back unchanged.
+     */
     void memoryChanged() {
         GuestMemory now = memory;
         if (now != null) {
@@ -414,7 +417,7 @@ final class FreePageBitmap {
         }
     }
 
-    /** The driver makes them available again where they are now. */
+    /** Gives misplaced buffers back; the driver makes them available again at their present place. */
     private void giveMisplacedBack(Virtqueue current) {
         if (misplaced) {
             giveAllBack(current);
@@ -426,7 +429,7 @@ final class FreePageBitmap {
         if (holding) {
             giveInHandBack(current);
         }
-        // Also what was the chunk's, if a request goes there.
+        // Including the chunk's buffer, if it is for a request.
         buffers.giveAllBack(current);
     }
 }

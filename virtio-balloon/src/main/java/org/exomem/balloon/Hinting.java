@@ -11,12 +11,12 @@ import org.exomem.vhostuser.virtqueue.Virtqueue;
 
 /**
  * The free page queue and its command ids (VIRTIO, "Free Page Hinting"). The device asks by putting a command id into the
- * config space; the driver answers with a device-readable buffer that holds the id, then device-writable ones whose
- * ranges are hints, then a device-readable one that holds STOP (BAL-HINT-2). What comes under another id than the
- * current one is ignored (BAL-HINT-3), so a driver that is late, silent or wrong costs nothing.
+ * config space. The driver answers with a device-readable buffer that holds the id, then device-writable ones whose ranges
+ * are hints, then a device-readable one that holds STOP (BAL-HINT-2). Hints under another id than the present one are
+ * ignored (BAL-HINT-3), so a late, silent or faulty driver has no effect. Used on the VM's event loop.
  *
- * <p>Nothing is ever discarded or written for a hint (BAL-HINT-5, BAL-HINT-7): the guest may have used the page again, and
- * no device can know.
+ * <p>Nothing is ever discarded or written because of a hint (BAL-HINT-5, BAL-HINT-7): the guest may have used the page
+ * again, and no device can know.
  */
 final class Hinting {
     /** Config value: no more hints; the driver keeps the pages. */
@@ -26,7 +26,7 @@ final class Hinting {
     /** The first command id, and the one after the last: far from the two reserved values (BAL-HINT-1). */
     static final int FIRST_ID = 0x8000_0000;
 
-    /** Is told after each change of state. */
+    /** Called after each change of state. */
     interface Listener {
         void hintingChanged(HintingState state);
     }
@@ -38,17 +38,17 @@ final class Hinting {
     private final LeftAlone leftAlone;
     private final StepBudget budget;
     private final DescriptorChain chain = DescriptorChain.leavingUnsharedOut();
-    /** What was hinted in this session. A driver may hint a page twice: it took it back in between. */
+    /** The pages hinted in this session. A driver may hint a page twice, if it took it back in between. */
     private final PageSet hinted = new PageSet();
 
     private HintingState state;
     private final StoredNumber commandId;
-    /** What the driver last sent: the id under which its ranges come. */
+    /** The last id that the driver sent; its ranges belong to it. */
     private int driverId = STOP;
 
     /**
      * @param commandId the id of the last session, not set if there was none; it is never used a second time
-     * @param leftAlone is told of ranges that the front-end does not share
+     * @param leftAlone receives ranges that the front-end does not share
      * @param budget of the steps in which {@link #process} is called
      */
     Hinting(PageFeed feed, Listener listener, StoredNumber commandId, LeftAlone leftAlone, StepBudget budget) {
@@ -60,12 +60,12 @@ final class Hinting {
         this.state = stateAfterAnother();
     }
 
-    /** A driver may still hold the pages that it hinted to the device that it had before this one. */
+    /** True if a driver may still hold pages that it hinted to the device before this one. */
     private HintingState stateAfterAnother() {
         return commandId.isSet() ? HintingState.DONE : HintingState.IDLE;
     }
 
-    /** The id was replaced by that of another host, from which the VM has moved here. */
+    /** The id was replaced by that of the host from which the VM has moved. */
     void movedHere() {
         hinted.clear();
         enter(stateAfterAnother());
@@ -75,23 +75,23 @@ final class Hinting {
         return state;
     }
 
-    /** The id of the current or last session; 0 before the first. */
+    /** The id of the present or last session; 0 before the first. */
     int commandId() {
         return commandId.get();
     }
 
-    /** The bytes hinted in the current or last session, each page once. */
+    /** The bytes hinted in the present or last session, each page counted once. */
     long hintedBytes() {
         return Pages.bytes(hinted.count());
     }
 
-    /** The pages of a GiB that the driver has hinted, and not got back; empty if there are none. */
+    /** The pages of a GiB that the driver has hinted and not taken back; empty if there are none. */
     long[] told(int gib) {
         boolean keeps = state == HintingState.RUNNING || state == HintingState.STOPPED;
         return keeps ? hinted.copy(gib) : NOTHING;
     }
 
-    /** What stands in config {@code free_page_hint_cmd_id} (BAL-HINT-6). */
+    /** The value of config {@code free_page_hint_cmd_id} (BAL-HINT-6). */
     int configValue() {
         return switch (state) {
             case IDLE, STOPPED -> STOP;
@@ -100,19 +100,19 @@ final class Hinting {
         };
     }
 
-    /** Asks for hints under a new id (BAL-HINT-4); a session that is under way ends. */
+    /** Asks for hints under a new id (BAL-HINT-4); a session under way ends. */
     void start() {
         endSession();
         int last = commandId.get();
         commandId.set(last == -1 || last == 0 ? FIRST_ID : last + 1);
         hinted.clear();
-        // BAL-HINT-9. Before the driver can know of the id: it may use a page again that it hinted under it at any time
-        // after that.
+        // BAL-HINT-9. This comes before the driver can know of the id: it may use a page that it hinted again at any
+        // time after that.
         feed.offer(PageFeed.Kind.HINTING_STARTED, commandId.get(), 0, 0);
         enter(HintingState.REQUESTED);
     }
 
-    /** Asks for no more hints; nothing happens if none were asked for. */
+    /** Asks for no more hints. Does nothing unless hints were requested. */
     void stop() {
         if (state == HintingState.REQUESTED || state == HintingState.RUNNING) {
             endSession();
@@ -120,7 +120,7 @@ final class Hinting {
         }
     }
 
-    /** Lets the driver use the hinted pages again; nothing happens if it can do so already. */
+    /** Lets the driver use the hinted pages again. Does nothing if it already can. */
     void finish() {
         if (state != HintingState.IDLE && state != HintingState.DONE) {
             endSession();
@@ -128,14 +128,14 @@ final class Hinting {
         }
     }
 
-    /** The queue stops or the connection is lost: a session that runs ends, and the driver is to take its pages back. */
+    /** The queue stops or the connection is lost. A running session ends, and the driver may take its pages back. */
     void interrupt() {
         if (state == HintingState.RUNNING) {
             finish();
         }
     }
 
-    /** A new run of the driver, which has not hinted anything. */
+    /** A new run of the driver has begun; it has hinted nothing. */
     void driverIsNew() {
         driverId = STOP;
         endSession();
@@ -156,10 +156,10 @@ final class Hinting {
     }
 
     /**
-     * Takes and gives back what is available, or a part of it if that is very much. Ranges of which the front-end does not
-     * share all are left alone as a whole (BAL-HINT-10).
+     * Takes and gives back available chains; only some of them if there are very many. A range of which the front-end does
+     * not share every byte is left alone as a whole (BAL-HINT-10).
      *
-     * @throws DriverFault if what the driver sends to be read is not a command id of 4 bytes
+     * @throws DriverFault if device-readable data of the driver is not a command id of 4 bytes
      */
     void process(Virtqueue queue) {
         while (!budget.isSpent() && queue.pop(chain)) {
@@ -183,7 +183,7 @@ final class Hinting {
     private void receive(int id) {
         driverId = id;
         if (id == STOP) {
-            // A STOP that belongs to an earlier session comes before the driver has begun with this one.
+            // A STOP of an earlier session may arrive before the driver has begun this one.
             if (state == HintingState.RUNNING) {
                 endSession();
                 enter(HintingState.STOPPED);

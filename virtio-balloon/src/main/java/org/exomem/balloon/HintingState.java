@@ -1,7 +1,7 @@
 package org.exomem.balloon;
 
 /**
- * How far a session of free page hinting is (VIRTIO, "Free Page Hinting").
+ * The progress of a session of free page hinting (VIRTIO, "Free Page Hinting").
  *
  * <pre>
  *            start            driver sends the id          driver sends STOP, or stop
@@ -15,11 +15,11 @@ package org.exomem.balloon;
 public enum HintingState {
     /** No session since the driver started. */
     IDLE,
-    /** A command id stands in the config space; the driver has not answered. */
+    /** A command id is in the config space; the driver has not answered. */
     REQUESTED,
     /** The driver gives hints. */
     RUNNING,
-    /** No more hints: the driver has given all, or was told to stop. It keeps the pages it hinted. */
+    /** No more hints: the driver has sent all of them, or was told to stop. It keeps the pages it hinted. */
     STOPPED,
     /** The driver may use the hinted pages again. */
     DONE

@@ -8,8 +8,8 @@ import java.util.function.LongSupplier;
 import org.exomem.linux.LinuxException;
 
 /**
- * Tells the operator of failing system calls: the first of a kind at once, then at most one a minute with the number of
- * those in between, because a failure that concerns every page would otherwise be told as often as there are pages.
+ * Reports failed system calls to the operator: the first of a kind at once, then at most one message a minute with the
+ * number of failures in between. Otherwise a failure that concerns every page would be reported as often as there are pages.
  */
 final class HostFaults {
     private static final long SILENCE_NANOS = Duration.ofMinutes(1).toNanos();
@@ -28,9 +28,11 @@ final class HostFaults {
     }
 
     /**
-     * @param failure what failed; its error number is its kind
-     * @param consequence what follows for the guest
-     * @param tell takes the message if this is the time for one
+     * Reports a failure, or counts it if it is too early for another message.
+     *
+     * @param failure the failure; its error number is its kind
+     * @param consequence the consequence for the guest
+     * @param tell receives the message, if there is one
      */
     void report(LinuxException failure, String consequence, Consumer<String> tell) {
         long now = nanoTime.getAsLong();

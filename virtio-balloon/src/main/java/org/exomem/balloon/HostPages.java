@@ -8,37 +8,37 @@ import org.exomem.vhostuser.memory.GuestMemory;
 import org.exomem.vhostuser.memory.MemoryRegion;
 
 /**
- * Gives runs of pages in the balloon back to the host. Where memory comes in pages larger than 4096 bytes (hugetlbfs), a
- * host page goes only when all its parts are in the balloon (BAL-INF-5).
+ * Gives runs of pages in the balloon back to the host. Where host pages are larger than 4096 bytes (hugetlbfs), a host page
+ * is given back only when all its parts are in the balloon (BAL-INF-5). Used on the VM's event loop.
  *
- * <p>Which parts count depends on MUST_TELL_HOST. With it a page stays untouched until its deflation is acknowledged, so a
- * page in the balloon is free to be emptied. Without it the driver may use a page again before it says so; only a page
- * whose inflation is not yet acknowledged is free, and so all parts must come together ("Device Operation", what the
- * device MAY modify).
+ * <p>Which parts count depends on MUST_TELL_HOST. With it, a page stays untouched until its deflation is acknowledged, so a
+ * page in the balloon may be emptied. Without it, the driver may use a page again before it tells the device. Then only a
+ * page whose inflation is not yet acknowledged may be emptied, so all parts must arrive together ("Device Operation", what
+ * the device MAY modify).
  */
 final class HostPages {
-    /** Runs after which the budget is looked at. */
+    /** The number of runs between two checks of the budget. */
     private static final int RUNS_AT_ONCE = 64;
-    /** Small pages that are discarded by one call at the most: 32 MiB, some milliseconds' work for the kernel. */
+    /** The most small pages that one call discards: 32 MiB, some milliseconds' work for the kernel. */
     private static final int PAGES_AT_ONCE = 1 << 13;
 
     private final GuestMemory memory;
     private final PageSet inBalloon;
     private final Discarder discarder;
     private final StepBudget budget;
-    // Made once, or they would be new objects for each batch.
+    // Made once, to avoid an allocation for each batch.
     private final PfnBatch.Run discardRun = this::discard;
     private final PfnBatch.Run arrive;
     private final PfnBatch.Run leave;
-    /** The pages whose inflation is about to be acknowledged; used only without MUST_TELL_HOST. */
+    /** The pages whose inflation will be acknowledged next; used only without MUST_TELL_HOST. */
     private final PageSet arriving = new PageSet();
 
     private PageSet free = arriving;
     private boolean largePages;
     private boolean mustTellHost;
-    /** The batch at hand has its pages in {@link #arriving}. */
+    /** The pages of the present batch are in {@link #arriving}. */
     private boolean together;
-    /** How many of the batch's page numbers are done. */
+    /** The number of page numbers of the batch that are done. */
     private int done;
 
     HostPages(GuestMemory memory, PageSet inBalloon, Discarder discarder, StepBudget budget) {
@@ -55,12 +55,12 @@ final class HostPages {
         largePages = memory.regions().stream().anyMatch(region -> region.file().pageSize() > SharedFile.SMALL_PAGE);
     }
 
-    /** True if the driver has MUST_TELL_HOST; said before each step. */
+    /** @param negotiated true if the driver has MUST_TELL_HOST; set before each step */
     void mustTellHost(boolean negotiated) {
         mustTellHost = negotiated;
     }
 
-    /** Begins to discard the pages of a batch, which are already in the balloon. */
+    /** Begins to discard the pages of a batch. They are in the balloon already. */
     void begin(PfnBatch batch) {
         done = 0;
         together = largePages && !mustTellHost;
@@ -70,7 +70,7 @@ final class HostPages {
         }
     }
 
-    /** Goes on as far as the step's budget allows; returns true when all pages of the batch are done. */
+    /** Continues as far as the step's budget allows; returns true when all pages of the batch are done. */
     boolean discardSome(PfnBatch batch) {
         long most = largePages ? PfnBatch.LIMIT : PAGES_AT_ONCE;
         while (done < batch.count() && !budget.isSpent()) {
@@ -89,7 +89,7 @@ final class HostPages {
         return true;
     }
 
-    /** Forgets a batch that is not done. */
+    /** Forgets an unfinished batch. */
     void forget() {
         if (together) {
             together = false;
@@ -119,7 +119,7 @@ final class HostPages {
             discarder.add(region, start, end);
             return;
         }
-        // Only the first and the last host page can have parts outside of the run.
+        // Only the first and the last host page can have parts outside the run.
         long first = start & -size;
         long last = end - 1 & -size;
         long from = isFree(region, first) ? first : first + size;
@@ -138,7 +138,7 @@ final class HostPages {
         return isFreeAcrossRegions(region.file(), hostPage, size);
     }
 
-    /** A border of two regions lies in the host page: its parts are all over guest memory, or not there at all. */
+    /** A border of two regions is in the host page: its parts are spread over guest memory, or not in it at all. */
     private boolean isFreeAcrossRegions(SharedFile file, long hostPage, long size) {
         long found = 0;
         budget.spend((long) StepBudget.RUN * memory.regions().size());

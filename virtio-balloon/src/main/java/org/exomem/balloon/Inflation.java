@@ -8,14 +8,13 @@ import org.exomem.vhostuser.virtqueue.Virtqueue;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The inflate and the deflate queue. Pages that the driver puts in go to the host before the chain goes back to the
- * driver: it may use them again from then on, having told of it or not.
+ * The inflate and the deflate queue. A page that the driver puts in is given back to the host before the chain is given back
+ * to the driver. After that the driver may use the page again, with or without telling the device.
  *
- * <p>The two queues are served one after the other, each as its kicks come, and one while chains of the other are in hand.
- * A page can't be waiting in both: the driver must not ask for a page back before its inflation was acknowledged ("Device
- * Operation"), and one that does so all the same, or that puts a page back in before its deflation was acknowledged, loses
- * the content of that page only. What holds where one page of the host has many of the guest's is said in {@link
- * HostPages}.
+ * <p>The two queues are served one after the other, as their kicks arrive, and one of them also while chains of the other
+ * are in hand. A page cannot be waiting in both: the driver must not take a page back before its inflation was acknowledged
+ * ("Device Operation"). If a driver breaks that rule, or puts a page in again before its deflation was acknowledged, it
+ * loses only the content of that page. {@link HostPages} has the rules for host pages that contain several guest pages.
  */
 final class Inflation {
     private static final LongPredicate NONE = page -> false;
@@ -26,7 +25,7 @@ final class Inflation {
 
     /**
      * @param discarder null if nothing is to be discarded
-     * @param leftAlone is told of pages that are not in memory
+     * @param leftAlone receives pages that are not in memory
      * @param budget of the steps in which the queues are served
      */
     Inflation(
@@ -52,7 +51,7 @@ final class Inflation {
      * Serves the inflate queue.
      *
      * @param mustTellHost true if the driver has that feature
-     * @return true if chains are in hand with which the next call goes on
+     * @return true if chains are in hand that the next call continues
      * @throws DriverFault if a chain breaks a rule of the ring
      */
     boolean inflate(Virtqueue queue, boolean mustTellHost) {
@@ -63,9 +62,9 @@ final class Inflation {
     }
 
     /**
-     * Serves the deflate queue. A page that is in the balloon may be taken out though its memory has gone.
+     * Serves the deflate queue. A page in the balloon may be taken out even if its memory is no longer shared.
      *
-     * @return true if chains are in hand with which the next call goes on
+     * @return true if chains are in hand that the next call continues
      * @throws DriverFault if a chain breaks a rule of the ring
      */
     boolean deflate(Virtqueue queue) {
@@ -77,7 +76,7 @@ final class Inflation {
         return inflateQueue.hasChains();
     }
 
-    /** Where the inflate queue is without the chains in hand; a number as {@link Virtqueue#base} returns. */
+    /** The position of the inflate queue without the chains in hand, as {@link Virtqueue#base}. */
     int settledInflatePosition(Virtqueue queue) {
         return inflateQueue.settledPosition(queue);
     }
@@ -95,10 +94,10 @@ final class Inflation {
 
     private static final class PutIn implements PfnQueue.Effect {
         private final @Nullable HostPages hostPages;
-        // Made once: a method reference where it is used would be a new object for each kick.
+        // Made once: a method reference at its use would allocate for each kick.
         private final PfnBatch.Run putIn;
         private final GuestMemory memory;
-        /** The batch at hand is discarded. */
+        /** The present batch is being discarded. */
         private boolean discarding;
 
         PutIn(BalloonedPages pages, @Nullable HostPages hostPages, GuestMemory memory) {
@@ -109,7 +108,7 @@ final class Inflation {
 
         @Override
         public void begin(PfnBatch batch) {
-            // All pages first: parts of a larger host page may come in different runs.
+            // All pages first: parts of a larger host page may be in different runs.
             batch.forEachRun(putIn);
             // BAL-INF-8
             discarding = hostPages != null && !memory.isArriving();

@@ -6,8 +6,8 @@ import org.exomem.pages.PageSet;
 import org.exomem.pages.StoredNumber;
 
 /**
- * What of a balloon outlives the process, in memory that may be a mapped file (spec/state.md): numbers here, and the pages
- * in a set of their own. Every change is in that memory before the driver learns of it.
+ * The part of a balloon that outlives the process, in memory that may be a mapped file (spec/state.md). The numbers are
+ * here, the pages in a set of their own. Every change is in that memory before the driver learns of it.
  *
  * <pre>
  *  0 num_pages    stored number   the size that is asked for, in pages of 4096 bytes
@@ -19,7 +19,7 @@ import org.exomem.pages.StoredNumber;
  * </pre>
  */
 public final class KeptBalloon {
-    /** The bytes of memory that the numbers take. */
+    /** The size of the numbers in bytes. */
     public static final long BYTES = 64;
 
     private static final long NUM_PAGES = 0;
@@ -61,7 +61,7 @@ public final class KeptBalloon {
                 new PageSet());
     }
 
-    /** Makes memory of zeros, of {@link #BYTES} bytes, that of a new balloon. */
+    /** Initializes memory of zeros, {@link #BYTES} bytes, for a new balloon. */
     public static void format(MemorySegment memory) {
         for (long place = 0; place <= POSITION; place += StoredNumber.BYTES) {
             StoredNumber.format(memory, place);
@@ -69,12 +69,13 @@ public final class KeptBalloon {
     }
 
     /**
-     * Takes up what was kept.
+     * Opens what was kept.
      *
      * @param memory of {@link #BYTES} bytes, aligned to 8
      * @param pages the pages in the balloon
-     * @param whole false if pages may be in the balloon that are not in the set: then they belong to no driver, and are forgotten
-     * @throws CorruptBitsException if the numbers are not as they were left
+     * @param whole false if the balloon may contain pages that are not in the set; the pages of the set then belong to no
+     *     driver, and are forgotten
+     * @throws CorruptBitsException if the numbers are not as a process left them
      */
     public static KeptBalloon open(MemorySegment memory, PageSet pages, boolean whole) throws CorruptBitsException {
         KeptBalloon kept = new KeptBalloon(
@@ -90,12 +91,12 @@ public final class KeptBalloon {
         return kept;
     }
 
-    /** True if an operator's wish was kept. */
+    /** True if a size that the operator asked for was kept. */
     public boolean hasNumPages() {
         return numPages.isSet();
     }
 
-    /** True if a driver was served, which may go on. */
+    /** True if a driver was served, which may continue. */
     boolean hasDriver() {
         return position.isSet();
     }

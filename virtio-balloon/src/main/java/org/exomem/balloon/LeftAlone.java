@@ -6,12 +6,13 @@ import java.util.function.LongSupplier;
 import org.exomem.pages.Pages;
 
 /**
- * What the driver named and the device left alone while it served the rest of the buffer: pages that the front-end does
- * not share, and what remains of a buffer of page numbers behind the last whole one (BAL-INF-4, BAL-INF-7, BAL-HINT-10,
- * BAL-REP-3). A guest gets into this without any fault of its driver: memory was plugged into it that its VMM does not
- * share with every device.
+ * What the driver named and the device left alone while it served the rest of the buffer: pages that the front-end does not
+ * share, and the remainder of a buffer of page numbers after the last whole number (BAL-INF-4, BAL-INF-7, BAL-HINT-10,
+ * BAL-REP-3). This can happen without a fault of the driver: memory was plugged into the guest that its VMM does not share
+ * with every device.
  *
- * <p>It is counted, and told at most once a second: a guest can name such pages as often as it likes.
+ * <p>The pages are counted, and reported at most once a second, because a guest can name such pages as often as it likes.
+ * Used on the VM's event loop.
  */
 final class LeftAlone {
     private static final long SILENCE_NANOS = Duration.ofSeconds(1).toNanos();
@@ -27,14 +28,14 @@ final class LeftAlone {
 
     /**
      * @param nanoTime a clock in nanoseconds, as {@link System#nanoTime}
-     * @param tell takes the messages
+     * @param tell receives the messages
      */
     LeftAlone(LongSupplier nanoTime, Consumer<String> tell) {
         this.nanoTime = nanoTime;
         this.tell = tell;
     }
 
-    /** The pages of 4096 bytes that were named and left alone since the device was made; one counts each time. */
+    /** The number of 4096-byte pages that were named and left alone since the device was made; a page counts each time. */
     long pages() {
         return pages;
     }
@@ -46,19 +47,19 @@ final class LeftAlone {
         example = page;
     }
 
-    /** Notes so many pages of a range or a buffer, of which there may be none. */
+    /** Notes {@code count} pages of a range or a buffer, 0 or more. */
     void pages(long count) {
         pages += count;
         untoldPages += count;
     }
 
-    /** Notes a buffer that does not end with a whole page number: one page is named by half. */
+    /** Notes a buffer that does not end with a whole page number. It counts as one page. */
     void cutNumber() {
         pages++;
         untoldCuts++;
     }
 
-    /** Tells of what is new, unless something was told less than a second ago: then the next message tells it too. */
+    /** Reports what is new, unless the last message is less than a second old. The next message then includes it. */
     void tell() {
         if (untoldPages == 0 && untoldCuts == 0) {
             return;

@@ -3,16 +3,19 @@ package org.exomem.balloon;
 import java.util.List;
 import org.exomem.vhostuser.memory.MemoryRegion;
 
-/** How a PC's RAM lies in guest-physical memory, which the format of 2016 asks for (FPB-RFC-1). No other part of the device knows it. */
+/**
+ * The layout of a PC's RAM in guest-physical memory, which the format of 2016 needs (FPB-RFC-1). No other part of the device
+ * uses it.
+ */
 final class PcMemory {
-    /** Where RAM goes on behind the hole for devices. */
+    /** The address at which RAM continues after the hole for devices. */
     static final long FOUR_GIB = 1L << 32;
 
     private PcMemory() {}
 
     /**
-     * The bytes of RAM below 4 GiB. VMMs leave the hole for the VGA out of what they share (640 KiB to 768 KiB), and it counts as RAM:
-     * so this is where the last region below 4 GiB ends.
+     * The bytes of RAM below 4 GiB, that is, the end of the last region below 4 GiB. VMMs do not share the hole for the VGA
+     * (640 KiB to 768 KiB), and it counts as RAM.
      *
      * @param regions in the order of their guest addresses
      */

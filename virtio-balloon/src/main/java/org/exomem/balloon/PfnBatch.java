@@ -11,20 +11,20 @@ import org.exomem.vhostuser.memory.MemoryRegion;
 import org.exomem.vhostuser.virtqueue.DescriptorChain;
 
 /**
- * Page numbers on their way from the driver's buffers, where they are le32 in any order, to runs in ascending order. They
- * are copied out of guest memory once, and checked and used in the copy.
+ * Sorts page numbers from the driver's buffers, where they are le32 in any order, into runs in ascending order. They are
+ * copied out of guest memory once, and checked and used in the copy.
  */
 final class PfnBatch {
-    /** Takes a run of neighbouring pages of 4096 bytes. */
+    /** Receives a run of neighbouring pages of 4096 bytes. */
     @FunctionalInterface
     interface Run {
         void accept(long firstPage, long pages);
     }
 
-    /** Page numbers (4 bytes each) beyond which a batch is settled and begun anew: runs of up to 256 MiB. */
+    /** The number of page numbers (4 bytes each) at which a batch is full: runs of up to 256 MiB. */
     static final int LIMIT = 1 << 16;
 
-    // What Linux sends at once is at most 256.
+    // Linux sends at most 256 at once.
     private static final int START = 1 << 8;
     private static final ValueLayout.OfInt LE_INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
@@ -32,14 +32,14 @@ final class PfnBatch {
     private static final int DIGIT_MASK = (1 << DIGIT_BITS) - 1;
 
     private int[] pfns = new int[START];
-    // For sorting: the other half of the work, and how many numbers have each digit.
+    // For sorting: a second array, and the number of page numbers with each digit.
     private int[] spare = new int[START];
     private final int[] digits = new int[1 << DIGIT_BITS];
     private int count;
     private boolean ascending = true;
     private boolean descending = true;
     private long previous = -1;
-    // The whole pages of the region that was looked into last.
+    // The whole pages of the region used last.
     private long regionFirst;
     private long regionPages;
 
@@ -64,7 +64,7 @@ final class PfnBatch {
         forgetRegion();
     }
 
-    /** Forgets where memory is: regions have changed. */
+    /** Forgets the region used last: regions have changed. */
     void forgetRegion() {
         regionPages = 0;
     }
@@ -73,10 +73,10 @@ final class PfnBatch {
      * Adds page numbers from the chain's buffer {@code i}, as far as there is room.
      *
      * @param at where they begin in the buffer, in bytes
-     * @param most how many there are
-     * @param leaving pages that may be named though they are not in memory: the driver takes them out
-     * @param leftAlone is told of pages that are not in memory; they are not added
-     * @return how many were read
+     * @param most the number of page numbers there
+     * @param leaving pages that may be named although they are not in memory, because the driver takes them out
+     * @param leftAlone receives pages that are not in memory; they are not added
+     * @return the number of page numbers read
      */
     int add(
             DescriptorChain chain,
@@ -93,7 +93,7 @@ final class PfnBatch {
         return length;
     }
 
-    /** Adds one page number, if its page is in memory or leaving; there must be room. */
+    /** Adds one page number, if its page is in memory or leaving. There must be room. */
     void add(int pfn, GuestMemory memory, LongPredicate leaving, LeftAlone leftAlone) {
         reserve(1);
         pfns[count] = pfn;
@@ -131,7 +131,7 @@ final class PfnBatch {
         }
     }
 
-    /** The slow way, once a buffer has named a page that is not in memory. */
+    /** The slow path, used once a buffer has named a page that is not in memory. */
     private void acceptOrLeaveAlone(int pfn, GuestMemory memory, LongPredicate leaving, LeftAlone leftAlone) {
         long page = Integer.toUnsignedLong(pfn);
         if (!isKnown(page, memory) && !leaving.test(page)) {
@@ -182,7 +182,7 @@ final class PfnBatch {
         descending = false;
     }
 
-    /** By bytes, from the lowest to the highest, as unsigned numbers. The JDK's sort would allocate. */
+    /** A radix sort by bytes, from the lowest to the highest, as unsigned numbers. The JDK's sort would allocate. */
     private void sortByDigits() {
         if (spare.length < pfns.length) {
             spare = new int[pfns.length];
@@ -193,7 +193,7 @@ final class PfnBatch {
                 digits[pfns[i] >>> shift & DIGIT_MASK]++;
             }
             if (digits[pfns[0] >>> shift & DIGIT_MASK] == count) {
-                // All have the same digit here, as the upper ones mostly do.
+                // All have the same digit here, which is usual for the upper ones.
                 continue;
             }
             int start = 0;
@@ -212,18 +212,18 @@ final class PfnBatch {
         }
     }
 
-    /** Gives every run, each page once however often it was named. {@link #sort} comes first. */
+    /** Visits every run; a page that was named several times is visited once. Requires {@link #sort}. */
     void forEachRun(Run run) {
         forEachRun(0, Integer.MAX_VALUE, Long.MAX_VALUE, run);
     }
 
     /**
-     * Gives some runs.
+     * Visits some runs.
      *
-     * @param from how many page numbers were given before, of this batch
-     * @param mostRuns after so many runs it is enough
-     * @param mostPages after so many pages it is enough, too; the run that is longer is given in parts
-     * @return how many page numbers have been given by now
+     * @param from the number of page numbers of this batch that were visited before
+     * @param mostRuns stops after this many runs
+     * @param mostPages stops after this many pages as well; a longer run is visited in parts
+     * @return the number of page numbers visited so far
      */
     int forEachRun(int from, int mostRuns, long mostPages, Run run) {
         int i = from;

@@ -15,12 +15,12 @@ import org.exomem.vhostuser.virtqueue.Virtqueue;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What the inflate and the deflate queue have in common: the page numbers of all chains that are available are gathered,
- * take effect together in long runs, and only then are the chains given back (BAL-INF-1, BAL-INF-3). A buffer may have any
- * length (BAL-INF-2).
+ * The common part of the inflate and the deflate queue. The page numbers of all available chains are gathered and take
+ * effect together, in long runs; only then are the chains given back (BAL-INF-1, BAL-INF-3). A buffer may have any length
+ * (BAL-INF-2). Used on the VM's event loop.
  *
  * <p>A step of the event loop does as much of this as its {@link StepBudget} allows. Between two steps chains stay in hand,
- * one of them perhaps read in part:
+ * and one of them may be read in part:
  *
  * <pre>
  *          a chain is available                  no chain is left, or enough is gathered
@@ -32,20 +32,20 @@ import org.jspecify.annotations.Nullable;
  * </pre>
  */
 final class PfnQueue {
-    /** What is done with the pages of a batch, which is sorted. */
+    /** The effect of a sorted batch of pages. */
     interface Effect {
         /** Begins with a new batch. */
         void begin(PfnBatch batch);
 
-        /** Goes on with it within the step's budget; returns true when all is done. */
+        /** Continues the batch within the step's budget; returns true when all is done. */
         boolean goOn(PfnBatch batch);
     }
 
     // Enough to keep a driver busy that fills its queue while a batch takes effect.
     private static final int MOST_CHAINS = 256;
-    /** Buffers of gathered chains beyond which they are given back, because each costs memory. */
+    /** The number of buffers of gathered chains at which they are given back, because each costs memory. */
     private static final int MOST_BUFFERS = 4096;
-    /** Page numbers in one chain: 16 GiB of memory. More can only be meant to keep the queue busy. */
+    /** The most page numbers in one chain: 16 GiB of memory. A longer chain could only block the queue. */
     private static final long MOST_IN_CHAIN = 1 << 22;
 
     private final PfnBatch batch = new PfnBatch();
@@ -55,31 +55,31 @@ final class PfnQueue {
     private final LeftAlone leftAlone;
     private final StepBudget budget;
 
-    // Made when first needed, then used again and again. The first ones hold what is gathered.
+    // Made when first needed, then reused. The first ones hold the gathered chains.
     private final List<DescriptorChain> chains = new ArrayList<>();
-    /** Where the queue was before each of these was taken. */
+    /** The position of the queue before each of these was taken. */
     private int[] positions = new int[1];
 
     private int gathered;
     private int gatheredBuffers;
     /** The batch is taking effect. */
     private boolean applying;
-    /** The chain behind the gathered ones is read up to byte {@link #at} of buffer {@link #buffer}. */
+    /** The chain after the gathered ones is read up to byte {@link #at} of buffer {@link #buffer}. */
     private boolean reading;
 
     private int buffer;
     private long at;
-    /** The bytes of a page number that the border of two buffers cuts. */
+    /** The bytes of a page number that crosses the border of two buffers. */
     private int partial;
 
     private int partialBytes;
-    /** What is wrong with the next chain; thrown when those before it have had their effect. */
+    /** The fault of the next chain; thrown after the chains before it have had their effect. */
     private @Nullable DriverFault fault;
 
     /**
-     * @param leaving pages that may be named though they are not in memory
+     * @param leaving pages that may be named although they are not in memory
      * @param effect what is done with the pages
-     * @param leftAlone is told of pages that are not in memory
+     * @param leftAlone receives pages that are not in memory
      * @param budget of the steps in which {@link #process} is called
      */
     PfnQueue(GuestMemory memory, LongPredicate leaving, Effect effect, LeftAlone leftAlone, StepBudget budget) {
@@ -91,12 +91,12 @@ final class PfnQueue {
     }
 
     /**
-     * Takes and gives back what is available, or a part of it if that is very much. Pages that are not in memory, and what
-     * a buffer has behind its last whole page number, are left alone (BAL-INF-4, BAL-INF-7).
+     * Takes and gives back available chains; only some of them if there are very many. Pages that are not in memory, and the
+     * remainder of a buffer after its last whole page number, are left alone (BAL-INF-4, BAL-INF-7).
      *
-     * @return true if chains are in hand with which the next call goes on
-     * @throws DriverFault if a chain breaks a rule of the ring, or has more page numbers than are taken at once; the
-     *     chains before it have had their effect
+     * @return true if chains are in hand that the next call continues
+     * @throws DriverFault if a chain breaks a rule of the ring, or has more page numbers than are allowed; the chains before
+     *     it have had their effect
      */
     boolean process(Virtqueue queue) {
         while (true) {
@@ -132,12 +132,12 @@ final class PfnQueue {
         return reading || gathered > 0;
     }
 
-    /** Where the queue is as the driver sees it, without the chains in hand; a number as {@link Virtqueue#base} returns. */
+    /** The position of the queue as the driver sees it, without the chains in hand; a number as {@link Virtqueue#base}. */
     int settledPosition(Virtqueue queue) {
         return hasChains() ? positions[0] : queue.base();
     }
 
-    /** False while what is gathered is to take effect first. */
+    /** False if the gathered chains must take effect first. */
     private boolean mayGather() {
         return fault == null && gathered < MOST_CHAINS && gatheredBuffers < MOST_BUFFERS && !batch.isFull();
     }
@@ -164,7 +164,7 @@ final class PfnQueue {
                 return false;
             }
             if (chain.readableBytes() >> 2 > MOST_IN_CHAIN) {
-                // Like a chain that can't be popped: a stop gives back those before it, and none behind it.
+                // As for a chain that cannot be popped: a stop gives back the chains before it, and none after it.
                 queue.unpop(chain);
                 throw new DriverFault("a buffer has " + (chain.readableBytes() >> 2) + " page numbers; at most "
                         + MOST_IN_CHAIN + " are taken at once");
@@ -182,7 +182,7 @@ final class PfnQueue {
         return true;
     }
 
-    /** Reads on in the chain, until it ends, the batch is full or the budget is spent. */
+    /** Reads on in the chain until it ends, the batch is full or the budget is spent. */
     private void read() {
         DescriptorChain chain = chains.get(gathered);
         while (buffer < chain.readableBuffers()) {
@@ -252,7 +252,7 @@ final class PfnQueue {
         gatheredBuffers = 0;
     }
 
-    /** Guest memory has changed: a chain that was read in part may lie elsewhere, or be gone. */
+    /** Guest memory has changed: a chain that was read in part may have another place, or none. */
     void memoryChanged() {
         batch.forgetRegion();
         if (reading) {
@@ -273,10 +273,10 @@ final class PfnQueue {
     }
 
     /**
-     * The queue stops. Chains in hand become available again, so that the process that serves the queue next begins with them anew:
-     * a page that is put in or taken out twice is so once (BAL-INF-6, BAL-STEP-2).
+     * The queue stops. Chains in hand become available again, so the process that serves the queue next begins them anew.
+     * Putting a page in or taking it out twice has the same effect as once (BAL-INF-6, BAL-STEP-2).
      *
-     * @param completing true if the queue goes on from its position; otherwise its chains are gone
+     * @param completing true if the queue continues from its position; otherwise its chains are gone
      */
     void stopped(Virtqueue queue, boolean completing) {
         if (completing) {

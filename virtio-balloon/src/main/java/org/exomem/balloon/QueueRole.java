@@ -3,9 +3,9 @@ package org.exomem.balloon;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a queue is for (BAL-Q-1, BAL-Q-2). The optional queues are numbered densely after the first two, in the order of this enum, by the
- * features that are negotiated: without STATS_VQ the free page queue is queue 2. (VIRTIO, "Traditional Memory Balloon
- * Device", "Virtqueues" lists the numbers that result when all are there; drivers number as said here.)
+ * The purpose of a queue (BAL-Q-1, BAL-Q-2). The negotiated optional queues are numbered without gaps after the first two,
+ * in the order of this enum. Without STATS_VQ, for example, the free page queue is queue 2. (VIRTIO, "Traditional Memory
+ * Balloon Device", "Virtqueues" lists the numbers when all queues are there; drivers number them as described here.)
  */
 enum QueueRole {
     INFLATE(0),
@@ -17,7 +17,7 @@ enum QueueRole {
 
     private static final QueueRole[] ALL = values();
 
-    /** The feature without which the queue does not exist; 0 if it always does. */
+    /** The feature that the queue requires; 0 if the queue always exists. */
     private final long feature;
 
     QueueRole(long feature) {
@@ -28,7 +28,7 @@ enum QueueRole {
         return (features & feature) == feature;
     }
 
-    /** The role of the queue with this index, or null if the negotiated features leave it none. */
+    /** The role of the queue with this index; null if the negotiated features give it none. */
     static @Nullable QueueRole of(int index, long features) {
         int next = 0;
         for (QueueRole role : ALL) {
@@ -39,7 +39,7 @@ enum QueueRole {
         return null;
     }
 
-    /** The number of queues that exist under the negotiated features. */
+    /** The number of queues under the negotiated features. */
     static int count(long features) {
         int count = 0;
         for (QueueRole role : ALL) {

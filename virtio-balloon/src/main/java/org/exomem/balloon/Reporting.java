@@ -14,12 +14,12 @@ import org.exomem.vhostuser.virtqueue.Virtqueue;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The reporting queue (VIRTIO, "Free Page Reporting"): the device-writable buffers of a chain are ranges that the guest
- * does not use, and does not touch until the chain comes back to it. So what is discarded before that is discarded
- * safely (BAL-REP-1, BAL-REP-2). The pages in the balloon are another matter: a report neither adds nor takes one.
+ * The reporting queue (VIRTIO, "Free Page Reporting"). The device-writable buffers of a chain are ranges that the guest does
+ * not use, and does not touch until the chain is given back. A discard before that is safe (BAL-REP-1, BAL-REP-2). A report
+ * does not change which pages are in the balloon. Used on the VM's event loop.
  *
- * <p>A step of the event loop does as much as its {@link StepBudget} allows; in between, a chain may be in hand of which a
- * part is done (BAL-STEP-1).
+ * <p>A step of the event loop does as much as its {@link StepBudget} allows; in between, a chain may be in hand, done in
+ * part (BAL-STEP-1).
  */
 final class Reporting {
     private static final int INDEX_BITS = 7;
@@ -32,19 +32,19 @@ final class Reporting {
     private final LeftAlone leftAlone;
     private final StepBudget budget;
     private final DescriptorChain chain = DescriptorChain.leavingUnsharedOut();
-    /** The page of each buffer in the upper bits, and which buffer it is in the lower ones. */
+    /** The page of each buffer in the upper bits, and the buffer's index in the lower ones. */
     private final long[] order = new long[AT_ONCE];
 
-    /** What was given back for a report of this driver. Nobody tells when it uses such a page again. */
+    /** The pages given back for reports of this driver. The device cannot see when the guest uses one again. */
     private PageSet givenBack = new PageSet();
 
     private long reports;
     private long bytes;
-    /** A chain was popped and not pushed: its buffers before {@link #group} are done. */
+    /** A chain was popped and not pushed; its buffers before {@link #group} are done. */
     private boolean holding;
 
     private int group;
-    /** The buffers of the group, of which those before {@link #next} (in order of their pages) are done. */
+    /** The number of buffers in the group; those before {@link #next}, in the order of their pages, are done. */
     private int groupSize;
 
     private int next;
@@ -53,8 +53,8 @@ final class Reporting {
 
     /**
      * @param discarder null if nothing is to be discarded
-     * @param promised what is not to be discarded though it is reported (BAL-REP-4, MEM-BLK-7)
-     * @param leftAlone is told of ranges that the front-end does not share
+     * @param promised memory that is not discarded although it is reported (BAL-REP-4, MEM-BLK-7)
+     * @param leftAlone receives ranges that the front-end does not share
      * @param budget of the steps in which {@link #process} is called
      */
     Reporting(
@@ -70,7 +70,7 @@ final class Reporting {
         this.budget = budget;
     }
 
-    /** The reports acknowledged since the device was made. */
+    /** The number of reports acknowledged since the device was made. */
     long reports() {
         return reports;
     }
@@ -86,14 +86,15 @@ final class Reporting {
     }
 
     /**
-     * Takes and gives back what is available, or a part of it if that is very much. Ranges of which the front-end does not
-     * share all are left alone as a whole (BAL-REP-3).
+     * Takes and gives back available chains; only some of them if there are very many. A range of which the front-end does
+     * not share every byte is left alone as a whole (BAL-REP-3).
      *
-     * @param memory in which the buffers are
-     * @param kept true if the pages stay as they are: the guest finds its own value in free pages (poison_val is not 0), so that
-     *     they may not become zeros (BAL-POI-2), or they are still to arrive (BAL-INF-8)
-     * @return true if a chain is in hand with which the next call goes on
-     * @throws DriverFault if a chain has something to read, which no report has: the driver takes the queue for another
+     * @param memory that contains the buffers
+     * @param kept true if the pages keep their content: they are still to arrive (BAL-INF-8), or the guest finds its own
+     *     value in free pages (poison_val is not 0), so that they must not become zeros (BAL-POI-2)
+     * @return true if a chain is in hand that the next call continues
+     * @throws DriverFault if a chain has device-readable bytes, which no report has: the driver uses the queue for something
+     *     else
      */
     boolean process(Virtqueue queue, GuestMemory memory, boolean kept) {
         while (!budget.isSpent() && (holding || next(queue))) {
@@ -125,7 +126,7 @@ final class Reporting {
         return true;
     }
 
-    /** Goes on with the chain as far as the budget allows; returns true when all of it is done. */
+    /** Continues the chain as far as the budget allows; returns true when all of it is done. */
     private boolean release() {
         while (group < chain.buffers() && !budget.isSpent()) {
             if (groupSize == 0) {
@@ -140,14 +141,14 @@ final class Reporting {
                 groupSize = 0;
             }
         }
-        // Before the guest, or anybody else on the loop, can have the pages.
+        // Before the guest, or another device on the loop, can have the pages.
         if (discarder != null) {
             discarder.flush();
         }
         return group >= chain.buffers();
     }
 
-    /** Neighbours may come in any order, and are to go in one call. */
+    /** Sorts the group: neighbours may be in any order, and are to be punched in one call. */
     private void sortGroup() {
         groupSize = Math.min(AT_ONCE, chain.buffers() - group);
         next = 0;
@@ -158,7 +159,7 @@ final class Reporting {
         Arrays.sort(order, 0, groupSize);
     }
 
-    /** Goes on with the next buffer as far as the budget allows; returns true when all of it is done. */
+    /** Continues the next buffer as far as the budget allows; returns true when all of it is done. */
     private boolean releaseNext() {
         int i = group + (int) (order[next] & (AT_ONCE - 1));
         long address = chain.guestAddress(i);
@@ -193,7 +194,10 @@ final class Reporting {
         return true;
     }
 
-    /** Guest memory has changed: a chain in hand may lie elsewhere, or be gone. Then what is left of it is left alone. */
+    /**
+     * Guest memory has changed: a chain in hand may have another place, or none. In the latter case the rest of it is left
+     * alone.
+     */
     void memoryChanged(GuestMemory memory) {
         if (holding && !chain.relocate(0, memory)) {
             long left = 0;
@@ -207,10 +211,10 @@ final class Reporting {
     }
 
     /**
-     * The queue stops. A chain in hand becomes available again: it is discarded once more by the process that serves the queue next
+     * The queue stops. A chain in hand becomes available again; the process that serves the queue next discards it once more
      * (BAL-STEP-2).
      *
-     * @param completing true if the queue goes on from its position; otherwise its chains are gone
+     * @param completing true if the queue continues from its position; otherwise its chains are gone
      */
     void stopped(Virtqueue queue, boolean completing) {
         if (holding && completing) {

@@ -4,12 +4,15 @@ import org.exomem.vhostuser.memory.GuestMemory;
 import org.exomem.vhostuser.virtqueue.DescriptorChain;
 import org.exomem.vhostuser.virtqueue.Virtqueue;
 
-/** The buffers in which a driver waits for requests, the oldest first; and the chain that is popped next, which may become one. */
+/**
+ * The buffers that a driver has made available for requests, oldest first, and the chain to pop next, which may become one
+ * of them.
+ */
 final class RequestBuffers {
-    /** The most that are kept. A driver has one (FPB-REQ-1). */
+    /** The most buffers that are kept. A driver has one (FPB-REQ-1). */
     private static final int MOST = 4;
 
-    /** Those that are kept, and behind them the one to pop into. */
+    /** The kept buffers, and after them the chain to pop into. */
     private final DescriptorChain[] chains = new DescriptorChain[MOST + 1];
 
     private int held;
@@ -24,7 +27,7 @@ final class RequestBuffers {
         return held == 0;
     }
 
-    /** The one that is used first; there must be one. */
+    /** The buffer to use first; there must be one. */
     DescriptorChain first() {
         return chains[0];
     }
@@ -34,14 +37,14 @@ final class RequestBuffers {
         return chains[held];
     }
 
-    /** Takes the chain that was popped, and gives another one to pop into. */
+    /** Returns the popped chain, and uses {@code other} to pop into from now on. */
     DescriptorChain exchangeNext(DescriptorChain other) {
         DescriptorChain popped = chains[held];
         chains[held] = other;
         return popped;
     }
 
-    /** Keeps the chain that was popped last. Of one more than are kept the oldest goes back. */
+    /** Keeps the chain that was popped last. If there are too many, the oldest is given back. */
     void hold(Virtqueue queue) {
         held++;
         if (held == chains.length) {
@@ -49,7 +52,7 @@ final class RequestBuffers {
         }
     }
 
-    /** Gives the first one back with that many bytes written. */
+    /** Gives the first buffer back, with {@code length} bytes written. */
     void giveBack(Virtqueue queue, int length) {
         DescriptorChain first = chains[0];
         System.arraycopy(chains, 1, chains, 0, held - 1);
@@ -58,19 +61,19 @@ final class RequestBuffers {
         queue.push(first, length);
     }
 
-    /** Gives all back that are kept, without a request (FPB-REQ-6). */
+    /** Gives all kept buffers back without a request (FPB-REQ-6). */
     void giveAllBack(Virtqueue queue) {
         while (held > 0) {
             giveBack(queue, 0);
         }
     }
 
-    /** All are the driver's again, or were forgotten by it. */
+    /** Forgets all buffers: the driver has them again, or has forgotten them. */
     void forget() {
         held = 0;
     }
 
-    /** Finds them in memory that has changed; false if one has no place there any more. */
+    /** Finds the buffers in changed memory; false if one has no place in it any more. */
     boolean relocate(GuestMemory memory) {
         boolean all = true;
         for (int i = 0; i < held; i++) {

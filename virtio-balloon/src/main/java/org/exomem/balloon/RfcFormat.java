@@ -8,7 +8,8 @@ import org.exomem.pages.Pages;
 import org.exomem.vhostuser.virtqueue.DescriptorChain;
 
 /**
- * The messages of the proposal of March 2016, feature bit 3 as it was meant then (spec/free-page-bitmap.md, "The format of 2016").
+ * The messages of the proposal of March 2016, with its meaning of feature bit 3 (spec/free-page-bitmap.md, "The format of
+ * 2016").
  *
  * <pre>
  * request            answer
@@ -17,7 +18,8 @@ import org.exomem.vhostuser.virtqueue.DescriptorChain;
  *                    16 u8   bitmap[bitmap_bytes]
  * </pre>
  *
- * Bit n stands for page n of RAM, not of guest-physical memory: what lies behind {@code low_mem} bytes of RAM begins at 4 GiB.
+ * Bit n stands for page n of RAM, not of guest-physical memory: what lies behind {@code low_mem} bytes of RAM begins at 4
+ * GiB.
  */
 final class RfcFormat implements BitmapFormat {
     private static final int REQUEST = 8;
@@ -45,7 +47,7 @@ final class RfcFormat implements BitmapFormat {
         return REQUEST;
     }
 
-    /** FPB-RFC-2, FPB-RFC-3: an answer has no id, and says nothing that could be believed but its bitmap. */
+    /** FPB-RFC-2, FPB-RFC-3: an answer has no id, and only its bitmap is used. */
     @Override
     public BitmapMessage begin(DescriptorChain chain, BitmapChunk chunk, int openId) {
         if (chain.read(0, header) < HEADER) {

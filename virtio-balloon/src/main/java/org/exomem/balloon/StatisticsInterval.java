@@ -4,9 +4,9 @@ import java.time.Duration;
 import org.exomem.vhostuser.backend.EventLoop;
 import org.jspecify.annotations.Nullable;
 
-/** Asks for statistics again and again. */
+/** Asks for statistics periodically. Used on the VM's event loop. */
 final class StatisticsInterval {
-    /** Where the timer comes from: {@link EventLoop#schedule}. */
+    /** Schedules the timer, as {@link EventLoop#schedule}. */
     @FunctionalInterface
     interface Scheduler {
         EventLoop.Timer schedule(Duration delay, Runnable task);
@@ -26,7 +26,7 @@ final class StatisticsInterval {
         return seconds;
     }
 
-    /** @param interval in seconds; 0 asks no more. Another interval than before begins with asking at once */
+    /** @param interval in seconds; 0 stops asking. A changed interval asks at once */
     void set(int interval) {
         if (interval < 0) {
             throw new IllegalArgumentException("a statistics interval of " + interval + " s; 0 is off");

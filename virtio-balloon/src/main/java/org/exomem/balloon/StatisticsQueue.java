@@ -14,9 +14,9 @@ import org.exomem.vhostuser.virtqueue.Virtqueue;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The statistics queue (VIRTIO, "Memory Statistics"). It runs backwards: the driver's buffer holds statistics, the device
- * keeps it, and gives it back to ask for new ones (BAL-STAT-1). An entry is packed, in any order, each optional
- * (BAL-STAT-3):
+ * The statistics queue (VIRTIO, "Memory Statistics"). The driver's buffer holds statistics; the device keeps it, and gives
+ * it back to ask for new ones (BAL-STAT-1). Entries are packed, in any order, and each is optional (BAL-STAT-3). Used on the
+ * VM's event loop.
  *
  * <pre>
  *  0      2                10
@@ -28,7 +28,7 @@ import org.jspecify.annotations.Nullable;
 final class StatisticsQueue {
     private static final int ENTRY_BYTES = 10;
     private static final int VALUE_OFFSET = 2;
-    /** One entry for each tag that 16 bits can name: more would be no statistics. */
+    /** One entry for each 16-bit tag. A larger buffer does not hold statistics. */
     private static final long MOST_BYTES = ENTRY_BYTES * 65536L;
 
     private static final int ENTRIES_AT_ONCE = 32;
@@ -54,13 +54,13 @@ final class StatisticsQueue {
     private boolean holding;
     /** The driver has its buffer back and has not answered. */
     private boolean asked;
-    /** New statistics are wanted, and there was no buffer to ask with. */
+    /** New statistics are wanted, and there was no buffer to give back. */
     private boolean wanted;
 
     /**
-     * @param mayPush tells whether a buffer may be given back outside of processing
-     * @param call calls the driver for what was pushed outside of processing
-     * @param updated is told of new statistics
+     * @param mayPush true if a buffer may be given back outside of processing
+     * @param call notifies the driver of chains pushed outside of processing
+     * @param updated runs after new statistics were read
      * @param budget of the steps in which {@link #process} is called
      */
     StatisticsQueue(Predicate<Virtqueue> mayPush, Consumer<Virtqueue> call, Runnable updated, StepBudget budget) {
@@ -76,8 +76,8 @@ final class StatisticsQueue {
     }
 
     /**
-     * The queue stops. If it is to be completed the buffer goes back, and the driver makes a new one of it when it runs
-     * on. Otherwise the buffer is popped again, or the driver has forgotten it.
+     * The queue stops. If it is to be completed, the buffer is given back, and the driver makes a new one available when it
+     * continues. Otherwise the buffer is popped again, or the driver has forgotten it.
      */
     void stopped(boolean completing) {
         Virtqueue current = queue;
@@ -95,7 +95,7 @@ final class StatisticsQueue {
         wanted = false;
     }
 
-    /** Forgets what the guest said. */
+    /** Forgets the statistics. */
     void clear() {
         present = 0;
         lastUpdateSeconds = 0;
@@ -112,8 +112,8 @@ final class StatisticsQueue {
     }
 
     /**
-     * Asks for new statistics, now or as soon as the driver has given a buffer. While an answer is awaited, or no driver
-     * is there, this does nothing.
+     * Asks for new statistics, now or as soon as the driver has made a buffer available. Does nothing while an answer is
+     * awaited, or if there is no driver.
      */
     void request() {
         Virtqueue current = queue;
@@ -129,13 +129,13 @@ final class StatisticsQueue {
     }
 
     /**
-     * Takes what is available, or a part of it if that is very much, and keeps the last.
+     * Takes available buffers, only some of them if there are very many, and keeps the last.
      *
-     * @throws DriverFault if a buffer is too large to be statistics
+     * @throws DriverFault if a buffer is too large for statistics
      */
     void process(Virtqueue current) {
         while (!budget.isSpent() && current.pop(next)) {
-            // BAL-STAT-2: a driver should have one buffer here at most; with two, the older one has been read.
+            // BAL-STAT-2: a driver should make one buffer available at most; with two, the older one has been read.
             if (holding) {
                 giveBack(current);
             }
@@ -146,8 +146,7 @@ final class StatisticsQueue {
             holding = true;
             asked = false;
         }
-        // BAL-STAT-5: the buffer that was there when somebody asked may be old: it may lie there since before a
-        // reconnect.
+        // BAL-STAT-5: the buffer present when the statistics were requested may be old, even from before a reconnect.
         if (wanted && holding) {
             giveBack(current);
         }
@@ -166,13 +165,13 @@ final class StatisticsQueue {
             throw new DriverFault("a statistics buffer of " + bytes
                     + " bytes; one entry for each tag there could be has " + MOST_BYTES);
         }
-        // What is left of an entry at the end says nothing.
+        // The remainder of an entry at the end has no meaning.
         long entries = bytes / ENTRY_BYTES;
         budget.spend(StepBudget.RUN * (entries + chain.buffers()));
         if (entries == 0) {
             return;
         }
-        // The values of another driver, or of a tag that is no longer supplied, don't live on.
+        // Values of another driver, or of a tag that is no longer supplied, are dropped.
         present = 0;
         for (long entry = 0; entry < entries; entry++) {
             if (entry % ENTRIES_AT_ONCE == 0) {

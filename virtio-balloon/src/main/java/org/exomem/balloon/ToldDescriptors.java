@@ -9,15 +9,15 @@ import org.exomem.vhostuser.virtqueue.DescriptorChain;
 import org.exomem.vhostuser.virtqueue.Virtqueue;
 
 /**
- * The page descriptors that a driver has told, and the message that tells more of them (FPB-DESC-1). Bounded, whatever it sends
- * (FPB-DESC-8).
+ * The page descriptors that a driver has sent, and the message with more of them that is being read (FPB-DESC-1). Their
+ * number is bounded, whatever the driver sends (FPB-DESC-8).
  *
- * <p>They belong to one run of the driver, which is over when the device is reset (FPB-DESC-9). Front-ends stop and reset a
- * device in the same way when its VM is merely paused. So they are told to nobody while the queue does not run. When it starts where it
- * stopped, its driver has seen no reset, and they hold again.
+ * <p>They belong to one run of the driver, which ends when the device is reset (FPB-DESC-9). Front-ends stop and reset a
+ * device in the same way when its VM is only paused. So the descriptors are not available while the queue does not run. When
+ * it starts where it stopped, its driver has seen no reset, and they are valid again.
  */
 final class ToldDescriptors {
-    /** The most ranges of all messages together, and the most guards: some MiB of ours. */
+    /** The most ranges of all messages together, and the most guards: some MiB of memory. */
     static final int MOST = 1 << 16;
 
     private final StepBudget budget;
@@ -27,28 +27,28 @@ final class ToldDescriptors {
     private int guards;
     /** A message is in hand. */
     private boolean reading;
-    /** The driver has made a request buffer available: it tells no more. */
+    /** The driver has made a request buffer available, so it sends no more descriptors. */
     private boolean closed;
 
     private boolean running;
-    /** Where the queue stopped; of no meaning while nothing is told. */
+    /** Where the queue stopped; without meaning while there are no descriptors. */
     private int usedPosition;
 
     ToldDescriptors(StepBudget budget) {
         this.budget = budget;
     }
 
-    /** What the driver that is there has told, each message an element; empty if none is there. */
+    /** The descriptors of the present driver, one element for each message; empty if there is none. */
     List<PageDescriptors> descriptors() {
         return running ? List.copyOf(told) : List.of();
     }
 
-    /** The bytes of memory of whose pages the descriptors were told, as often as they were; 2^63 - 1 if it is more. */
+    /** The bytes of memory that the descriptors cover, counted as often as they were sent; 2^63 - 1 if it is more. */
     long bytes() {
         long bytes = 0;
         for (PageDescriptors descriptors : descriptors()) {
             for (PageDescriptors.Range range : descriptors.ranges()) {
-                // Ranges may overlap, but none is of 2^64 bytes and more than that.
+                // Ranges may overlap, so the sum may exceed a long although no range does.
                 bytes = sumOrMost(bytes, range.pages(), descriptors.pageShift());
             }
         }
@@ -62,7 +62,7 @@ final class ToldDescriptors {
     /**
      * Begins with a message.
      *
-     * @return false if it does not count: it is malformed, comes too late, or has more than may be kept
+     * @return false if it does not count: it is malformed, arrives too late, or has more entries than may be kept
      */
     boolean begin(DescriptorChain chain) {
         budget.spend((long) StepBudget.CALL + chain.buffers());
@@ -72,7 +72,7 @@ final class ToldDescriptors {
         return reading;
     }
 
-    /** True while a message is in hand of which {@link #readSome} is to read more. */
+    /** True while a message is in hand that {@link #readSome} is to read on. */
     boolean isReading() {
         return reading;
     }
@@ -80,10 +80,10 @@ final class ToldDescriptors {
     /**
      * Reads a part of the message in hand.
      *
-     * @return false if it is malformed; then it is not in hand any more
+     * @return false if it is malformed; it is then dropped
      */
     boolean readSome(DescriptorChain chain) {
-        // Also timed: a guest boots when this code has seldom run, and it is many times slower then.
+        // Time is measured too: this code has seldom run when a guest boots, and is many times slower then.
         long start = budget.now();
         boolean wellFormed = message.isWhole() || readOn(chain);
         if (!wellFormed) {
@@ -103,7 +103,7 @@ final class ToldDescriptors {
 
     private void keep() {
         PageDescriptors descriptors = message.descriptors();
-        // Without a range it says nothing, and of such there may be any number.
+        // A message without a range has no effect, and there may be any number of them.
         if (!descriptors.ranges().isEmpty()) {
             told.add(descriptors);
             ranges += descriptors.ranges().size();
@@ -130,7 +130,7 @@ final class ToldDescriptors {
         running = true;
     }
 
-    /** The queue stops; all was given back that is. */
+    /** The queue stops; the caller has given chains back. */
     void stopped(Virtqueue queue) {
         drop();
         running = false;

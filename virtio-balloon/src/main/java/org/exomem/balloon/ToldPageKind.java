@@ -1,13 +1,13 @@
 package org.exomem.balloon;
 
-/** What a guest's driver has told of pages, as {@link VirtioBalloon#told} gives it. */
+/** What a guest's driver has told the device about pages, for {@link VirtioBalloon#told}. */
 public enum ToldPageKind {
     /** It is in the balloon. */
     BALLOONED,
-    /** It was hinted in the session that runs, or has stopped and is not done. */
+    /** It was hinted in a session that runs, or that has stopped and is not done. */
     HINTED,
-    /** It was free in the last answer to a request for free pages; the guest may have used it since. */
+    /** It was free in the last answer to a request for free pages. The guest may have used it since. */
     FREE,
-    /** It was reported free by this driver, and given back to the host; the guest may have used it since. */
+    /** This driver reported it free, and it was given back to the host. The guest may have used it since. */
     REPORTED
 }

@@ -10,11 +10,11 @@ import org.exomem.vhostuser.memory.GuestMemory;
 import org.exomem.vhostuser.memory.MemoryRegion;
 
 /**
- * The pages that a driver told to be free in its answer to one request: a set of those that the front-end shares, of 32 KiB for each GiB
- * (FPB-LIM-1), and their way to the page feed.
+ * The pages that a driver said to be free in its answer to one request: a set of those that the front-end shares, of 32 KiB
+ * for each GiB (FPB-LIM-1). Sends them to the page feed.
  */
 final class ToldPages {
-    /** The most pages that are told in one go: 4 GiB. */
+    /** The most pages sent in one message: 4 GiB. */
     private static final long AT_ONCE = 1L << 20;
 
     private final PageFeed feed;
@@ -25,11 +25,11 @@ final class ToldPages {
     private int session;
     private boolean silent;
 
-    /** Of the run that came last, what is not told yet. */
+    /** The last run: the part that was not sent yet. */
     private long nextPage;
 
     private long leftPages;
-    /** Pages of 64 neighbours of which the feed has not been told. */
+    /** Pages in groups of 64 neighbours that were not sent to the feed yet. */
     private long wordFirst;
 
     private long wordMask;
@@ -41,9 +41,9 @@ final class ToldPages {
     }
 
     /**
-     * Nothing is told any more, and a session begins.
+     * Empties the set and begins a session.
      *
-     * @param quietly the feed hears nothing of it (FPB-BIT-6)
+     * @param quietly nothing is sent to the feed (FPB-BIT-6)
      */
     void begin(int id, boolean quietly) {
         pages = new PageSet();
@@ -74,23 +74,23 @@ final class ToldPages {
         return pages.copy(gib);
     }
 
-    /** Counts blocks in a GiB more; false if all are counted. */
+    /** Counts the blocks of one more GiB; false if all are counted. */
     boolean countBlocks() {
         return blocks.countNext(pages);
     }
 
-    /** As {@link BlockSizes#bytes}. */
+    /** See {@link BlockSizes#bytes}. */
     List<Long> blockBytes() {
         return blocks.bytes();
     }
 
-    /** Takes a run of pages, of which {@link #tellSome} tells. */
+    /** Takes a run of pages, which {@link #tellSome} sends. */
     void take(long first, long count) {
         nextPage = first;
         leftPages = count;
     }
 
-    /** Takes some of 64 pages; tells of them at once if all 64 are the guest's. */
+    /** Takes some of 64 pages: all together if the front-end shares all 64, otherwise one by one. */
     void takeMask(long first, long mask, GuestMemory memory) {
         budget.spend(StepBudget.RUN);
         MemoryRegion region = first < PageSet.LIMIT - BitWords.WORD ? memory.find(Pages.bytes(first)) : null;
@@ -114,17 +114,17 @@ final class ToldPages {
         }
     }
 
-    /** What is left of a run is forgotten. */
+    /** Forgets the rest of the run. */
     void drop() {
         leftPages = 0;
     }
 
-    /** True if there is something left of the run that was taken last. */
+    /** True if a part of the last run was not sent. */
     boolean isTelling() {
         return leftPages > 0;
     }
 
-    /** Tells a part of the run that was taken last. */
+    /** Sends a part of the last run. */
     void tellSome(GuestMemory memory) {
         budget.spend(StepBudget.RUN);
         MemoryRegion region = memory.findFrom(Pages.bytes(nextPage));
@@ -179,7 +179,7 @@ final class ToldPages {
         }
     }
 
-    /** Tells the feed of what waits for neighbours. */
+    /** Sends the pages that wait for neighbours. */
     void flush() {
         if (wordMask != 0) {
             feed.offerHinted(session, wordFirst, wordMask);

@@ -23,15 +23,15 @@ import org.exomem.vhostuser.virtqueue.Virtqueue;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A memory balloon (VIRTIO, "Traditional Memory Balloon Device"): takes memory of its guest when {@link #setNumPages} asks
- * the driver for it, and learns which pages the guest does not use. Every method belongs on the event loop of its VM. All
- * pages have 4096 bytes, whatever pages guest and host use.
+ * A memory balloon (VIRTIO, "Traditional Memory Balloon Device"). It asks the driver for guest memory ({@link
+ * #setNumPages}), and learns which pages the guest does not use. Call every method on the event loop of its VM. All pages
+ * have 4096 bytes, whatever pages guest and host use.
  *
- * <p>The object outlives front-ends and guests. What the operator wishes stays: {@link #numPages}, the statistics
- * interval. What belongs to a run of the guest's driver goes with it: {@link #actual}, the pages in the balloon,
- * poison_val, the hint session, statistics. A guest reboots and loads its driver anew without anybody telling a device so
- * reliably; {@link BalloonedPages} has the rule by which a new run of the driver is told from one that goes on after a
- * pause or over a reconnect.
+ * <p>The object outlives front-ends and guests. The operator's settings stay: {@link #numPages} and the statistics interval.
+ * The rest belongs to one run of the guest's driver and ends with it: {@link #actual}, the pages in the balloon, poison_val,
+ * the hint session, statistics. A device is not notified reliably when a guest reboots or loads its driver anew. {@link
+ * BalloonedPages} has the rule that distinguishes a new run of the driver from one that continues after a pause or a
+ * reconnect.
  */
 public final class VirtioBalloon implements VhostUserDevice {
     private static final long[] NOTHING_TOLD = {};
@@ -55,33 +55,33 @@ public final class VirtioBalloon implements VhostUserDevice {
     private final KeptBalloon kept;
     private final StoredNumber numPages;
     private final BalloonState state;
-    /** What each running queue is for, fixed when it starts; null for one that does not run or has no purpose. */
+    /** The role of each running queue, fixed when it starts; null for a queue that does not run or has no role. */
     private final @Nullable QueueRole[] roles = new QueueRole[MAX_QUEUES];
 
     private int runningQueues;
     private @Nullable DeviceLink link;
     private @Nullable Inflation inflation;
     private long features;
-    /** The config space has changed and the driver could not be told. */
+    /** The config space has changed and the driver could not be notified. */
     private boolean configUntold;
 
     /**
      * @param options what to offer
-     * @param listener is told what the driver does
-     * @param feed is told which pages the guest does not use
+     * @param listener receives what the driver does
+     * @param feed receives which pages the guest does not use
      * @param loop the event loop of the VM
      */
     public VirtioBalloon(BalloonOptions options, BalloonListener listener, PageFeed feed, EventLoop loop) {
         this(options, KeptBalloon.ofHeap(), listener, feed, loop);
     }
 
-    /** @param kept what is known of the balloon from before; it must not be used by anybody else */
+    /** @param kept the balloon's state from before; used by this device only */
     public VirtioBalloon(
             BalloonOptions options, KeptBalloon kept, BalloonListener listener, PageFeed feed, EventLoop loop) {
         this(options, kept, listener, feed, new PromisedMemory(), loop);
     }
 
-    /** @param promised memory that is not given back to the host for being reported (BAL-REP-4) */
+    /** @param promised memory that is not given back to the host although it is reported (BAL-REP-4) */
     public VirtioBalloon(
             BalloonOptions options,
             KeptBalloon kept,
@@ -118,9 +118,9 @@ public final class VirtioBalloon implements VhostUserDevice {
     }
 
     /**
-     * Asks the driver for a balloon of this size; it comes there when it can.
+     * Asks the driver for a balloon of this size. The driver reaches it when it can.
      *
-     * @param wanted pages of 4096 bytes, 0 to {@link #MAX_PAGES}
+     * @param wanted in pages of 4096 bytes, 0 to {@link #MAX_PAGES}
      */
     public void setNumPages(long wanted) {
         if (wanted < 0 || wanted > MAX_PAGES) {
@@ -131,21 +131,21 @@ public final class VirtioBalloon implements VhostUserDevice {
         configChanged();
     }
 
-    /** The size that is asked for, in pages of 4096 bytes. */
+    /** The requested size, in pages of 4096 bytes. */
     public long numPages() {
         return Integer.toUnsignedLong(numPages.get());
     }
 
     /**
-     * The size of the balloon as the driver last wrote it into the config space, in pages of 4096 bytes. Nothing else
-     * depends on it: some drivers write it late or never. {@link #pagesInBalloon} is what the device saw.
+     * The size of the balloon that the driver last wrote into the config space, in pages of 4096 bytes. Nothing else depends
+     * on it: some drivers write it late or never. {@link #pagesInBalloon} is the device's own count.
      */
     public long actual() {
         // BAL-CFG-2: whenever the driver wrote it.
         return Integer.toUnsignedLong(driverFields.actual());
     }
 
-    /** The pages that the driver has put in and not taken out, of 4096 bytes. */
+    /** The number of 4096-byte pages that the driver has put in and not taken out. */
     public long pagesInBalloon() {
         return pages.count();
     }
@@ -155,37 +155,40 @@ public final class VirtioBalloon implements VhostUserDevice {
         return link == null ? 0 : link.memory().size();
     }
 
-    /** The bytes of them in a range of guest addresses below 2^63. */
+    /** The bytes of shared memory in a range of guest addresses below 2^63. */
     public long guestMemoryBytes(long address, long length) {
         return link == null ? 0 : link.memory().sizeWithin(address, length);
     }
 
-    /** The memory that the connected front-end shares, mapped as long as it stays so; none if nobody is connected. */
+    /**
+     * The memory that the connected front-end shares; it stays mapped while it is shared. Empty if no front-end is
+     * connected.
+     */
     public List<MemoryRegion> sharedMemory() {
         return link == null ? List.of() : link.memory().regions();
     }
 
-    /** All feature bits that the driver acknowledged, the transport's too; 0 if no front-end is connected. */
+    /** All feature bits that the driver acknowledged, including the transport's; 0 if no front-end is connected. */
     public long acknowledgedFeatures() {
         return features;
     }
 
-    /** What the guest last said of its memory. */
+    /** The last statistics of the guest's memory. */
     public BalloonStatistics statistics() {
         return statistics.statistics();
     }
 
-    /** Asks for statistics at once if the interval is new, and then again and again; 0 asks no more. */
+    /** Sets the interval in seconds at which statistics are requested; a changed interval asks at once, 0 stops asking. */
     public void setStatisticsInterval(int seconds) {
         statisticsInterval.set(seconds);
     }
 
-    /** Seconds between two questions for statistics; 0 if none are asked. */
+    /** The seconds between two requests for statistics; 0 if there are none. */
     public int statisticsInterval() {
         return statisticsInterval.seconds();
     }
 
-    /** Asks for statistics now. Nothing happens if no driver is there, or one has not yet answered. */
+    /** Asks for statistics now. Does nothing if there is no driver, or while an answer is awaited. */
     public void requestStatistics() {
         statistics.request();
     }
@@ -193,11 +196,11 @@ public final class VirtioBalloon implements VhostUserDevice {
     /**
      * Asks the driver for hints, under a new command id; a session under way is replaced.
      *
-     * @throws IllegalStateException if there is no driver that could give any; says why
+     * @throws IllegalStateException if no driver can give hints, with the reason
      */
     public void startHinting() {
         if (link == null) {
-            throw new IllegalStateException("no front-end is connected, so there is no guest to give hints");
+            throw new IllegalStateException("no VMM is connected, so there is no guest to give hints");
         }
         if (isOfRfc() || (features & BalloonFeatures.FREE_PAGE_HINT) == 0) {
             throw new IllegalStateException("free page hinting is not negotiated: "
@@ -214,20 +217,20 @@ public final class VirtioBalloon implements VhostUserDevice {
         changeHinting(Hinting::stop);
     }
 
-    /** Lets the driver use the hinted pages again; ends a session that is under way. */
+    /** Lets the driver use the hinted pages again; ends a session under way. */
     public void finishHinting() {
         changeHinting(Hinting::finish);
     }
 
     /**
-     * Asks the driver which pages are free, under a new id; a request under way ends. The driver gets it when it has a buffer for it.
-     * The page feed is told of a hint session of that id.
+     * Asks the driver which pages are free, under a new id; a request under way ends. The request is sent when the driver
+     * has made a buffer available for it. The page feed receives a hint session with that id.
      *
-     * @throws IllegalStateException if there is no driver that could answer; says why
+     * @throws IllegalStateException if no driver can answer, with the reason
      */
     public void askForFreePages(BitmapRequest request) {
         if (link == null) {
-            throw new IllegalStateException("no front-end is connected, so there is no guest to ask");
+            throw new IllegalStateException("no VMM is connected, so there is no guest to ask");
         }
         if (!givesBitmaps()) {
             throw new IllegalStateException("free page bitmaps are not negotiated: "
@@ -242,7 +245,7 @@ public final class VirtioBalloon implements VhostUserDevice {
         bitmap.ask(request, (features & BalloonFeatures.PAGE_POISON) != 0);
     }
 
-    /** True if the driver has agreed to answer with bitmaps, in whichever format. */
+    /** True if the driver has agreed to answer with bitmaps, in either format. */
     public boolean givesBitmaps() {
         long feature = isOfRfc() ? BalloonFeatures.GET_FREE_PAGES : BalloonFeatures.FREE_PAGE_BITMAP;
         return (features & feature) != 0 && options.freePages() != FreePageRequests.OFF;
@@ -252,33 +255,33 @@ public final class VirtioBalloon implements VhostUserDevice {
         return options.freePages() == FreePageRequests.RFC;
     }
 
-    /** What a queue is for. In the format of 2016 the free page queue carries bitmaps (FPB-RFC-1). */
+    /** The role of a queue. In the format of 2016 the free page queue carries bitmaps (FPB-RFC-1). */
     private @Nullable QueueRole roleOf(int index) {
         QueueRole role = QueueRole.of(index, features);
         return isOfRfc() && role == QueueRole.FREE_PAGES ? QueueRole.BITMAP : role;
     }
 
-    /** Wants no more of the answer; nothing happens if there is no request. */
+    /** Ends the request for free pages, if any. */
     public void cancelFreePages() {
         bitmap.cancel();
     }
 
-    /** What has come of the last request for free pages. */
+    /** The state and result of the last request for free pages. */
     public BitmapAnswer freePageBitmap() {
         return bitmap.answer();
     }
 
     /**
-     * The page descriptors that the guest's driver has told since its last reset, each message an element (FPB-DESC-1). Empty if
-     * there are none, if the guest expects free pages to keep what they hold (FPB-DESC-10), and while the bitmap queue does not run:
-     * front-ends stop it in the same way for a guest that is paused and for one that is reset. So ask before
-     * the guest is paused or the device unplugged; what was returned holds until the guest's machine is reset (FPB-DESC-12).
+     * The page descriptors that the guest's driver has sent since its last reset, one element for each message (FPB-DESC-1).
+     * Empty if there are none, if the guest expects free pages to keep their content (FPB-DESC-10), and while the bitmap
+     * queue does not run: front-ends stop it in the same way for a paused guest and for a reset one. So call this before the
+     * guest is paused or the device unplugged. The result is valid until the guest's machine is reset (FPB-DESC-12).
      */
     public List<PageDescriptors> pageDescriptors() {
         return (features & BalloonFeatures.PAGE_POISON) != 0 ? List.of() : bitmap.descriptors();
     }
 
-    /** What is known of free page hinting and reporting. */
+    /** The state of free page hinting and reporting. */
     public FreePages freePages() {
         return new FreePages(
                 hinting.state(),
@@ -291,10 +294,11 @@ public final class VirtioBalloon implements VhostUserDevice {
     }
 
     /**
-     * Copies what the driver has told of the pages of a GiB. On the event loop; some 5 us' work.
+     * What the driver has told the device about the pages of a GiB. On the event loop; takes some 5 us.
      *
-     * @param gib the GiB's number, from guest address 0 on
-     * @return a bit for each page, in {@link PageSet#CHUNK_WORDS} words of 64; empty if nothing was told of any
+     * @param gib the number of the GiB, from guest address 0 on
+     * @return a bit for each page of 4096 bytes, in {@link PageSet#CHUNK_WORDS} words of 64, as a copy; empty if no bit is
+     *     set
      */
     public long[] told(ToldPageKind kind, int gib) {
         return switch (kind) {
@@ -367,7 +371,7 @@ public final class VirtioBalloon implements VhostUserDevice {
         if (runningQueues == 0) {
             driverFields.firstQueueStarts();
         }
-        // BAL-FEAT-1: what a queue is for follows from what was negotiated.
+        // BAL-FEAT-1: the role of a queue depends on the negotiated features.
         QueueRole role = roleOf(queue.index());
         roles[queue.index()] = role;
         runningQueues |= 1 << queue.index();
@@ -384,7 +388,7 @@ public final class VirtioBalloon implements VhostUserDevice {
             case DEFLATE, REPORTING -> {}
             case null -> {}
         }
-        // A driver that starts reads the config space; one that goes on has to be told.
+        // A driver that starts reads the config space; one that continues must be notified.
         if (configUntold && run != DriverRun.NEW) {
             configChanged();
         }
@@ -417,9 +421,8 @@ public final class VirtioBalloon implements VhostUserDevice {
         budget.begin();
         try {
             DeviceLink to = Objects.requireNonNull(link);
-            // BAL-STEP-1: the loop does everything else that waits before it goes on with the chains in hand. The
-            // session goes on with those that
-            // wait until memory was given back.
+            // BAL-STEP-1: the loop does everything else that waits before it continues the chains in hand. The session
+            // continues those that wait until memory was given back.
             if (serve(queue) && !to.memory().isDiscarding()) {
                 to.processAgain(queue);
             }
@@ -428,7 +431,7 @@ public final class VirtioBalloon implements VhostUserDevice {
         }
     }
 
-    /** Returns true if chains are in hand with which the next step goes on. */
+    /** Returns true if chains are in hand that the next step continues. */
     private boolean serve(Virtqueue queue) {
         return switch (roles[queue.index()]) {
             case INFLATE, DEFLATE -> servePages(queue);
@@ -451,7 +454,8 @@ public final class VirtioBalloon implements VhostUserDevice {
 
     private boolean report(Virtqueue queue) {
         GuestMemory memory = Objects.requireNonNull(link).memory();
-        // BAL-POI-2, BAL-INF-8; a guest that finds its own value in free pages may count on it also where that is 0.
+        // BAL-POI-2, BAL-INF-8. A guest that finds its own value in free pages may rely on it, also where that value
+        // is 0.
         boolean kept = driverFields.isPoisoned()
                 || memory.isArriving()
                 || (features & BalloonFeatures.PAGE_POISON) != 0 && !memory.discardsToZeros();
@@ -536,7 +540,7 @@ public final class VirtioBalloon implements VhostUserDevice {
     @Override
     public void disconnected() {
         reset();
-        // Another guest may come next, at any position of the queue.
+        // Another guest may follow, at any position of the queue.
         bitmap.driverGone();
         features = 0;
         inflation = null;
@@ -577,7 +581,7 @@ public final class VirtioBalloon implements VhostUserDevice {
         configUntold |= hinting.configValue() != before;
     }
 
-    /** BAL-CFG-3: the driver is told, or will be when it goes on. */
+    /** BAL-CFG-3: notifies the driver now, or when it continues. */
     private void configChanged() {
         configUntold = link == null || runningQueues == 0;
         if (link != null && runningQueues != 0) {

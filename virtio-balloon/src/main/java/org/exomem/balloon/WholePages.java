@@ -2,7 +2,7 @@ package org.exomem.balloon;
 
 import org.exomem.pages.Pages;
 
-/** The pages of 4096 bytes that lie wholly in a range of guest addresses. */
+/** The 4096-byte pages that are wholly in a range of guest addresses. */
 final class WholePages {
     private WholePages() {}
 
@@ -11,7 +11,7 @@ final class WholePages {
         return Pages.ceil(address);
     }
 
-    /** How many whole pages a range has. */
+    /** The number of whole pages in a range. */
     static long count(long address, long length) {
         return Math.max(0, Pages.floor(address + length) - first(address));
     }

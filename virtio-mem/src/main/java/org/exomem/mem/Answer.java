@@ -4,9 +4,9 @@ package org.exomem.mem;
 enum Answer {
     /** Done. */
     ACK(0),
-    /** Not now, and not before the requested size changes. */
+    /** Refused, and refused again until the requested size changes. */
     NACK(1),
-    /** Not now; the driver may try again. */
+    /** Refused for now; the driver may try again. */
     BUSY(2),
     /** The request breaks a rule. */
     ERROR(3);
@@ -17,7 +17,7 @@ enum Answer {
         this.number = number;
     }
 
-    /** The number that stands for it in a response. */
+    /** The number of the response type. */
     int number() {
         return number;
     }

@@ -12,7 +12,7 @@ final class BlockBacking {
         this.plan = plan;
     }
 
-    /** True if the blocks lie in memory that is shared, on pages no larger than a block. */
+    /** True if the front-end shares the memory of these blocks, on pages no larger than a block. */
     boolean covers(GuestMemory memory, long first, long count) {
         long address = plan.address() + first * plan.blockSize();
         long end = address + count * plan.blockSize();
@@ -26,7 +26,7 @@ final class BlockBacking {
         return true;
     }
 
-    /** Why not all blocks of the region can be used with this memory, for the operator; null if they can. */
+    /** Why some blocks of the region cannot be used with this memory, for the operator; null if all can. */
     @Nullable
     String missing(GuestMemory memory) {
         long address = plan.address();

@@ -8,9 +8,9 @@ import org.exomem.vhostuser.memory.GuestMemory;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Carries changes of blocks out, so that at whatever instant this process ends the one that takes over knows what the
- * driver has been told (STA-MEM-1): {@link LastChange} is noted, then host memory changes (MEM-BLK-2, MEM-BLK-5), then the map,
- * and then the driver is answered (MEM-RESP-2). Host memory takes several steps of the event loop where it is much:
+ * Changes the state of blocks. At whatever instant this process ends, the process that takes over knows what the driver has
+ * been told (STA-MEM-1). The order: {@link LastChange} is noted, then host memory changes (MEM-BLK-2, MEM-BLK-5), then the
+ * map, and then the driver is answered (MEM-RESP-2). Much host memory takes several steps of the VM's event loop:
  *
  * <pre>
  *   IDLE -- begin --> CARRYING OUT -- all of host memory has changed: the map changes ------> IDLE
@@ -20,11 +20,11 @@ import org.jspecify.annotations.Nullable;
  *                          +-- the host has no more to allocate --> UNDOING (what was allocated is given back)
  * </pre>
  *
- * <p>A process that takes over finds a change that may have been carried out in part, and that the driver may have been
- * answered or not. It finishes it in the map (STA-MEM-2). If the driver's first request then is the same once more, at the
- * same place of the used ring, it was not answered; the change is carried out again as if for the first time, so that it can
- * still fail (STA-MEM-3). Otherwise it was answered, and host memory had changed before, or the driver is gone, and unplugged
- * memory is emptied for the next one.
+ * <p>A process that takes over finds the last change, perhaps carried out in part, perhaps not answered. It finishes the
+ * change in the map (STA-MEM-2). If the driver's first request repeats the change, at the same place of the used ring, the
+ * change was not answered. It is then carried out again as if for the first time, so that it can still fail (STA-MEM-3).
+ * Otherwise either it was answered, and host memory had changed before; or the driver is gone, and unplugged memory is
+ * emptied for the next one.
  */
 final class BlockChanges {
     private final KeptBlocks kept;
@@ -33,14 +33,14 @@ final class BlockChanges {
     private final BlockBacking backing;
     private final LastChange last;
     private final boolean preallocate;
-    /** Made once: one for each request would be allocated on its way. */
+    /** Made once, to avoid an allocation for each request. */
     private final PageFeed.Listener changes;
 
     private final PageFeed feed;
     private final HostWork work;
-    /** The first request after taking over may be the last one once more, for which the driver was not answered. */
+    /** After taking over, the first request may be the last one again, which was not answered. */
     private boolean mayBeRepeated;
-    /** The change under way, or null; its blocks. */
+    /** The change under way, or null. The blocks follow. */
     private @Nullable RequestType underWay;
 
     private long first;
@@ -50,7 +50,7 @@ final class BlockChanges {
 
     private @Nullable BlockGuard guard;
 
-    /** @param feed is told of each change before the driver is answered */
+    /** @param feed receives each change before the driver is answered */
     BlockChanges(KeptBlocks kept, boolean preallocate, PageFeed feed) {
         this.feed = feed;
         this.changes = feed::offer;
@@ -75,33 +75,37 @@ final class BlockChanges {
         }
     }
 
-    /** True if the blocks lie in memory that is shared, on pages no larger than a block. */
+    /** See {@link BlockBacking#covers}. */
     boolean covers(GuestMemory memory, long firstBlock, long blockCount) {
         return backing.covers(memory, firstBlock, blockCount);
     }
 
-    /** Why blocks of the region can't be used with this memory, for the operator; null if all can. */
+    /** See {@link BlockBacking#missing}. */
     @Nullable
     String missing(GuestMemory memory) {
         return backing.missing(memory);
     }
 
     /**
-     * True if a request is the one that was begun before this process took over, and is to be carried out whatever the
-     * state of its blocks.
+     * True if a request is the one that was begun before this process took over. It is then carried out whatever the state
+     * of its blocks.
      *
-     * @param position where in the used ring it will be answered: there the driver can't have an answer yet
+     * @param position where in the used ring it will be answered; the driver cannot have an answer there yet
      */
     boolean isRepeated(@Nullable RequestType type, long firstBlock, long blockCount, int position) {
         return mayBeRepeated && type != null && last.is(type, firstBlock, blockCount, position);
     }
 
-    /** A request has come: none that follows can be the one that was begun before this process took over. */
+    /** A request has arrived. No later one can be the one that was begun before this process took over. */
     void expectNoRepetition() {
         mayBeRepeated = false;
     }
 
-    /** From now on unplugged blocks are guarded by this, which stands; by nobody if it is null (MEM-GUARD). */
+    /**
+     * Unplugged blocks are guarded by this from now on (MEM-GUARD); by nothing if it is null.
+     *
+     * @param by has begun to guard
+     */
     void guardWith(@Nullable BlockGuard by) {
         guard = by;
         if (by != null && underWay == RequestType.UNPLUG) {
@@ -118,7 +122,7 @@ final class BlockChanges {
         }
     }
 
-    /** What is plugged was changed without a request. */
+    /** The map was changed without a request. */
     void guardUnplugged() {
         if (guard != null) {
             guard.follow();
@@ -131,7 +135,7 @@ final class BlockChanges {
     }
 
     /**
-     * Begins to plug or unplug; {@link #goOn} does it.
+     * Begins to plug or unplug; {@link #goOn} does the work.
      *
      * @param type not STATE; the range is ignored for UNPLUG_ALL
      * @param position where in the used ring the request will be answered
@@ -148,7 +152,7 @@ final class BlockChanges {
                 guard(first, count);
                 work.discard(first, count);
             }
-            // Of all blocks: the map may not know which were plugged.
+            // All blocks: the map may not know which were plugged.
             case UNPLUG_ALL -> {
                 guardAll();
                 work.discard(0, plan.blocks());
@@ -157,7 +161,7 @@ final class BlockChanges {
         }
     }
 
-    /** MEM-GUARD-2: before it is emptied, or it could be filled again in between. */
+    /** MEM-GUARD-2: before the blocks are emptied. Otherwise they could be filled again in between. */
     private void guard(long firstBlock, long blockCount) {
         if (guard != null) {
             guard.enter(firstBlock, blockCount);
@@ -183,10 +187,10 @@ final class BlockChanges {
     }
 
     /**
-     * Goes on with the change as far as the budget of this step allows.
+     * Continues the change as far as the budget of this step allows.
      *
      * @return true when it is carried out
-     * @throws LinuxException if the host refuses; the map is as if the change had not been begun (MEM-REQ-6, MEM-REQ-8)
+     * @throws LinuxException if the host refuses; the map is then as before the change (MEM-REQ-6, MEM-REQ-8)
      */
     boolean goOn(GuestMemory memory, StepBudget budget) throws LinuxException {
         try {
@@ -195,7 +199,7 @@ final class BlockChanges {
             }
         } catch (LinuxException e) {
             if (underWay == RequestType.PLUG && failure == null) {
-                // What was allocated before goes back, a piece at a time as well.
+                // What was allocated is given back, also a piece at a time.
                 failure = e;
                 work.discard(first, count);
                 return false;
@@ -235,8 +239,8 @@ final class BlockChanges {
     }
 
     /**
-     * Gives up the change under way, if there is one: no block changes its state. What was allocated for a PLUG is emptied
-     * with all other unplugged memory, before the queue runs again.
+     * Abandons the change under way, if any: no block changes its state. Memory allocated for a PLUG is emptied with all
+     * other unplugged memory, before the queue runs again.
      */
     void abandon() {
         RequestType type = underWay;
@@ -264,14 +268,14 @@ final class BlockChanges {
         last.forget();
     }
 
-    /** All memory was emptied, whatever was known of it. */
+    /** All blocks were emptied, whatever the map says of them. */
     void nothingIsPlugged() {
         blocks.clear();
         tell(changes, 0, blocks.blocks(), false);
         kept.keepKnown();
     }
 
-    /** From now on the map tells of every plugged block. */
+    /** From now on the map covers every plugged block. */
     void keepKnown() {
         if (!kept.isKnown()) {
             kept.keepKnown();
@@ -280,7 +284,8 @@ final class BlockChanges {
     }
 
     /**
-     * A replay of the state of all blocks, if it is known: a driver that the device does not know may have plugged anything.
+     * A replay of the state of all blocks, if it is known. A driver that started before the device knew of it may have
+     * plugged anything.
      */
     StateReplay replay() {
         return new StateReplay() {
@@ -309,7 +314,7 @@ final class BlockChanges {
                 blockCount * plan.blockSize());
     }
 
-    /** No request was the last: or a process that takes over would carry that out once more. */
+    /** Forgets the last change. Otherwise a process that takes over would carry it out once more. */
     void forget() {
         last.forget();
         mayBeRepeated = false;

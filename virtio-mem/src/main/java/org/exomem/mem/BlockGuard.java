@@ -10,8 +10,8 @@ import org.exomem.vhostuser.memory.GuestMemory;
 import org.exomem.vhostuser.memory.MemoryRegion;
 
 /**
- * Keeps unplugged blocks from becoming memory (MEM-GUARD): whoever touches one in the address space of the VMM waits for a page
- * from here. It is given zeros, which are taken back soon after. Belongs to the event loop of the VM.
+ * Keeps unplugged blocks from taking host memory for long (MEM-GUARD). A thread that touches one in the VMM's address space
+ * waits for a page from this class. It receives zeros, and the page is taken back soon after. Used on the VM's event loop.
  *
  * <pre>
  *  unplugged, no page --read--> zeros to read --write--> told ---+
@@ -21,54 +21,57 @@ import org.exomem.vhostuser.memory.MemoryRegion;
  *    +-------- taken back ---------------------------------------+
  * </pre>
  *
- * <p>A page stays for at least {@link #LEAST_MILLIS}, as a page that were taken back at once could be gone before the processor
- * that asked for it has used it, again and again.
+ * <p>A page stays for at least {@link #LEAST_MILLIS}. If it were taken back at once, it could be gone before the processor
+ * that touched it has used it, again and again.
  */
 public final class BlockGuard implements AutoCloseable {
-    /** How long a page stays at least before it is taken back; {@link #takeBack} is to be called so often. */
+    /** The shortest time in ms that a page stays; {@link #takeBack} is to be called at this interval. */
     public static final long LEAST_MILLIS = 10;
 
-    /** The most pages that unplugged blocks may have at any time: 16 MiB (MEM-GUARD-5). */
+    /** The most pages that unplugged blocks have at any time: 16 MiB (MEM-GUARD-5). */
     static final int MOST_PAGES = 4096;
 
-    /** The most runs of unplugged blocks: each splits the VMM's mappings, of which the kernel allows 65530 (MEM-GUARD-8). */
+    /**
+     * The most runs of unplugged blocks. Each run splits the VMM's mappings, and the kernel allows 65530 of them
+     * (MEM-GUARD-8).
+     */
     static final long MOST_RUNS = 4096;
 
-    /** Pages that are taken back in one step of the event loop. */
+    /** The pages taken back in one step of the event loop. */
     private static final int AT_ONCE = 1024;
 
     private static final long PAGE = SharedFile.SMALL_PAGE;
 
     /**
-     * Where the VMM has a part of the guest's memory.
+     * A part of the guest's memory in the VMM's address space.
      *
-     * @param guestAddress of the first byte
-     * @param vmmAddress of the same byte in the VMM's address space
-     * @param length bytes
+     * @param guestAddress guest-physical address of the first byte
+     * @param vmmAddress address of the same byte in the VMM's address space
+     * @param length in bytes
      */
     public record Stretch(long guestAddress, long vmmAddress, long length) {}
 
-    /** Is told of touches, on the event loop. */
+    /** Receives touches of unplugged blocks, on the VM's event loop. */
     public interface Listener {
         /**
-         * An unplugged block is read.
+         * An unplugged block was read.
          *
-         * @param guestAddress that was touched
+         * @param guestAddress the touched address
          */
         void read(long guestAddress);
 
         /**
-         * An unplugged block is written; what is written is lost.
+         * An unplugged block was written; the data written is lost.
          *
-         * @param guestAddress that was touched
-         * @return true to have whoever writes wait until {@link BlockGuard#goOn}
+         * @param guestAddress the touched address
+         * @return true to hold the writing thread until {@link BlockGuard#goOn}
          */
         boolean written(long guestAddress);
 
         /**
          * Nothing is guarded any more.
          *
-         * @param why EBUSY if another userfaultfd has a part of the memory
+         * @param why the reason; EBUSY if another userfaultfd has a part of the memory
          */
         void failed(LinuxException why);
     }
@@ -78,15 +81,15 @@ public final class BlockGuard implements AutoCloseable {
     private final MemoryRegionPlan plan;
     private final BlockMap blocks;
     private final Listener listener;
-    /** Guest addresses of the pages that were given, in a ring. */
+    /** Guest addresses of the pages given, as a ring. */
     private final long[] given = new long[MOST_PAGES];
 
     private long firstGiven;
     private long endGiven;
-    /** Pages before this one were given before the last {@link #takeBack}. */
+    /** Pages before this index were given before the last {@link #takeBack}. */
     private long oldGiven;
 
-    /** Addresses in the VMM of the touches that are held. */
+    /** Addresses in the VMM of the held touches; negative where the page is there, write-protected. */
     private final long[] held = new long[MOST_PAGES];
 
     private int heldCount;
@@ -97,7 +100,7 @@ public final class BlockGuard implements AutoCloseable {
      * Guards nothing until {@link #begin}.
      *
      * @param faults of the VMM's address space; owned from now on
-     * @param stretches where that has the region of the device; may be several for the same guest address
+     * @param stretches where the VMM has the device's region; a guest address may be in several
      * @param device whose unplugged blocks are guarded
      */
     public BlockGuard(PageFaults faults, List<Stretch> stretches, VirtioMem device, Listener listener) {
@@ -112,15 +115,15 @@ public final class BlockGuard implements AutoCloseable {
         this.listener = listener;
     }
 
-    /** True while it guards. */
+    /** True from {@link #begin} until a failure or the end. */
     public boolean isStanding() {
         return standing;
     }
 
     /**
-     * Guards all blocks that are unplugged now, and no others. Touches that an earlier process did not answer come again.
+     * Guards all blocks that are unplugged now, and no others. Touches that an earlier process did not answer are repeated.
      *
-     * @throws LinuxException if that can't be done; nothing is guarded then
+     * @throws LinuxException if that is not possible; nothing is guarded then
      */
     void begin() throws LinuxException {
         standing = true;
@@ -141,12 +144,12 @@ public final class BlockGuard implements AutoCloseable {
         blocks.<LinuxException>forEachRun(false, blocks.blocks(), (first, count) -> register(first, count));
     }
 
-    /** Guards the unplugged blocks and no others, after changes that are not known one by one. */
+    /** Guards the unplugged blocks and no others, after changes whose single blocks are not known. */
     void follow() {
         attempt(this::followBlocks);
     }
 
-    /** Guards blocks: before they are unplugged (MEM-GUARD-2). */
+    /** Guards blocks, before they are unplugged (MEM-GUARD-2). */
     void enter(long first, long count) {
         attempt(() -> {
             countChange();
@@ -154,7 +157,7 @@ public final class BlockGuard implements AutoCloseable {
         });
     }
 
-    /** Guards blocks no more: before the driver hears that they are plugged (MEM-GUARD-3). */
+    /** Stops guarding blocks, before the driver is told that they are plugged (MEM-GUARD-3). */
     void leave(long first, long count) {
         attempt(() -> {
             countChange();
@@ -184,7 +187,7 @@ public final class BlockGuard implements AutoCloseable {
         }
     }
 
-    /** A change makes one run more at most. */
+    /** Counts the runs from time to time: one change adds at most one run. */
     private void countChange() throws LinuxException {
         if (++changesSinceCount > MOST_RUNS / 2) {
             countRuns();
@@ -223,14 +226,14 @@ public final class BlockGuard implements AutoCloseable {
         }
     }
 
-    /** The first byte of blocks that lies in a stretch, as the VMM addresses it. */
+    /** The first byte of the blocks within a stretch, as an address in the VMM. */
     private long from(int index, long first) {
         Stretch stretch = stretches.get(index);
         long address = plan.address() + first * plan.blockSize();
         return stretch.vmmAddress() + Math.max(0, address - stretch.guestAddress());
     }
 
-    /** The bytes of blocks that lie in a stretch; 0 or less for none. */
+    /** The bytes of the blocks within a stretch; 0 or less if there are none. */
     private long length(int index, long first, long count) {
         Stretch stretch = stretches.get(index);
         long address = plan.address() + first * plan.blockSize();
@@ -238,12 +241,12 @@ public final class BlockGuard implements AutoCloseable {
         return end - Math.max(address, stretch.guestAddress());
     }
 
-    /** Readable when somebody waits. */
+    /** Readable while a thread waits. Remains the guard's. */
     public Fd fd() {
         return faults.fd();
     }
 
-    /** Answers touches, a batch of them; there may be more. */
+    /** Answers one batch of touches; more may be waiting. */
     void serve(GuestMemory memory) {
         try {
             int touches = standing ? faults.take() : 0;
@@ -284,7 +287,7 @@ public final class BlockGuard implements AutoCloseable {
         }
     }
 
-    /** Lets everybody go on who was held. */
+    /** Lets all held threads continue. */
     void goOn(GuestMemory memory) {
         int count = heldCount;
         heldCount = 0;
@@ -297,7 +300,7 @@ public final class BlockGuard implements AutoCloseable {
         }
     }
 
-    /** -1 if it is not the device's. */
+    /** The guest address of an address in the VMM; -1 if it is not in the device's region. */
     private long guestAddress(long address) {
         for (int i = 0; i < stretches.size(); i++) {
             Stretch stretch = stretches.get(i);
@@ -324,9 +327,9 @@ public final class BlockGuard implements AutoCloseable {
     }
 
     /**
-     * Takes back the pages that were given before the last time that this was called.
+     * Takes back the pages that were given before the previous call.
      *
-     * @return true if it is to be called again after {@link #LEAST_MILLIS}
+     * @return true if it is to be called again after {@link #LEAST_MILLIS} ms
      */
     boolean takeBack(GuestMemory memory) {
         try {
@@ -340,7 +343,7 @@ public final class BlockGuard implements AutoCloseable {
         return standing && firstGiven < endGiven;
     }
 
-    /** Pages that were given one after the other often lie side by side. */
+    /** Pages given one after the other are often neighbours. */
     private void takeBack(GuestMemory memory, long end) throws LinuxException {
         while (firstGiven < end) {
             long from = given[(int) (firstGiven++ % MOST_PAGES)];
@@ -350,7 +353,7 @@ public final class BlockGuard implements AutoCloseable {
                 to += PAGE;
                 firstGiven++;
             }
-            // A block that was plugged meanwhile is the guest's (MEM-BLK-1).
+            // A block that was plugged meanwhile belongs to the guest (MEM-BLK-1).
             if (unplugged) {
                 punch(memory, from, to);
             }
@@ -362,7 +365,7 @@ public final class BlockGuard implements AutoCloseable {
         while (at < to) {
             MemoryRegion region = memory.find(at);
             if (region == null) {
-                // Not shared any more: it is emptied when it is shared again (MEM-BLK-6).
+                // No longer shared: it is emptied when it is shared again (MEM-BLK-6).
                 return;
             }
             long inRegion = at - region.guestAddress();
@@ -372,7 +375,7 @@ public final class BlockGuard implements AutoCloseable {
         }
     }
 
-    /** Forgets pages that were given to blocks that get memory of their own. */
+    /** Forgets the pages given to blocks that get memory of their own. */
     void forget(long first, long count) {
         long from = plan.address() + first * plan.blockSize();
         for (long i = firstGiven; i < endGiven; i++) {
@@ -383,7 +386,7 @@ public final class BlockGuard implements AutoCloseable {
         }
     }
 
-    /** Nothing is guarded any more, and nobody waits. */
+    /** Stops guarding; no thread waits after that. */
     private void end() {
         standing = false;
         heldCount = 0;
@@ -391,12 +394,12 @@ public final class BlockGuard implements AutoCloseable {
             try {
                 faults.unregister(stretch.vmmAddress(), stretch.length());
             } catch (LinuxException e) {
-                // The VMM has ended, or has unmapped it: nobody waits there.
+                // The VMM has ended or unmapped it, so no thread waits there.
             }
         }
     }
 
-    /** Guards nothing any more. */
+    /** Stops guarding and closes the faults. */
     @Override
     public void close() {
         if (standing) {

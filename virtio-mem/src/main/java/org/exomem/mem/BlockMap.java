@@ -5,11 +5,11 @@ import org.exomem.pages.BitWords;
 import org.exomem.pages.RunVisitor;
 
 /**
- * Which blocks of a memory device are plugged: one bit for each, in a {@link BitStore} that may outlive this process. Not
- * thread-safe.
+ * Which blocks of a memory device are plugged: one bit for each, in a {@link BitStore} that may outlive this process. For
+ * one thread.
  */
 public final class BlockMap implements BitWords {
-    /** What a run of blocks has in common. */
+    /** What the blocks of a run have in common. */
     public enum State {
         PLUGGED,
         UNPLUGGED,
@@ -32,7 +32,7 @@ public final class BlockMap implements BitWords {
         }
     }
 
-    /** A map of this process only, with all blocks unplugged. */
+    /** A map for this process only, with all blocks unplugged. */
     public BlockMap(long blocks) {
         this(BitStore.ofHeap(blocks), blocks);
     }
@@ -42,7 +42,7 @@ public final class BlockMap implements BitWords {
         return blocks;
     }
 
-    /** The number of plugged blocks, at every moment (MEM-CFG-3). */
+    /** The number of plugged blocks, correct at every moment (MEM-CFG-3). */
     public long plugged() {
         return plugged;
     }
@@ -63,13 +63,13 @@ public final class BlockMap implements BitWords {
         bits.setWord(index, value);
     }
 
-    /** The state of {@code count} blocks, at least 1, from {@code first} on. */
+    /** The state of {@code count} blocks, at least 1, starting at {@code first}. */
     public State state(long first, long count) {
         check(first, count);
         long last = first + count - 1;
         long firstWord = BitWords.index(first);
         long lastWord = BitWords.index(last);
-        // All others have to be as the first one is.
+        // All others must have the state of the first one.
         boolean isPlugged = (bits.word(firstWord) >>> first & 1) != 0;
         long same = isPlugged ? -1L : 0;
         long others = (bits.word(firstWord) ^ same) & -1L << first;
@@ -85,7 +85,7 @@ public final class BlockMap implements BitWords {
         return isPlugged ? State.PLUGGED : State.UNPLUGGED;
     }
 
-    /** Marks blocks as plugged or unplugged, whatever they were. */
+    /** Marks blocks as plugged or unplugged, whatever their state was. */
     public void set(long first, long count, boolean plug) {
         check(first, count);
         long end = first + count;
@@ -103,7 +103,7 @@ public final class BlockMap implements BitWords {
         }
     }
 
-    /** Gives every run of plugged, or of unplugged, blocks below {@code end}, in ascending order. */
+    /** Visits every run of plugged, or of unplugged, blocks below {@code end}, in ascending order. */
     public <E extends Exception> void forEachRun(boolean ofPlugged, long end, RunVisitor<E> visitor) throws E {
         forEachRun(0, end, ofPlugged, visitor);
     }

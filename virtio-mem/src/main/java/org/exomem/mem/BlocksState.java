@@ -8,8 +8,8 @@ import org.exomem.vhostuser.backend.DeviceState;
 import org.exomem.vhostuser.backend.DeviceStateException;
 
 /**
- * A memory device's state on its way to another host (spec/state.md): what must be the same there, and which blocks are
- * plugged. Numbers are little-endian, sizes and addresses bytes.
+ * A memory device's state on its way to another host (spec/state.md): the properties that must be the same there, and which
+ * blocks are plugged. Numbers are little-endian; sizes and addresses are in bytes.
  *
  * <pre>
  *  0 address      u64
@@ -47,7 +47,7 @@ final class BlocksState implements DeviceState {
         this.kept = kept;
     }
 
-    /** Also what a device with far more blocks has, so that it is refused for those and not for its length. */
+    /** Also enough for a device with far more blocks, so that it is refused for its blocks and not for its length. */
     @Override
     public long maxBytes() {
         return Math.max(LARGE_STATE, bytes());

@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A request of the driver and its response (VIRTIO, "Memory Device", "Device Operation"), copied out of guest memory once.
- * One object serves a device for all its requests. Padding and bytes behind the request are not looked at (MEM-REQ-2).
+ * One object serves all requests of a device. Padding and bytes after the request are ignored (MEM-REQ-2).
  *
  * <pre>
  * request                     response
@@ -60,7 +60,7 @@ final class GuestRequest {
         blocks = request.get(LE16, NB_BLOCKS) & 0xffff;
     }
 
-    /** What the driver asks for; null if there is no such request. */
+    /** The type of the request; null if it is unknown. */
     @Nullable
     RequestType type() {
         return type;

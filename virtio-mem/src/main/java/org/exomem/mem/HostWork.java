@@ -7,19 +7,19 @@ import org.exomem.vhostuser.memory.GuestMemory;
 import org.exomem.vhostuser.memory.MemoryRegion;
 
 /**
- * Work on the host memory behind a range of blocks, as far as it is shared, on pages no larger than a block. The kernel
- * takes seconds for much memory, so it is asked for a piece at a time, and each step of the event loop does a few of them
- * (MEM-STEP-1). One object does one such work after the other.
+ * Work on the host memory of a range of blocks, where it is shared and on pages no larger than a block. The kernel takes
+ * seconds for much memory, so each system call is for one piece, and each step of the event loop does a few pieces
+ * (MEM-STEP-1). One object does one range after the other.
  *
- * <p>Where a file has pages larger than a piece, a page is the piece: it can't be cut.
+ * <p>Where a file has pages larger than a piece, one page is the piece, because it cannot be cut.
  */
 final class HostWork {
-    /** The bytes that are given back by one system call: some milliseconds' work where they are small pages. */
+    /** The bytes that one system call gives back: some milliseconds' work where they are small pages. */
     private static final long DISCARDED_AT_ONCE = 32L << 20;
-    /** The bytes that are allocated by one system call: the kernel may have to find and to clear them. */
+    /** The bytes that one system call allocates: the kernel may have to find and clear them. */
     private static final long ALLOCATED_AT_ONCE = 8L << 20;
 
-    /** What to do to a part of a file. */
+    /** The work to do on a part of a file. */
     @FunctionalInterface
     private interface Call {
         void apply(SharedFile file, long offset, long length) throws LinuxException;
@@ -31,7 +31,7 @@ final class HostWork {
     private final MemoryRegionPlan plan;
     private Call call = DISCARD;
     private long atOnce;
-    /** All lower guest addresses are done. */
+    /** The next guest address; all lower ones are done. */
     private long address;
 
     private long end;
@@ -40,7 +40,7 @@ final class HostWork {
         this.plan = plan;
     }
 
-    /** Begins to give {@code count} blocks back to the host; they read as zeros then. */
+    /** Begins to give {@code count} blocks back to the host; they then read as zeros. */
     void discard(long first, long count) {
         begin(DISCARD, DISCARDED_AT_ONCE, first, count);
     }
@@ -50,7 +50,7 @@ final class HostWork {
         begin(ALLOCATE, ALLOCATED_AT_ONCE, first, count);
     }
 
-    /** Begins with nothing, which is done at once. */
+    /** Begins with no work, which is done at once. */
     void nothing() {
         address = end;
     }
@@ -63,10 +63,10 @@ final class HostWork {
     }
 
     /**
-     * Goes on as far as the budget of this step allows.
+     * Continues as far as the budget of this step allows.
      *
      * @return true when all is done
-     * @throws LinuxException if the host refuses; what was done before stays done
+     * @throws LinuxException if the host refuses; the pieces done before stay done
      */
     boolean goOn(GuestMemory memory, StepBudget budget) throws LinuxException {
         while (address < end) {
@@ -94,7 +94,7 @@ final class HostWork {
         }
         long piece = Math.max(atOnce, pageSize);
         long offset = region.fileOffset() + inRegion;
-        // Cut where the file has a border of pages, whatever its pages are.
+        // Cut at a border of pieces in the file, whatever its page size.
         long length = Math.min(rest, (offset / piece + 1) * piece - offset);
         long start = budget.now();
         try {

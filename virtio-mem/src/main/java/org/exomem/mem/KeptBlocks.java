@@ -7,8 +7,8 @@ import org.exomem.pages.CorruptBitsException;
 import org.exomem.pages.StoredNumber;
 
 /**
- * What of a memory device outlives the process, in memory that may be a mapped file (spec/state.md). Every change is in
- * that memory when the method that makes it returns.
+ * The part of a memory device that outlives the process, in memory that may be a mapped file (spec/state.md). Every change
+ * is in that memory when the method that makes it returns. For one thread.
  *
  * <pre>
  *   0 requested   stored number   the requested size in blocks
@@ -63,12 +63,12 @@ public final class KeptBlocks {
                 false);
     }
 
-    /** The bytes of memory that a device takes. */
+    /** The bytes of memory for one device. */
     public static long bytes(MemoryRegionPlan plan) {
         return PLUGGED + BitStore.bytes(plan.blocks());
     }
 
-    /** Makes memory of zeros, of {@link #bytes} bytes, that of a new device. */
+    /** Initializes memory of zeros, {@link #bytes} bytes, for a new device. */
     public static void format(MemorySegment memory) {
         StoredNumber.format(memory, REQUESTED);
         StoredNumber.format(memory, USABLE);
@@ -78,10 +78,10 @@ public final class KeptBlocks {
     }
 
     /**
-     * Takes up what the memory holds. What changes stays there for the next process.
+     * Opens what the memory holds. Changes stay there for the next process.
      *
      * @param memory of {@link #bytes} bytes, aligned to 8
-     * @throws CorruptBitsException if it is not as it was left; nothing was changed
+     * @throws CorruptBitsException if it is not as a process left it; nothing was changed
      */
     public static KeptBlocks open(MemorySegment memory, MemoryRegionPlan plan) throws CorruptBitsException {
         StoredNumber requested = StoredNumber.open(memory, REQUESTED, "the requested size");
@@ -102,7 +102,7 @@ public final class KeptBlocks {
         }
     }
 
-    /** True if the next process has what this one leaves. */
+    /** True if the next process finds what this one leaves. */
     boolean outlivesProcess() {
         return outlivesProcess;
     }
@@ -136,8 +136,8 @@ public final class KeptBlocks {
     }
 
     /**
-     * True if the map tells of every block that the guest has plugged. It does not if a driver was there before the device
-     * knew of it: the process before kept nothing, or something else.
+     * True if the map covers every block that the guest has plugged. It does not if a driver was there before the device
+     * knew of it: the process before kept no state, or another one.
      */
     boolean isKnown() {
         return known.isSet();
@@ -148,7 +148,7 @@ public final class KeptBlocks {
         known.set(1);
     }
 
-    /** From now on a driver may have blocks plugged that the map does not tell of. */
+    /** From now on a driver may have plugged blocks that the map does not cover. */
     void forgetKnown() {
         known.forget();
     }

@@ -9,8 +9,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The last request that changed blocks, in memory that may outlive this process. It is noted before its effect begins, so
- * that a process that takes over can finish it; and it is remembered after that, so that the request, which the driver was
- * perhaps never answered and which then comes once more, is answered and not refused for having been carried out.
+ * that a process that takes over can finish it. It is remembered afterwards too: perhaps it was never answered, and then the
+ * request is made available again. It is then answered, and not refused because its blocks have the wanted state already.
  *
  * <pre>
  *  0 check       u64   a hash of the rest, always odd; another constant if there is no change
@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
  * </pre>
  */
 final class LastChange {
-    /** The bytes that it takes. */
+    /** The bytes that a change takes. */
     static final long BYTES = 40;
 
     private static final VarHandle LONG = JAVA_LONG.varHandle();
@@ -30,7 +30,7 @@ final class LastChange {
     private static final long FIRST = 16;
     private static final long COUNT = 24;
     private static final long POSITION = 32;
-    /** The check of no change; not 0, so that memory that was wiped does not pass for it. */
+    /** The check when there is no change; not 0, so that wiped memory is not valid. */
     private static final long NONE = 0x6e6f6368616e6765L & ~1;
 
     private final MemorySegment memory;
@@ -46,17 +46,17 @@ final class LastChange {
         return last;
     }
 
-    /** Makes memory that holds nothing one that holds no change. */
+    /** Initializes empty memory as one that holds no change. */
     static void format(MemorySegment memory) {
         new LastChange(memory).forget();
     }
 
     /**
-     * Takes up what the memory holds.
+     * Opens what the memory holds.
      *
      * @param memory of {@link #BYTES} bytes, aligned to 8
      * @param blocks the number of blocks that the device has
-     * @throws CorruptBitsException if it is no change of such a device
+     * @throws CorruptBitsException if it is not a change of such a device
      */
     static LastChange open(MemorySegment memory, long blocks) throws CorruptBitsException {
         LastChange last = new LastChange(memory);
@@ -81,7 +81,7 @@ final class LastChange {
         return check() != NONE;
     }
 
-    /** What was asked for; null if the memory holds no change. */
+    /** The type of the change; null if the memory holds none. */
     @Nullable
     RequestType type() {
         return RequestType.of(typeNumber());
@@ -108,8 +108,7 @@ final class LastChange {
     }
 
     /**
-     * Notes a change, unless it is the one that is noted. Whenever the process ends, either all of it counts or none
-     * (STA-LAST-1).
+     * Notes a change, unless it is already noted. Whenever the process ends, either all of it counts or none (STA-LAST-1).
      */
     void note(RequestType type, long first, long count, int position) {
         if (is(type, first, count, position)) {
@@ -123,7 +122,7 @@ final class LastChange {
         LONG.setRelease(memory, CHECK, check(type.number(), first, count, position));
     }
 
-    /** True if this is the change that is noted. */
+    /** True if this change is noted. */
     boolean is(RequestType type, long first, long count, int position) {
         return isValid() && type() == type && first() == first && count() == count && position() == position;
     }

@@ -5,7 +5,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 
 /**
- * The config space (VIRTIO, "Memory Device", "Device configuration layout"), little-endian, all of it read-only to the
+ * The config space (VIRTIO, "Memory Device", "Device configuration layout"). Little-endian; all of it read-only for the
  * driver; sizes and addresses in bytes.
  *
  * <pre>

@@ -1,13 +1,15 @@
 package org.exomem.mem;
 
-/** The sizes that a device tells its driver, beside that of its region; bytes, kept for the next process. */
+/**
+ * The sizes that a device shows its driver, beside that of its region. In bytes, kept for the next process. For one thread.
+ */
 final class MemSizes {
     private final KeptBlocks kept;
     private final MemoryRegionPlan plan;
     private long requested;
     private long usable;
 
-    /** @param initial what is requested if nothing was before */
+    /** @param initial the requested size if none was kept */
     MemSizes(KeptBlocks kept, long initial) {
         this.kept = kept;
         this.plan = kept.plan();
@@ -27,12 +29,12 @@ final class MemSizes {
         return end[0];
     }
 
-    /** What the driver is asked to come to. */
+    /** The size that the driver is asked to reach. */
     long requested() {
         return requested;
     }
 
-    /** The part of the region in which blocks can be plugged, from its start on. */
+    /** The part of the region, from its start, in which blocks can be plugged. */
     long usable() {
         return usable;
     }
@@ -49,20 +51,20 @@ final class MemSizes {
         keep();
     }
 
-    /** No block is plugged: only now may the usable size become smaller (MEM-RESP-3). */
+    /** No block is plugged. Only now may the usable size decrease (MEM-RESP-3). */
     void nothingIsPlugged() {
         usable = plan.usableSize(requested);
         keep();
     }
 
-    /** Takes over what a device at another place had. */
+    /** Takes over the sizes of the device on another host. */
     void become(long otherRequested, long otherUsable) {
         requested = otherRequested;
         usable = otherUsable;
         keep();
     }
 
-    /** The usable size first: it may always be larger than what the requested size needs, never smaller. */
+    /** The usable size comes first: it may be larger than the requested size needs, never smaller. */
     private void keep() {
         kept.keepUsableSize(usable);
         kept.keepRequestedSize(requested);

@@ -8,30 +8,32 @@ import org.exomem.vhostuser.memory.MemoryRegion;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Looks whether blocks that the guest gave up have data again (MEM-VIO-1, MEM-VIO-2). A back-end can't keep the VMM's mappings from being used, so
- * a guest that writes to an unplugged block gets host memory for it; the file knows ({@code SEEK_DATA}), without reading.
+ * Examines whether blocks that the guest unplugged have data again (MEM-VIO-1, MEM-VIO-2). A back-end cannot prevent the use
+ * of the VMM's mappings, so a guest that writes to an unplugged block gets host memory for it. The file shows it ({@code
+ * SEEK_DATA}) without reading.
  *
- * <p>It goes round the region in slices of a bounded time (MEM-VIO-3), and leaves plugged blocks alone (MEM-BLK-1). Reading a
- * hole in shared memory allocates a page as well, so a VMM that dumps the guest's memory looks like a guest that uses it
- * (MEM-VIO-4).
+ * <p>A round goes through the region in slices of bounded time (MEM-VIO-3). Plugged blocks are left alone (MEM-BLK-1).
+ * Reading a hole in shared memory allocates a page too, so a VMM that dumps the guest's memory looks like a guest that uses
+ * it (MEM-VIO-4).
  *
- * <p>On hugetlbfs every byte counts as data (MEM-VIO-5), whether there is a page or not. There unplugged blocks are punched without a
- * look, and what the file has less afterwards was found; without punching, nothing can be found.
+ * <p>On hugetlbfs every byte counts as data, whether there is a page or not (MEM-VIO-5). There unplugged blocks are punched
+ * without examination, and the decrease of the file's memory is what was found. Without punching, nothing can be found. Used
+ * on the VM's event loop.
  */
 public final class Patrol {
     /**
-     * What a whole round has found.
+     * The result of a whole round.
      *
-     * @param bytes host memory that unplugged blocks had again
-     * @param blocks in so many of them
-     * @param nanos the time spent looking
+     * @param bytes of host memory that unplugged blocks had again
+     * @param blocks the number of those blocks
+     * @param nanos the time spent, in ns
      */
     public record Round(long bytes, long blocks, long nanos) {}
 
     private final MemoryRegionPlan plan;
     private final BlockMap blocks;
     private final LongSupplier clock;
-    /** Everything below was looked at in this round; bytes from the start of the region. */
+    /** Everything below was examined in this round; in bytes from the start of the region. */
     private long cursor;
 
     private long foundBytes;
@@ -46,11 +48,11 @@ public final class Patrol {
     }
 
     /**
-     * Goes on with the round.
+     * Continues the round.
      *
-     * @param punch give what is found back to the host
-     * @param budget ns after which to stop; one system call may take it beyond
-     * @return what the round has found if it is complete, or null
+     * @param punch give found memory back to the host
+     * @param budget ns after which to stop; one system call may exceed it
+     * @return the result of the round if it is complete, or null
      */
     @Nullable
     Round slice(GuestMemory memory, boolean punch, long budget) throws LinuxException {
@@ -74,7 +76,7 @@ public final class Patrol {
         return round;
     }
 
-    /** Forgets a round that was begun. */
+    /** Abandons the round under way. */
     void restart() {
         cursor = 0;
         foundBytes = 0;
@@ -83,7 +85,7 @@ public final class Patrol {
         spent = 0;
     }
 
-    /** Looks at the next unplugged blocks, as far as they lie in one file. */
+    /** Examines the next unplugged blocks, as far as they are in one file. */
     private void step(GuestMemory memory, boolean punch, long deadline) throws LinuxException {
         long first = blocks.next(cursor / plan.blockSize(), plan.blocks(), false);
         if (first == plan.blocks()) {
@@ -115,7 +117,7 @@ public final class Patrol {
             cursor += length;
             return;
         }
-        // Not SEEK_HOLE: data may go on into plugged blocks, and the kernel would walk all of it.
+        // Not SEEK_HOLE: data may continue into plugged blocks, and the kernel would walk all of it.
         long hole = data;
         long next = data;
         while (next == hole && hole < end && clock.getAsLong() < deadline) {
@@ -144,7 +146,7 @@ public final class Patrol {
             long before = file.allocatedBytes();
             file.punchHole(offset, length);
             long returned = before - file.allocatedBytes();
-            // The guest may touch plugged blocks of the same file meanwhile: then it is less, or nothing.
+            // The guest may touch plugged blocks of the same file meanwhile. The difference is then smaller, or 0.
             if (returned > 0) {
                 found(cursor, Math.min(returned, length));
             }

@@ -3,13 +3,15 @@ package org.exomem.mem;
 import java.util.EnumSet;
 import java.util.Set;
 
-/** Reasons for refusing a request, each told to the operator once until the requested size changes. */
+/**
+ * Reasons for refusing a request. Each is reported to the operator once until the requested size changes. For one thread.
+ */
 final class Refusals {
     /** Why a request was refused. */
     enum Reason {
         /** MEM-REQ-7. */
         UNKNOWN_TYPE("the request is unknown", Answer.ERROR),
-        /** MEM-REQ-3, as the two that follow. */
+        /** MEM-REQ-3, also for the two that follow. */
         NO_BLOCKS("it is for no block", Answer.ERROR),
         MISALIGNED("its address is not a multiple of the block size", Answer.ERROR),
         NOT_USABLE("it reaches outside of the usable region", Answer.ERROR),
@@ -41,7 +43,7 @@ final class Refusals {
         this.listener = listener;
     }
 
-    /** Notes that a request is refused; returns how the driver is told. */
+    /** Notes the refusal of a request; returns the driver's answer. */
     Answer refuse(GuestRequest request, Reason reason) {
         return refuse(request, reason, "");
     }
@@ -65,7 +67,7 @@ final class Refusals {
         return reason.answer;
     }
 
-    /** From now on everything is news again. */
+    /** Every reason is reported again from now on. */
     void forget() {
         known.clear();
     }

@@ -2,7 +2,7 @@ package org.exomem.mem;
 
 import org.jspecify.annotations.Nullable;
 
-/** What a driver asks for (VIRTIO, "Memory Device", "Device Operation"). */
+/** The types of requests (VIRTIO, "Memory Device", "Device Operation"). */
 enum RequestType {
     /** Plug the blocks. */
     PLUG(0),
@@ -10,7 +10,7 @@ enum RequestType {
     UNPLUG(1),
     /** Unplug all blocks, whichever are plugged. */
     UNPLUG_ALL(2),
-    /** Tell whether the blocks are plugged. */
+    /** Report whether the blocks are plugged. */
     STATE(3);
 
     private static final RequestType[] ALL = values();
@@ -21,7 +21,7 @@ enum RequestType {
         this.number = number;
     }
 
-    /** The number that stands for it in a request. */
+    /** The number of the type in a request. */
     int number() {
         return number;
     }

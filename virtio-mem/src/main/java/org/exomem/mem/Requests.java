@@ -10,9 +10,9 @@ import org.exomem.vhostuser.virtqueue.Virtqueue;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Checks the driver's requests, has them carried out, and answers (VIRTIO, "Memory Device", "Device Operation"). A request
- * that takes more than a step of the event loop stays in hand in between, and is answered when it is carried out
- * (MEM-STEP-1).
+ * Checks the driver's requests, lets {@link BlockChanges} carry them out, and answers (VIRTIO, "Memory Device", "Device
+ * Operation"). A request that takes more than one step of the event loop stays in hand in between, and is answered when it
+ * is carried out (MEM-STEP-1). Used on the VM's event loop.
  */
 final class Requests {
     private final MemoryRegionPlan plan;
@@ -24,11 +24,14 @@ final class Requests {
     private final StepBudget budget;
     private final GuestRequest request = new GuestRequest();
     private final DescriptorChain chain = new DescriptorChain();
-    /** What a STATE is answered with. */
+    /** The answer to a STATE request. */
     private BlockMap.State state = BlockMap.State.PLUGGED;
     /** The request was popped and is not answered. */
     private boolean holding;
-    /** Memory that the request in hand lies in, or is about, has gone: it waits until that is back (MEM-STEP-4). */
+    /**
+     * Memory that holds the request in hand, or that it concerns, is no longer shared. The request waits until it is
+     * (MEM-STEP-4).
+     */
     private boolean memoryMissing;
 
     Requests(
@@ -48,10 +51,10 @@ final class Requests {
     }
 
     /**
-     * Answers the requests that are available, or a part of them if that is much.
+     * Answers the available requests; only some of them if they take long.
      *
-     * @return true if a request is in hand with which the next call goes on, and that need not wait
-     * @throws DriverFault if a chain is no request; those before it were answered
+     * @return true if a request is in hand that the next call can continue
+     * @throws DriverFault if a chain is not a request; the requests before it were answered
      */
     boolean answerSome(Virtqueue queue, GuestMemory memory) {
         if (memoryMissing) {
@@ -69,7 +72,7 @@ final class Requests {
         return holding;
     }
 
-    /** Checks a request and begins to carry it out; returns its answer, or null if that takes longer than this step. */
+    /** Checks a request and begins to carry it out. Returns its answer, or null if it takes longer than this step. */
     private @Nullable Answer begin(GuestMemory memory, int position) {
         request.read(chain);
         budget.spend(StepBudget.REQUEST);
@@ -107,7 +110,7 @@ final class Requests {
         return request.type() == RequestType.UNPLUG_ALL ? 0 : request.blocks();
     }
 
-    /** Goes on with the change in hand; returns its answer, or null if that takes longer than this step. */
+    /** Continues the change in hand. Returns its answer, or null if it takes longer than this step. */
     private @Nullable Answer goOn(GuestMemory memory) {
         if (!changes.isUnderWay()) {
             return refusals.refuse(request, Reason.RESET);
@@ -131,23 +134,23 @@ final class Requests {
     }
 
     /**
-     * Guest memory has changed: a request in hand may lie elsewhere, or in memory that has gone. A front-end takes memory away
-     * and shares it anew in two messages.
+     * Guest memory has changed: the request in hand may have another place, or none. A front-end removes memory and shares
+     * it again in two messages.
      */
     void memoryChanged(GuestMemory memory) {
         memoryMissing = holding && !(chain.relocate(0, memory) && coversBlocks(memory));
     }
 
-    /** True if the blocks of the request in hand are shared; unplugging all leaves alone what is not. */
+    /** True if the blocks of the request in hand are shared. UNPLUG_ALL leaves blocks alone that are not shared. */
     private boolean coversBlocks(GuestMemory memory) {
         return request.type() == RequestType.UNPLUG_ALL || isShared(memory);
     }
 
     /**
-     * The queue stops. A request in hand is not carried out, and becomes available again: it is begun anew by whoever
-     * serves the queue next (MEM-STEP-2).
+     * The queue stops. A request in hand is not carried out, and becomes available again. The process that serves the queue
+     * next begins it anew (MEM-STEP-2).
      *
-     * @param completing true if the queue goes on from its position; otherwise its chains are gone
+     * @param completing true if the queue continues from its position; otherwise its chains are gone
      */
     void stopped(Virtqueue queue, boolean completing) {
         changes.abandon();
@@ -195,7 +198,7 @@ final class Requests {
         return reason == null ? inTransit(memory) : reason;
     }
 
-    /** What may be wrong with a request that comes again: its rules were checked, but guest memory may be another. */
+    /** What may be wrong with a repeated request: its rules were checked before, but guest memory may be different. */
     private @Nullable Reason faultAgain(GuestMemory memory, RequestType type) {
         boolean shared = isShared(memory);
         if (shared && !memory.isArriving()) {
@@ -216,7 +219,7 @@ final class Requests {
         return isShared(memory) ? null : Reason.NOT_SHARED;
     }
 
-    /** What is wrong with the range of blocks that a request names, or null. */
+    /** What is wrong with the range of blocks in a request, or null. */
     private @Nullable Reason rangeFault() {
         if (request.blocks() == 0) {
             return Reason.NO_BLOCKS;
@@ -225,7 +228,7 @@ final class Requests {
         if ((offset & (plan.blockSize() - 1)) != 0) {
             return Reason.MISALIGNED;
         }
-        // As unsigned numbers, an address below the region is far behind its end.
+        // As an unsigned number, an address below the region is far behind its end.
         long usable = sizes.usable() / plan.blockSize();
         if (Long.compareUnsigned(offset, sizes.usable()) >= 0
                 || request.blocks() > usable - offset / plan.blockSize()) {

@@ -6,23 +6,24 @@ import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The way of a device from one size to another, as its operator sees it: how far it is, how fast, and why it stands still.
- * It does nothing by itself: what happens to the device is told to it, and {@link #look} lets it see that time has passed.
- * Not thread-safe. Sizes in bytes, times in ns.
+ * The progress of a device from one size to another, for its operator: how far, how fast, and why it stalls. A job does
+ * nothing by itself. The caller reports the device's events to it, and calls {@link #look} when time has passed. For one
+ * thread. Sizes in bytes, times in ns.
  *
- * <p>A job that stands still is not over. It runs again when anything moves, or when it is {@linkplain #resume resumed}.
+ * <p>A stalled job is not over. It runs again when the size comes nearer, when a driver starts, or when it is {@linkplain
+ * #resume resumed}.
  */
 public final class ResizeJob {
-    /** A guest that has not moved for so long has stopped trying, or can't. */
+    /** A guest without progress for this time, in ns, has stopped trying, or cannot go further. */
     static final long PATIENCE = 5_000_000_000L;
 
-    /** Where a job stands. */
+    /** The status of a job. */
     public enum Status {
-        /** On its way. */
+        /** Under way. */
         RUNNING,
-        /** Stands still; {@link State#reason} says why. */
+        /** Stalled; {@link State#reason} gives the reason. */
         STALLED,
-        /** Over; {@link State#outcome} says how. */
+        /** Over; {@link State#outcome} says how it ended. */
         CONCLUDED
     }
 
@@ -30,11 +31,11 @@ public final class ResizeJob {
     public enum Outcome {
         DONE,
         CANCELLED,
-        /** Another size was asked for. */
+        /** Another size was requested. */
         REPLACED
     }
 
-    /** Who is there to do the work. */
+    /** Whether a front-end and a driver are there. */
     public enum Presence {
         /** No front-end is connected. */
         NOBODY,
@@ -47,12 +48,12 @@ public final class ResizeJob {
     /**
      * A job at one moment.
      *
-     * @param from plugged when it began
-     * @param requested what it is to come to
-     * @param plugged what it has come to
+     * @param from the plugged size when it began
+     * @param requested the size to reach
+     * @param plugged the size reached
      * @param rate bytes a second over the last seconds, or 0
-     * @param outcome how it ended, once it has
-     * @param reason why it stands still, for people; null unless it does
+     * @param outcome how it ended; null until then
+     * @param reason why it is stalled, for people; null unless it is
      */
     public record State(
             String id,
@@ -78,10 +79,10 @@ public final class ResizeJob {
     private @Nullable String reason;
 
     /**
-     * Starts a job; it is over at once if there is nothing to do.
+     * Starts a job. It is over at once if the size is right already.
      *
-     * @param clock ns, from any origin
-     * @param listener is told whenever the status changes, and of the first one
+     * @param clock in ns, from any origin
+     * @param listener receives the first state, and the state after each change of status
      */
     public ResizeJob(
             String id, long plugged, long requested, Presence presence, LongSupplier clock, Consumer<State> listener) {
@@ -109,23 +110,23 @@ public final class ResizeJob {
         return id;
     }
 
-    /** What the device is to come to. */
+    /** The size to reach. */
     public long requested() {
         return requested;
     }
 
-    /** True once it is concluded: nothing changes it any more. */
+    /** True once it is concluded. It does not change after that. */
     public boolean isOver() {
         return status == Status.CONCLUDED;
     }
 
-    /** How far it is now. Not thread-safe, as all of this class. */
+    /** The present state. */
     public State state() {
         long rate = status == Status.RUNNING ? speed.at(plugged, clock.getAsLong()) : 0;
         return new State(id, status, outcome, reason, from, requested, plugged, rate);
     }
 
-    /** The size of all plugged blocks has changed. */
+    /** The size of all plugged blocks has changed to {@code bytes}. */
     public void pluggedIs(long bytes) {
         if (isOver()) {
             return;
@@ -139,7 +140,7 @@ public final class ResizeJob {
         }
     }
 
-    /** A front-end or a driver came or went. */
+    /** A front-end or a driver has started or left. */
     public void presenceIs(Presence now) {
         presence = now;
         if (isOver()) {
@@ -159,14 +160,14 @@ public final class ResizeJob {
         }
     }
 
-    /** Somebody wants it to go on. */
+    /** The operator wants it to continue. */
     public void resume() {
         if (!isOver() && presence == Presence.DRIVER) {
             run();
         }
     }
 
-    /** Ends it where it is. The caller sees to it that the driver hears of it. */
+    /** Ends it at the present size. The caller tells the driver. */
     public void cancel() {
         if (!isOver()) {
             conclude(Outcome.CANCELLED);
@@ -180,7 +181,7 @@ public final class ResizeJob {
         }
     }
 
-    /** Time has passed. Returns in how many ns to look again, or nothing if only an event can change it. */
+    /** Notes that time has passed. Returns the ns until the next call, or nothing if only an event can change the job. */
     public OptionalLong look() {
         if (status != Status.RUNNING) {
             return OptionalLong.empty();
@@ -198,7 +199,7 @@ public final class ResizeJob {
     }
 
     private String absence() {
-        return presence == Presence.NOBODY ? "no front-end is connected" : "the guest's driver has not started";
+        return presence == Presence.NOBODY ? "no VMM is connected" : "the guest's driver has not started";
     }
 
     private void run() {

@@ -1,6 +1,6 @@
 package org.exomem.mem;
 
-/** How fast a number of bytes changes, over the last one to two windows of a second. */
+/** The rate at which a number of bytes changes, over the last one to two windows of a second. */
 final class Speed {
     private static final long WINDOW = 1_000_000_000L;
 
@@ -9,7 +9,7 @@ final class Speed {
     private long newerBytes;
     private long newerTime;
 
-    /** Starts to watch at a time in ns. */
+    /** Starts to measure at a time in ns. */
     Speed(long bytes, long now) {
         olderBytes = bytes;
         newerBytes = bytes;
@@ -17,7 +17,7 @@ final class Speed {
         newerTime = now;
     }
 
-    /** Bytes a second, whichever way; 0 at the very start. */
+    /** Bytes a second, up or down; 0 at the very start. */
     long at(long bytes, long now) {
         if (now - newerTime >= WINDOW) {
             olderBytes = newerBytes;

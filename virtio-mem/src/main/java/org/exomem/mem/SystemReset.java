@@ -5,7 +5,7 @@ import org.exomem.linux.LinuxException;
 import org.exomem.vhostuser.backend.StepBudget;
 import org.exomem.vhostuser.memory.GuestMemory;
 
-/** A reset of the system under way: the host memory behind all blocks is given back, and then no block is plugged. */
+/** A system reset under way: the host memory of all blocks is given back, and then no block is plugged. */
 final class SystemReset {
     private final HostWork work;
     private final CompletableFuture<Void> over = new CompletableFuture<>();
@@ -20,7 +20,7 @@ final class SystemReset {
         return over;
     }
 
-    /** Goes on within the budget of this step; returns true when the host has everything back. */
+    /** Continues within the budget of this step. Returns true when all memory was given back. */
     boolean goOn(GuestMemory memory, StepBudget budget) throws LinuxException {
         return work.goOn(memory, budget);
     }

@@ -7,8 +7,8 @@ import org.exomem.vhostuser.memory.GuestMemory;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The host memory behind unplugged blocks. It is emptied for a driver whenever somebody else may have filled it: what is
- * found in it after that is the guest's doing (MEM-BLK-6, MEM-VIO-6).
+ * The host memory of unplugged blocks. It is emptied for a driver whenever something other than the guest may have filled
+ * it. Data found in it after that was written by the guest (MEM-BLK-6, MEM-VIO-6). Used on the VM's event loop.
  *
  * <pre>
  *   MAYBE FILLED -- begin --> EMPTYING -- all is done --> EMPTIED
@@ -29,9 +29,9 @@ final class UnpluggedMemory {
     private final Patrol patrol;
     private final HostWork work;
     private State state = State.MAYBE_FILLED;
-    /** While it is emptied: the run of unplugged blocks before this one is being emptied. */
+    /** While it is emptied: the runs of unplugged blocks before this block are done, or being emptied. */
     private long next;
-    /** The host did not take it back, which was reported. */
+    /** The host did not take memory back, and that was reported. */
     private boolean refused;
 
     UnpluggedMemory(KeptBlocks kept) {
@@ -41,7 +41,7 @@ final class UnpluggedMemory {
         this.patrol = new Patrol(kept.plan(), kept.map(), System::nanoTime);
     }
 
-    /** True while what is in it is the guest's doing. */
+    /** True while only the guest can have filled it. */
     boolean isEmptied() {
         return state == State.EMPTIED;
     }
@@ -51,17 +51,17 @@ final class UnpluggedMemory {
         return state == State.EMPTYING;
     }
 
-    /** May hold data not written by the guest. */
+    /** It may hold data that the guest did not write. */
     void maybeFilled() {
         state = State.MAYBE_FILLED;
     }
 
-    /** All blocks were emptied for the driver that runs. */
+    /** All blocks were emptied for the present driver. */
     void allWasEmptied() {
         state = State.EMPTIED;
     }
 
-    /** Begins to empty it for the driver that runs, if it is known which blocks are unplugged. */
+    /** Begins to empty it for the present driver, if it is known which blocks are unplugged. */
     void begin() {
         state = kept.isKnown() ? State.EMPTYING : State.MAYBE_FILLED;
         next = 0;
@@ -69,9 +69,10 @@ final class UnpluggedMemory {
     }
 
     /**
-     * Goes on to empty it as far as the budget of this step allows. A refusal of the host is told once until it works again.
+     * Continues to empty it as far as the budget of this step allows. A refusal of the host is reported once until it works
+     * again.
      *
-     * @return true when there is nothing more to do
+     * @return true when nothing more is to be done
      */
     boolean goOn(DeviceLink link, StepBudget budget) {
         if (state != State.EMPTYING) {
@@ -85,7 +86,7 @@ final class UnpluggedMemory {
             refused = false;
         } catch (LinuxException e) {
             state = State.MAYBE_FILLED;
-            // It is tried again at each round of the patrol: who was told once need not be told each time.
+            // Each round of the patrol tries again, and reports a refusal only once.
             if (!refused) {
                 refused = true;
                 link.hostFault("unplugged memory could not be given back: " + e.getMessage()
@@ -108,7 +109,7 @@ final class UnpluggedMemory {
         return false;
     }
 
-    /** A round of the patrol starts anew. */
+    /** Begins a new round of the patrol. */
     void restartPatrol() {
         patrol.restart();
     }

@@ -22,11 +22,11 @@ import org.exomem.vhostuser.virtqueue.Virtqueue;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A memory device (VIRTIO, "Memory Device"). Every method belongs on the event loop of its VM; sizes are bytes.
+ * A memory device (VIRTIO, "Memory Device"). Call every method on the event loop of its VM. Sizes are in bytes.
  *
- * <p>Blocks change their state by requests of the driver and by {@link #systemReset} only. A reset of the device changes
- * nothing ("The device MUST NOT change the state of memory blocks during device reset"), and a front-end that leaves and
- * comes back finds everything as it was.
+ * <p>Only requests of the driver and {@link #systemReset} change the state of blocks. A device reset changes nothing ("The
+ * device MUST NOT change the state of memory blocks during device reset"; MEM-BLK-3). A front-end that leaves and connects
+ * again finds all blocks as before.
  */
 public final class VirtioMem implements VhostUserDevice {
     private static final long GIB = 1L << 30;
@@ -52,25 +52,26 @@ public final class VirtioMem implements VhostUserDevice {
     private @Nullable Virtqueue queue;
     private @Nullable SystemReset reset;
     private @Nullable BlockGuard guard;
-    /** The next slice of work that no request asks for is on its way. */
+    /** The next slice of work without a request is scheduled. */
     private boolean sliceWaits;
-    /** Requests may be available that were not looked at because of such work. */
+    /** Requests may be available that were not examined because of such work. */
     private boolean requestsWait;
 
     private long features;
     private boolean driverRuns;
 
     /**
-     * @param preallocate take host memory when a block is plugged, so that a guest can't run into a host that has none
-     * @param kept what is known of the device from before
-     * @param initialSize what is requested if nothing was before: a multiple of the block size, up to the region's size
+     * @param preallocate allocate host memory when a block is plugged, so that a guest does not fail on a host without
+     *     memory
+     * @param kept the device's state from before
+     * @param initialSize the requested size if none was kept: a multiple of the block size, up to the region's size
      * @throws IllegalArgumentException if it is not
      */
     public VirtioMem(KeptBlocks kept, boolean preallocate, long initialSize, MemListener listener) {
         this(kept, preallocate, initialSize, listener, new PageFeed());
     }
 
-    /** @param feed is told which blocks the guest does not use */
+    /** @param feed receives which blocks the guest does not use */
     public VirtioMem(KeptBlocks kept, boolean preallocate, long initialSize, MemListener listener, PageFeed feed) {
         this(kept, preallocate, initialSize, listener, feed, new StepBudget());
     }
@@ -97,12 +98,12 @@ public final class VirtioMem implements VhostUserDevice {
         feed.add(changes::replay);
     }
 
-    /** Where the region of the device lies, and how large it and its blocks are; never changes (MEM-CFG-2). */
+    /** The address and size of the region and the size of its blocks; they never change (MEM-CFG-2). */
     public MemoryRegionPlan plan() {
         return plan;
     }
 
-    /** What the driver is asked to come to, in bytes: a multiple of the block size. */
+    /** The size that the driver is asked to reach, in bytes: a multiple of the block size. */
     public long requestedSize() {
         return sizes.requested();
     }
@@ -112,12 +113,15 @@ public final class VirtioMem implements VhostUserDevice {
         return sizes.plugged();
     }
 
-    /** The part of the region in which blocks can be plugged, from its start on, in bytes (MEM-CFG-4). */
+    /** The part of the region, from its start, in which blocks can be plugged, in bytes (MEM-CFG-4). */
     public long usableSize() {
         return sizes.usable();
     }
 
-    /** The memory that the connected front-end shares, mapped as long as it stays so; none if nobody is connected. */
+    /**
+     * The memory that the connected front-end shares; it stays mapped while it is shared. Empty if no front-end is
+     * connected.
+     */
     public List<MemoryRegion> sharedMemory() {
         return link == null ? List.of() : link.memory().regions();
     }
@@ -128,9 +132,9 @@ public final class VirtioMem implements VhostUserDevice {
     }
 
     /**
-     * True while what unplugged blocks have is the guest's doing: a driver uses the device, has plugged nothing that the
-     * device does not know of, and unplugged memory was emptied for it, and is not guarded. A VM on its way to another host is not looked at,
-     * as its VMM reads all memory, which fills holes.
+     * True while only the guest can have filled unplugged blocks, and they are not guarded. That is, a driver uses the
+     * device, has plugged nothing that the device does not know of, and unplugged memory was emptied for it. An outgoing VM
+     * is not examined: its VMM reads all memory, which fills holes.
      */
     public boolean canPatrol() {
         return guard == null
@@ -141,17 +145,17 @@ public final class VirtioMem implements VhostUserDevice {
                 && !memory().isArriving();
     }
 
-    /** Where which block is plugged is kept. */
+    /** Which blocks are plugged. */
     BlockMap blocks() {
         return blocks;
     }
 
-    /** True if every plugged block is known: what is unplugged can be guarded. */
+    /** True if every plugged block is known. Only then can unplugged blocks be guarded. */
     public boolean isKnown() {
         return kept.isKnown();
     }
 
-    /** Guest address of the first block that is not plugged; empty if there is none. */
+    /** The guest address of the first block that is not plugged; empty if there is none. */
     public OptionalLong firstUnplugged() {
         long first = blocks.next(0, blocks.blocks(), false);
         return first == blocks.blocks()
@@ -160,11 +164,11 @@ public final class VirtioMem implements VhostUserDevice {
     }
 
     /**
-     * Guards unplugged blocks from now on (MEM-GUARD), in place of the patrol.
+     * Guards unplugged blocks from now on (MEM-GUARD), instead of the patrol.
      *
-     * @param by guards nothing yet; stays the caller's
-     * @throws LinuxException if that can't be done; nothing is guarded then
-     * @throws IllegalStateException if it is not known what is plugged
+     * @param by guards nothing yet; remains the caller's
+     * @throws LinuxException if that is not possible; nothing is guarded then
+     * @throws IllegalStateException if it is not known which blocks are plugged
      */
     public void guardWith(BlockGuard by) throws LinuxException {
         if (!kept.isKnown()) {
@@ -176,17 +180,17 @@ public final class VirtioMem implements VhostUserDevice {
         if (reset != null) {
             changes.guardAll();
         }
-        // What was filled before.
+        // What was filled before the guard began.
         emptyUnplugged();
     }
 
-    /** Guards nothing any more; whoever guarded is to be closed. */
+    /** Stops guarding; the caller then closes the guard. */
     public void guardNoMore() {
         guard = null;
         changes.guardWith(null);
     }
 
-    /** Answers touches of unplugged blocks, a batch of them; to be called whenever the guard's descriptor is readable. */
+    /** Answers one batch of touches of unplugged blocks. To be called whenever the guard's descriptor is readable. */
     public void serveTouches() {
         BlockGuard current = guard;
         if (current != null) {
@@ -194,7 +198,7 @@ public final class VirtioMem implements VhostUserDevice {
         }
     }
 
-    /** Lets everybody go on whose write to an unplugged block waits. */
+    /** Lets all threads continue whose write to an unplugged block is held. */
     public void releaseTouches() {
         BlockGuard current = guard;
         if (current != null) {
@@ -202,11 +206,7 @@ public final class VirtioMem implements VhostUserDevice {
         }
     }
 
-    /**
-     * Takes pages back that were given to whoever touched unplugged blocks.
-     *
-     * @return true if it is to be called again after {@link BlockGuard#LEAST_MILLIS}
-     */
+    /** See {@link BlockGuard#takeBack}. */
     public boolean takeTouchedBack() {
         BlockGuard current = guard;
         return current != null && (memory().isArriving() || current.takeBack(memory()));
@@ -222,24 +222,24 @@ public final class VirtioMem implements VhostUserDevice {
     }
 
     /**
-     * Looks for a while whether unplugged blocks have data again; does nothing unless it {@linkplain #canPatrol can}.
+     * Examines for a while whether unplugged blocks have data again. Does nothing unless it {@linkplain #canPatrol can}.
      *
-     * @param punch give what is found back to the host
+     * @param punch give found memory back to the host
      * @param budget ns after which to stop
-     * @return what a round around the whole region has found if it is complete, or null
+     * @return the result of a round through the whole region if it is complete, or null
      */
     public Patrol.@Nullable Round patrol(boolean punch, long budget) throws LinuxException {
         if (!unplugged.isEmptied() && !unplugged.isEmptying()) {
-            // What the host refused once may go now.
+            // A call that the host refused once may succeed now.
             emptyUnplugged();
         }
         return canPatrol() ? unplugged.patrol(Objects.requireNonNull(link).memory(), punch, budget) : null;
     }
 
     /**
-     * Asks the driver to come to another size; it does what it can.
+     * Asks the driver to reach another size; it does what it can.
      *
-     * @throws IllegalArgumentException if the size is no multiple of the block size or exceeds the region
+     * @throws IllegalArgumentException if the size is not a multiple of the block size or exceeds the region
      */
     public void request(long size) {
         plan.checkRequested(size);
@@ -252,8 +252,8 @@ public final class VirtioMem implements VhostUserDevice {
     }
 
     /**
-     * The system was reset: no driver uses any block any more. The VMM can't tell us over vhost-user, so the operator does
-     * (MEM-BLK-4). Requests wait until it is done, which takes seconds where much memory goes back to the host.
+     * The system was reset: no driver uses any block any more. vhost-user has no message for this, so the operator reports
+     * it (MEM-BLK-4). Requests wait until it is done, which takes seconds where much memory is given back to the host.
      *
      * @return completes on the event loop when no block is plugged; with a {@link LinuxException} if the host refuses to
      *     take memory back, and then the blocks stay plugged
@@ -271,7 +271,7 @@ public final class VirtioMem implements VhostUserDevice {
         return current.over();
     }
 
-    /** Does as much of the work that no request asks for as a step of the event loop may do (MEM-STEP-1). */
+    /** Does as much of the work without a request as one step of the event loop may do (MEM-STEP-1). */
     private void doSlice() {
         if (sliceWaits) {
             return;
@@ -289,12 +289,12 @@ public final class VirtioMem implements VhostUserDevice {
         }
     }
 
-    /** Returns true if more is to be done. */
+    /** Returns true if more work is left. */
     private boolean doSome() {
         DeviceLink current = link;
         SystemReset resetting = reset;
         if (current != null && current.memory().isArriving()) {
-            // MEM-BLK-8: gone on with when all of it is here.
+            // MEM-BLK-8: continued when all memory has arrived.
             return false;
         }
         if (resetting != null) {
@@ -311,7 +311,7 @@ public final class VirtioMem implements VhostUserDevice {
                 resetting.over().completeExceptionally(e);
             }
         }
-        // What is being plugged looks unplugged until it is: it must not be emptied.
+        // Blocks that are being plugged are still marked as unplugged. They must not be emptied.
         return current != null && driverRuns && !changes.isUnderWay() && !unplugged.goOn(current, budget);
     }
 
@@ -333,12 +333,15 @@ public final class VirtioMem implements VhostUserDevice {
     }
 
     /**
-     * Takes the place of the device on the host that the VM has moved from.
+     * Becomes the device of the host from which the VM has moved.
      *
-     * @param known true if the map tells of every plugged block
+     * @param requested the requested size there
+     * @param usable the usable size there
+     * @param known true if the map covers every plugged block
+     * @param mapWords the map there, in words of 64 blocks
      */
     void moveHere(long requested, long usable, boolean known, LongUnaryOperator mapWords) {
-        // A process that takes over from one that ends in between must not believe the map.
+        // If this process ends in between, the one that takes over must not trust the map.
         kept.forgetKnown();
         changes.forget();
         for (long word = 0; word < blocks.words(); word++) {
@@ -354,11 +357,12 @@ public final class VirtioMem implements VhostUserDevice {
     }
 
     /**
-     * Which pages of a GiB are in unplugged blocks of this device. On the event loop; some 20 us' work.
+     * The pages of a GiB that are in unplugged blocks. On the event loop; takes some 20 us.
      *
-     * @param gib the GiB's number, from guest address 0 on
-     * @param pages a bit for each page, in {@link PageSet#CHUNK_WORDS} words of 64; those of unplugged blocks are set
-     * @return whether any are, as far as that is known
+     * @param gib the number of the GiB, from guest address 0 on
+     * @param pages a bit for each page of 4096 bytes, in {@link PageSet#CHUNK_WORDS} words of 64; those of unplugged blocks
+     *     are set
+     * @return whether any bit was set, as far as the blocks are known
      */
     public boolean unplugged(int gib, long[] pages) {
         MemoryRegionPlan plan = kept.plan();
@@ -392,8 +396,8 @@ public final class VirtioMem implements VhostUserDevice {
 
     @Override
     public long features() {
-        // MEM-FEAT-1. MEM-FEAT-3: a guest that wakes up has a queue that looks new: whoever does not know its blocks
-        // then, would empty them.
+        // MEM-FEAT-1. MEM-FEAT-3: the queue of a guest that resumes looks new. A device that does not know its blocks
+        // would empty them.
         return UNPLUGGED_INACCESSIBLE
                 | (kept.outlivesProcess() ? PERSISTENT_SUSPEND : 0)
                 | (plan.node().isPresent() ? ACPI_PXM : 0);
@@ -404,7 +408,7 @@ public final class VirtioMem implements VhostUserDevice {
         return features;
     }
 
-    /** True if the driver has agreed not even to read unplugged blocks (MEM-FEAT-2). */
+    /** True if the driver has agreed not to access unplugged blocks, not even for reading (MEM-FEAT-2). */
     public boolean mustNotAccessUnplugged() {
         return (features & UNPLUGGED_INACCESSIBLE) != 0;
     }
@@ -458,27 +462,27 @@ public final class VirtioMem implements VhostUserDevice {
                             + " starts anew");
         }
         emptyUnplugged();
-        // A driver that starts reads the config space; one that goes on may not know what was asked for meanwhile.
+        // A driver that starts reads the config space. One that continues may have missed a change.
         if (!anew) {
             Objects.requireNonNull(link).configChanged();
         }
         listener.driverChanged(true);
     }
 
-    /** New memory may have been filled by the VMM. */
+    /** The VMM may have filled new memory. */
     @Override
     public void memoryChanged() {
         requests.memoryChanged(Objects.requireNonNull(link).memory());
         emptyUnplugged();
     }
 
-    /** Reading all memory, as a VMM does that moves a VM, fills holes. */
+    /** A VMM that moves a VM reads all memory, which fills holes. */
     @Override
     public void loggingChanged() {
         emptyUnplugged();
     }
 
-    /** MEM-BLK-8: what was put off until all memory is here. */
+    /** MEM-BLK-8: work that was deferred until all memory has arrived. */
     @Override
     public void memoryArrives() {
         if (!memory().isArriving()) {
@@ -512,7 +516,7 @@ public final class VirtioMem implements VhostUserDevice {
                 current.processAgain(started);
             }
         } finally {
-            // Requests ahead of one that is a fault of the driver were carried out.
+            // Requests before the driver's fault were carried out.
             if (blocks.plugged() != before) {
                 listener.pluggedSizeChanged(pluggedSize());
             }

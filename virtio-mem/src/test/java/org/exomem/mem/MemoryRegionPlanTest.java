@@ -19,9 +19,8 @@ class MemoryRegionPlanTest {
     @Tag("MEM-CFG-1")
     @Tag("MEM-CFG-8")
     void valuesThatADriverCouldNotUseAreRefusedByName() {
-        assertThatThrownBy(() -> plan(0, GIB, 3 * MIB))
-                .hasMessageContaining("block size 3145728 is not a power of two");
-        assertThatThrownBy(() -> plan(0, GIB, MIB / 2)).hasMessageContaining("at least 1048576 bytes");
+        assertThatThrownBy(() -> plan(0, GIB, 3 * MIB)).hasMessageContaining("block size 3 MiB is not a power of two");
+        assertThatThrownBy(() -> plan(0, GIB, MIB / 2)).hasMessageContaining("at least 1 MiB");
         assertThatThrownBy(() -> plan(0, GIB + MIB, 2 * MIB)).hasMessageContaining("region size");
         assertThatThrownBy(() -> plan(0, 0, 2 * MIB)).hasMessageContaining("region size 0");
         assertThatThrownBy(() -> plan(MIB, GIB, 2 * MIB)).hasMessageContaining("address 0x100000");
@@ -47,7 +46,7 @@ class MemoryRegionPlanTest {
         plan.checkRequested(0);
         plan.checkRequested(GIB);
         assertThatThrownBy(() -> plan.checkRequested(MIB)).hasMessageContaining("not a multiple of the block size");
-        assertThatThrownBy(() -> plan.checkRequested(GIB + 4 * MIB)).hasMessageContaining("not in 0 to 1073741824");
-        assertThatThrownBy(() -> plan.checkRequested(-4 * MIB)).hasMessageContaining("not in 0 to");
+        assertThatThrownBy(() -> plan.checkRequested(GIB + 4 * MIB)).hasMessageContaining("not from 0 to 1 GiB");
+        assertThatThrownBy(() -> plan.checkRequested(-4 * MIB)).hasMessageContaining("not from 0 to");
     }
 }

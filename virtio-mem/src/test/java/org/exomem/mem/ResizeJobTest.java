@@ -41,7 +41,7 @@ class ResizeJobTest {
     @Test
     void withoutFrontEndOrDriverItSaysSoAndGoesOnWhenTheyCome() {
         ResizeJob job = job(0, 4 * MIB, Presence.NOBODY);
-        assertThat(job.state().reason()).isEqualTo("no front-end is connected");
+        assertThat(job.state().reason()).isEqualTo("no VMM is connected");
         assertThat(job.look()).as("only an event can change it").isEmpty();
         job.presenceIs(Presence.FRONT_END);
         assertThat(job.state().reason()).isEqualTo("the guest's driver has not started");

@@ -3,23 +3,23 @@ package org.exomem.backend.check;
 import java.util.Locale;
 
 /**
- * What was found of one thing at the host.
+ * A result of a check of the host.
  *
- * @param topic what was looked at, in a word or two
- * @param found how it is, for people
- * @param change what to do; empty if nothing is to be done
- * @param brings what that is good for; empty if nothing is to be done
+ * @param topic the checked thing, in a word or two
+ * @param found its state, for people
+ * @param change what to do; empty if there is nothing to do
+ * @param brings the benefit of that; empty if there is nothing to do
  */
 public record Finding(Level level, String topic, String found, String change, String brings) {
-    /** Whether something is to be done. */
+    /** How important a finding is. */
     public enum Level {
         OK,
-        /** It works, and could do more or better. */
+        /** It works, and could work better. */
         ADVICE,
-        /** Something does not work so. */
+        /** Something does not work. */
         PROBLEM;
 
-        /** As people and programs read it. */
+        /** The word for people and programs. */
         public String word() {
             return name().toLowerCase(Locale.ROOT);
         }

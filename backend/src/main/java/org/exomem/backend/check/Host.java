@@ -10,7 +10,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 
-/** The host, as its file system shows it. Nothing is changed. */
+/** The host, as its file system shows it. Read only. */
 public final class Host {
     private static final Duration LIMIT = Duration.ofSeconds(5);
     private static final int MOST = 1 << 16;
@@ -26,7 +26,7 @@ public final class Host {
         return at(Path.of("/"));
     }
 
-    /** One whose files are below that folder. */
+    /** A host whose files are below that folder. */
     static Host at(Path root) {
         return new Host(root);
     }
@@ -40,7 +40,7 @@ public final class Host {
         }
     }
 
-    /** What follows a word at the beginning of a line of a file, such as {@code MemTotal:}. */
+    /** The rest of the line of a file that begins with a word, such as {@code MemTotal:}. */
     Optional<String> line(String path, String word) {
         return text(path)
                 .flatMap(text -> text.lines()
@@ -58,7 +58,7 @@ public final class Host {
     }
 
     /**
-     * A file system.
+     * The space of a file system.
      *
      * @param size in bytes
      * @param left bytes that this user may still write

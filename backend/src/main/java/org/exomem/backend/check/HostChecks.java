@@ -11,7 +11,7 @@ import org.exomem.backend.control.DescriptorNeeds;
 import org.exomem.backend.http.HttpServer;
 import org.exomem.backend.ui.UiServer;
 
-/** All that {@code exomem check} looks at. What can't be read is left out: it is not there, as in a container. */
+/** All checks of {@code exomem check}. Files that can't be read are skipped, as they are missing in a container. */
 public final class HostChecks {
     private static final long KIB = 1024;
     private static final int CAP_DAC_OVERRIDE = 1;
@@ -19,18 +19,18 @@ public final class HostChecks {
     private static final int CAP_SYS_PTRACE = 19;
     private static final String STATUS = "/proc/self/status";
 
-    /** With PAGEMAP_SCAN. */
+    /** The first kernel with PAGEMAP_SCAN. */
     private static final int[] WATCHING = {6, 7};
 
-    /** With vhost-user-test-device-pci. */
+    /** The first QEMU with vhost-user-test-device-pci. */
     private static final int[] QEMU = {10, 2};
 
-    /** With metrics and the page, each on a Unix socket and a TCP address. */
+    /** The descriptors of a process with metrics and the page, each on a Unix socket and a TCP address. */
     private static final long OWN_DESCRIPTORS = DescriptorNeeds.OF_THE_PROCESS
             + DescriptorNeeds.LEAST_CLIENTS
             + HttpServer.descriptors(2)
             + UiServer.descriptors(2);
-    /** Of a VM with a balloon and a memory device. */
+    /** The descriptors of a VM with a balloon and a memory device. */
     private static final long DESCRIPTORS_OF_A_VM = DescriptorNeeds.ofVm(2);
 
     private static final long MANY_VMS = 200;
@@ -48,7 +48,7 @@ public final class HostChecks {
     }
 
     /**
-     * Looks at everything.
+     * Runs all checks.
      *
      * @param qemu the program, by name or path
      */
@@ -83,7 +83,7 @@ public final class HostChecks {
         });
     }
 
-    /** Numbers that are missing are 0. */
+    /** Missing numbers count as 0. */
     private static boolean isAtLeast(String version, int... least) {
         Matcher numbers = Pattern.compile("([0-9]{1,6})(?:\\.([0-9]{1,6}))?").matcher(version);
         if (!numbers.lookingAt()) {
@@ -106,7 +106,7 @@ public final class HostChecks {
     }
 
     private void tracing() {
-        // Without the second the lists in /proc of what others have open and mapped stay closed.
+        // Without one of the latter two, /proc does not show the open files and mappings of other processes.
         if (mayTraceAll() && (has(CAP_DAC_READ_SEARCH) || has(CAP_DAC_OVERRIDE))) {
             findings.add(Finding.ok("attaching to VMMs", "this user may attach to all processes (CAP_SYS_PTRACE)"));
             return;
@@ -149,7 +149,7 @@ public final class HostChecks {
     private void descriptors() {
         Optional<String> limit = host.line("/proc/self/limits", "Max open files");
         limit.map(text -> text.split(" +", -1)).ifPresent(words -> {
-            // The JVM takes as many as it may have.
+            // The JVM raises its limit to the hard one.
             String hard = words.length > 1 ? words[1] : words[0];
             if (!hard.matches("[0-9]{1,18}")) {
                 findings.add(Finding.ok("descriptors", "unlimited"));
@@ -287,7 +287,9 @@ public final class HostChecks {
         if (!version.find()) {
             findings.add(Finding.advice(
                     topic,
-                    "\"" + qemu + "\" is not found or does not say its version",
+                    "\"" + qemu + "\" "
+                            + line.map(said -> "does not say that it is a QEMU; it says \"" + said + "\"")
+                                    .orElse("can't be run, or fails: is there such a program?"),
                     "install QEMU 10.2 or newer, or name the program by --qemu; other VMMs need none",
                     "VMs of QEMU can attach"));
             return;

@@ -14,6 +14,7 @@ import org.exomem.cli.options.Completion;
 import org.exomem.cli.options.ExitCode;
 import org.exomem.cli.options.Streams;
 import org.exomem.cli.options.Usage;
+import org.exomem.cli.options.UsageException;
 import org.exomem.cli.text.Table;
 import org.jspecify.annotations.Nullable;
 
@@ -24,7 +25,7 @@ final class BalloonCommand implements Command {
     private String vm = "";
     private @Nullable String size;
     private boolean wait;
-    private int timeout = 60;
+    private @Nullable Integer timeout;
 
     @Override
     public void describe(Usage usage) {
@@ -39,7 +40,7 @@ final class BalloonCommand implements Command {
         usage.flag("--wait", "Waits until the guest has got there.", () -> wait = true);
         usage.seconds(
                 "--timeout",
-                "With --wait: gives up after so long without any progress (default: 60).",
+                "With --wait: gives up after so long without any progress (default: " + WaitLimit.USUAL + ").",
                 value -> timeout = value);
         outputOption.describe(usage);
         control.describe(usage);
@@ -55,19 +56,16 @@ final class BalloonCommand implements Command {
     }
 
     @Override
-    public int run(Streams streams) throws ConfigException {
+    public int run(Streams streams) throws ConfigException, UsageException {
         Output output = outputOption.on(streams);
         SizeChange wish = size == null ? null : SizeChange.parse(size);
-        Duration limit = Duration.ofSeconds(timeout);
+        Duration limit = WaitLimit.of(wait, timeout);
         return control.connect(session -> {
             ObjectNode about = Json.object().put("vm", vm);
             if (wish != null) {
                 long bytes = wish.relative() ? has(session, about) + wish.bytes() : wish.bytes();
                 if (bytes < BalloonConfig.LEAST_SIZE) {
-                    throw new CommandFailure(
-                            ExitCode.USAGE,
-                            "a VM can't live in " + ByteSize.format(bytes) + "; sizes are in bytes unless they have"
-                                    + " a unit, such as 512M");
+                    throw new CommandFailure(ExitCode.USAGE, tooSmall(wish, bytes));
                 }
                 session.execute("balloon", about.deepCopy().put("value", bytes));
                 if (session.waitsForVmm(vm)) {
@@ -95,6 +93,14 @@ final class BalloonCommand implements Command {
             JsonNode balloon = session.execute("query-balloon", about);
             return output.show(balloon, () -> describe(balloon));
         });
+    }
+
+    private static String tooSmall(SizeChange wish, long bytes) {
+        return "a VM can't live in "
+                + (wish.relative()
+                        ? ByteSize.format(bytes - wish.bytes()) + " less " + ByteSize.format(-wish.bytes())
+                        : ByteSize.format(bytes))
+                + "; sizes are in bytes unless they have a unit, such as 512M";
     }
 
     private static long has(ControlOption.Session session, ObjectNode about) throws IOException {

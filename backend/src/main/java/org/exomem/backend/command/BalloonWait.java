@@ -10,7 +10,7 @@ import org.exomem.cli.options.CommandFailure;
 import org.exomem.cli.options.ExitCode;
 import org.exomem.pages.Pages;
 
-/** Waits until a guest has the size that it should have; shows how far it is where somebody looks. */
+/** Waits until a guest has reached its target size. Shows the progress if the output is watched. */
 final class BalloonWait {
     private final ControlOption.Session session;
     private final ObjectNode about;
@@ -24,7 +24,11 @@ final class BalloonWait {
         this.output = output;
     }
 
-    /** @throws CommandFailure if there is no progress for too long */
+    /**
+     * Waits until the target is reached; returns the exit code.
+     *
+     * @throws CommandFailure if there is no progress for too long
+     */
     int run() throws IOException {
         String vm = about.path("vm").asText();
         JsonNode balloon = balloon(vm);
@@ -55,7 +59,7 @@ final class BalloonWait {
         return output.show(done, () -> BalloonCommand.describe(done));
     }
 
-    /** What the balloon has; nothing while no VMM is connected. */
+    /** The state of the balloon; empty while no VMM is connected. */
     private JsonNode balloon(String vm) throws IOException {
         return session.waitsForVmm(vm) ? Json.object() : session.execute("query-balloon", about);
     }
@@ -71,7 +75,7 @@ final class BalloonWait {
         return balloon.path("actual").asLong();
     }
 
-    /** More than the VM has empties the balloon, and is reached then. */
+    /** A target above the VM's memory empties the balloon, which then counts as reached. */
     private static long target(JsonNode balloon) {
         long memory = balloon.path("memory").asLong();
         return Math.min(balloon.path("target").asLong(memory), memory);
@@ -81,7 +85,7 @@ final class BalloonWait {
         if (balloon.isEmpty()) {
             return false;
         }
-        // A target between two pages is met by the one above.
+        // A target between two pages is reached by the page above.
         return Math.abs(actual(balloon) - target(balloon)) < Pages.SIZE;
     }
 }

@@ -38,7 +38,7 @@ final class CloneCommand implements Command {
     private final TemplatesOption templates = new TemplatesOption();
     private final ReplaceOption replace = new ReplaceOption();
     private String template = "";
-    private int count = 1;
+    private @Nullable Integer count;
     private int prepare;
     private boolean serve;
     private @Nullable Path trust;
@@ -95,12 +95,15 @@ final class CloneCommand implements Command {
 
     @Override
     public int run(Streams streams) throws UsageException {
+        if (count != null && prepare > 0) {
+            throw new UsageException("--prepare starts no clone: --count does not go with it");
+        }
         Output output = outputOption.on(streams);
         Path own = folder != null
                 ? folder.toAbsolutePath().normalize()
                 : SocketPath.ofUser().resolveSibling("exomem-clones");
         if (serve) {
-            // Before anything is started.
+            // Checks the connection before anything is started.
             control.connect(session -> ExitCode.OK);
         }
         try {
@@ -117,7 +120,8 @@ final class CloneCommand implements Command {
                                     ? Optional.of((clone, in, qmp, pid, devices) ->
                                             serve(image, clone, in, qmp, pid, devices))
                                     : Optional.empty()));
-            List<Cloning.Outcome> outcomes = prepare > 0 ? cloning.prepare(prepare) : cloning.start(count);
+            List<Cloning.Outcome> outcomes =
+                    prepare > 0 ? cloning.prepare(prepare) : cloning.start(count == null ? 1 : count);
             if (!output.isJson() && prepare == 0) {
                 cloning.notes().forEach(output::note);
                 outcomes.stream()
@@ -168,12 +172,16 @@ final class CloneCommand implements Command {
     private static int told(List<Cloning.Outcome> outcomes) {
         List<String> faults = new ArrayList<>();
         for (Cloning.Outcome outcome : outcomes) {
-            outcome.fault().ifPresent(fault -> faults.add(outcome.name() + ": " + fault));
+            outcome.fault()
+                    .ifPresent(fault -> faults.add((outcome.name().isEmpty() ? "" : outcome.name() + ": ") + fault));
         }
         if (!faults.isEmpty()) {
             throw new CommandFailure(
                     ExitCode.FAILED,
-                    faults.size() + " of " + outcomes.size() + " clones do not run. " + faults.getFirst());
+                    (outcomes.size() == 1
+                                    ? "the clone does not run: "
+                                    : faults.size() + " of " + outcomes.size() + " clones do not run; the first: ")
+                            + faults.getFirst());
         }
         return ExitCode.OK;
     }

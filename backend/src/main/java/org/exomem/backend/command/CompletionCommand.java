@@ -16,13 +16,13 @@ import org.jspecify.annotations.Nullable;
 
 /** {@code exomem completion}. */
 final class CompletionCommand implements Command {
-    /** The shells that understand the script. */
+    /** The shells that can use the script. */
     enum Shell {
         BASH,
         ZSH,
         FISH;
 
-        /** As it is typed. */
+        /** The name on the command line. */
         @Override
         public String toString() {
             return name().toLowerCase(Locale.ROOT);

@@ -9,9 +9,10 @@ import org.exomem.cli.options.CommandLine;
 import org.exomem.cli.options.Completion;
 
 /**
- * A script for Bash, zsh and fish that completes commands and options, of which it has a table, paths, addresses, the ids of requirements, and
- * the names of VMs and devices. These stand in a file beside the control socket ({@code NamesFile}): no key starts a JVM. There is one
- * script, in Bash: zsh understands it, and fish has Bash, which exomem needs anyway, run it.
+ * A completion script for Bash, zsh and fish. It has a table of commands and options, and completes these, paths, addresses,
+ * the ids of requirements, and the names of VMs and devices. The names are in a file beside the control socket ({@code
+ * NamesFile}), so that a completion needs no start of a JVM. The script is in Bash. zsh understands it, and fish runs Bash,
+ * which exomem needs anyway.
  */
 final class CompletionScript {
     private static final String HEAD = """
@@ -173,7 +174,7 @@ final class CompletionScript {
         script.append("_exomem_ids='").append(String.join(" ", ids)).append("'\n\n");
         script.append(BEFORE_TABLE);
         commands.forEach((name, command) -> entry(script, name, command));
-        // The second word of a command that has two.
+        // The second words of commands with two words.
         List<String> pairs =
                 commands.keySet().stream().filter(name -> name.contains(" ")).toList();
         List<String> groups = first(pairs.stream()).distinct().toList();

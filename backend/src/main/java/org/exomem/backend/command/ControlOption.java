@@ -4,21 +4,30 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.net.SocketTimeoutException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import org.exomem.backend.control.SocketPath;
 import org.exomem.backend.qmp.Json;
+import org.exomem.backend.qmp.NoQmpException;
 import org.exomem.backend.qmp.QmpClient;
 import org.exomem.backend.qmp.QmpException;
 import org.exomem.backend.qmp.UntrustedServerException;
+import org.exomem.backend.vm.NearNames;
 import org.exomem.cli.options.CommandFailure;
 import org.exomem.cli.options.ExitCode;
 import org.exomem.cli.options.Usage;
+import org.exomem.linux.UnixSockets;
 import org.jspecify.annotations.Nullable;
 
-/** {@code --control}: which serving process a command speaks to. */
+/** {@code --control}: selects the serving process for a command. */
 final class ControlOption {
+    /** How the process that serves calls itself, before its version. */
+    private static final String PROGRAM = "exomem";
+
     private @Nullable Path path;
 
     void describe(Usage usage) {
@@ -29,25 +38,25 @@ final class ControlOption {
                 value -> path = value);
     }
 
-    /** The socket that was named, or where "exomem serve" puts it. */
+    /** The given socket, or the default of "exomem serve". */
     Path socket() {
         Path named = path;
         return named != null ? named : SocketPath.ofUser();
     }
 
-    /** What to do with a connection. */
+    /** Uses a connection. */
     @FunctionalInterface
     interface Talk {
         int with(Session session) throws IOException;
     }
 
-    /** What to do with a connection, where no exit code comes of it. */
+    /** Uses a connection without an exit code as the result. */
     @FunctionalInterface
     interface Question {
         void to(Session session) throws IOException;
     }
 
-    /** A connection whose refusals are failures of the command. */
+    /** A connection on which a refused command is a failure of this command. */
     static final class Session {
         private final QmpClient client;
 
@@ -64,7 +73,7 @@ final class ControlOption {
             }
         }
 
-        /** The same for one that may take longer. */
+        /** As above, for a command that may take longer. */
         JsonNode execute(String command, ObjectNode arguments, Duration limit) throws IOException {
             try {
                 return client.execute(command, arguments, limit);
@@ -84,7 +93,7 @@ final class ControlOption {
                     && !known.path("connected").asBoolean();
         }
 
-        /** What the process says of the VM; a missing node if it does not know it. */
+        /** The description of the VM by the process; a missing node if the process does not know it. */
         JsonNode vm(String name) throws IOException {
             for (JsonNode known : execute("query-vms")) {
                 if (known.path("name").asText().equals(name)) {
@@ -94,12 +103,28 @@ final class ControlOption {
             return Json.object().path(name);
         }
 
+        /**
+         * The same.
+         *
+         * @throws CommandFailure if the process does not know it, with the names that it knows
+         */
+        JsonNode known(String name) throws IOException {
+            List<String> names = new ArrayList<>();
+            for (JsonNode known : execute("query-vms")) {
+                if (known.path("name").asText().equals(name)) {
+                    return known;
+                }
+                names.add(known.path("name").asText());
+            }
+            throw new CommandFailure(ExitCode.FAILED, NearNames.unknown(name, names));
+        }
+
         QmpClient client() {
             return client;
         }
     }
 
-    /** Connects, talks, disconnects; returns the exit code. */
+    /** Connects, runs {@code talk}, and disconnects; returns the exit code. */
     int connect(Talk talk) {
         Path socket = socket();
         try (QmpClient client = open(socket)) {
@@ -110,7 +135,7 @@ final class ControlOption {
     }
 
     /**
-     * The same for what a command can do without, or has to take back.
+     * As {@link #connect}, for a step that the command can do without, or has to undo.
      *
      * @throws IOException if it fails, for whatever reason
      */
@@ -127,19 +152,39 @@ final class ControlOption {
 
     private static QmpClient open(Path socket) {
         try {
-            return QmpClient.connectToOwn(socket);
+            QmpClient client = QmpClient.connectToOwn(socket);
+            if (!client.program().startsWith(PROGRAM)) {
+                client.close();
+                throw new CommandFailure(
+                        ExitCode.UNAVAILABLE,
+                        "what answers on " + socket + " is another program that speaks QMP, such as a VMM; name the"
+                                + " control socket of \"exomem serve\" with --control");
+            }
+            return client;
+        } catch (QmpException e) {
+            throw new CommandFailure(
+                    ExitCode.UNAVAILABLE,
+                    "the process on the control socket " + socket + " refuses: " + e.getMessage());
         } catch (IOException e) {
             throw new CommandFailure(ExitCode.UNAVAILABLE, whyNot(socket, e));
         }
     }
 
-    /** What is wrong, and what to do about it: "start one" helps only where none runs. */
+    /** The problem and its remedy. "start one" helps only if no process serves. */
     private static String whyNot(Path socket, IOException e) {
         if (e instanceof UntrustedServerException) {
             return "the control socket " + socket + " is not used: " + e.getMessage();
         }
         if (e instanceof SocketTimeoutException) {
             return "the process on the control socket " + socket + " does not answer (" + e.getMessage() + ")";
+        }
+        if (e instanceof NoQmpException) {
+            return "what listens on " + socket + " is no control socket: " + e.getMessage()
+                    + "; name that of \"exomem serve\" with --control";
+        }
+        if (socket.toString().getBytes(StandardCharsets.UTF_8).length > UnixSockets.MAX_PATH_BYTES) {
+            return "there can be no control socket " + socket + ": a socket's path has at most "
+                    + UnixSockets.MAX_PATH_BYTES + " bytes";
         }
         if (Files.exists(socket) && !Files.isWritable(socket)) {
             return "no permission to use the control socket " + socket

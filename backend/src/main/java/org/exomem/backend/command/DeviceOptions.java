@@ -41,16 +41,15 @@ final class DeviceOptions {
     }
 
     /**
-     * Explains what their values may say, below the help of a command.
+     * Explains the values of these options, below the help of a command.
      *
      * @param more further examples
      */
     static void explain(Usage usage, String command, String... more) {
-        usage.section(Section.ofRows(
+        usage.section(() -> Section.ofRows(
                 "Options of a balloon (a comma in a value is written twice)", rows(ServeConfig.balloonOptions())));
-        usage.section(Section.ofRows(
-                "Options of a memory device (virtio-mem): a range of guest memory that is not\n"
-                        + "there at boot, and is added and taken away by \"exomem mem\"",
+        usage.section(() -> Section.ofRows(
+                "Options of a memory device: guest memory that is added by \"exomem mem\"",
                 rows(ServeConfig.memoryOptions())));
         List<String> examples = new ArrayList<>();
         examples.add("  exomem " + command + " --balloon vm=web,socket=/run/web-balloon.sock");

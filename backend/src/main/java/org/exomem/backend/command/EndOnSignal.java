@@ -3,8 +3,8 @@ package org.exomem.backend.command;
 import org.exomem.cli.options.ExitCode;
 
 /**
- * Ends the process cleanly, and with exit code 0, when SIGTERM or SIGINT arrives. The JVM runs shutdown hooks then and
- * would end with 128 + signal; a supervisor that sent SIGTERM itself would take that for a failure.
+ * Ends the process in good order, with exit code 0, at SIGTERM or SIGINT. Otherwise the JVM would end with 128 + signal
+ * after its shutdown hooks, and a supervisor that sent SIGTERM would regard that as a failure.
  */
 final class EndOnSignal extends Thread implements AutoCloseable {
     private final Runnable end;
@@ -14,14 +14,14 @@ final class EndOnSignal extends Thread implements AutoCloseable {
         this.end = end;
     }
 
-    /** @param end what is still to be done; on another thread than the command's own */
+    /** @param end the rest of the work; on another thread than the command's own */
     static EndOnSignal after(Runnable end) {
         EndOnSignal hook = new EndOnSignal(end);
         Runtime.getRuntime().addShutdownHook(hook);
         return hook;
     }
 
-    /** The process ends in another way. */
+    /** For a process that ends in another way. */
     @Override
     public void close() {
         try {

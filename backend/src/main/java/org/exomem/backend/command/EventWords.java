@@ -15,7 +15,7 @@ final class EventWords {
 
     private EventWords() {}
 
-    /** The VM that it is about; empty if it is about none. */
+    /** The VM of an event; empty if it has none. */
     static String vm(JsonNode event) {
         JsonNode data = event.path("data");
         if (data.has("vm")) {
@@ -26,7 +26,7 @@ final class EventWords {
         return id.indexOf('/') < 0 ? "" : id.substring(0, id.indexOf('/'));
     }
 
-    /** On one line, with the time. */
+    /** The event on one line, with the time. */
     static String of(JsonNode event) {
         JsonNode at = event.path("timestamp");
         Instant when = Instant.ofEpochSecond(

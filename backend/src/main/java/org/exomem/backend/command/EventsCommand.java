@@ -46,26 +46,32 @@ final class EventsCommand implements Command {
         long end = limit == null
                 ? Long.MAX_VALUE
                 : System.nanoTime() + Duration.ofSeconds(limit).toNanos();
-        return control.connect(session -> {
-            if (vm != null && session.vm(vm).isMissingNode()) {
-                streams.note("there is no VM \"" + vm + "\" now; what happens to one of that name is told");
+        try (EndOnSignal _ = EndOnSignal.after(out::flush)) {
+            return control.connect(session -> follow(session, streams, limit, end));
+        }
+    }
+
+    private int follow(ControlOption.Session session, Streams streams, @Nullable Integer limit, long end)
+            throws IOException {
+        PrintWriter out = streams.out();
+        if (vm != null && session.vm(vm).isMissingNode()) {
+            streams.note("there is no VM \"" + vm + "\" now; what happens to one of that name is told");
+        }
+        while (limit == null || System.nanoTime() - end < 0) {
+            JsonNode event = next(session);
+            if (event == null) {
+                continue;
             }
-            while (limit == null || System.nanoTime() - end < 0) {
-                JsonNode event = next(session);
-                if (event == null) {
-                    continue;
-                }
-                if (isWanted(event)) {
-                    out.println(json ? line(event) : VisibleText.lines(EventWords.of(event)));
-                    out.flush();
-                    if (out.checkError()) {
-                        // Nobody reads any more: as a filter ends.
-                        return ExitCode.OK;
-                    }
+            if (isWanted(event)) {
+                out.println(json ? line(event) : VisibleText.lines(EventWords.of(event)));
+                out.flush();
+                if (out.checkError()) {
+                    // The output was closed: end as a filter does.
+                    return ExitCode.OK;
                 }
             }
-            return ExitCode.OK;
-        });
+        }
+        return ExitCode.OK;
     }
 
     private static @Nullable JsonNode next(ControlOption.Session session) {

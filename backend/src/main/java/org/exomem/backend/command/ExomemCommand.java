@@ -3,6 +3,7 @@ package org.exomem.backend.command;
 import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -21,9 +22,9 @@ import org.exomem.cli.options.UsageException;
 import org.exomem.cli.text.VisibleText;
 import org.jspecify.annotations.Nullable;
 
-/** The program: its commands by name, and how their failures are told. */
+/** The program: its commands by name, and the messages for their failures. */
 public final class ExomemCommand {
-    /** The options with which management software calls any vhost-user program, without {@code serve}. */
+    /** The options with which management software starts any vhost-user program, without {@code serve}. */
     /** VHU-PRG-1 */
     private static final Set<String> PROGRAM_CONVENTIONS = Set.of("--socket-path", "--fd", "--print-capabilities");
 
@@ -78,8 +79,8 @@ public final class ExomemCommand {
     }
 
     /**
-     * Ends this process. Not by {@code System.exit}: that logs, for which the JDK looks into every jar for somebody who writes
-     * logs, and takes longer than most commands. Shutdown hooks are for signals only, and don't run.
+     * Ends this process. Not by {@code System.exit}, which logs: the JDK would search every jar for a logging provider, and
+     * that takes longer than most commands. Shutdown hooks are for signals only, and do not run.
      */
     public static void exit(int code) {
         Runtime.getRuntime().halt(code);
@@ -92,12 +93,7 @@ public final class ExomemCommand {
 
     /** Runs one command line; returns its exit code. */
     public int run(Streams streams, String... arguments) {
-        int code = runWords(streams, withHelp(withServe(Arrays.asList(arguments))));
-        if (!streams.outIsWritten() && code != ExitCode.FAILED) {
-            streams.note("the output can't be written: the disk is full, or nobody reads it");
-            return ExitCode.FAILED;
-        }
-        return code;
+        return streams.end(runWords(streams, withHelp(withServe(Arrays.asList(arguments)))));
     }
 
     private int runWords(Streams streams, List<String> words) {
@@ -125,7 +121,7 @@ public final class ExomemCommand {
         }
     }
 
-    /** The longest name of a command that the words begin with; null if there is none. */
+    /** The longest name of a command with which the words begin; null if there is none. */
     private @Nullable String commandOf(List<String> words) {
         for (int count = Math.min(2, words.size()); count > 0; count--) {
             String name = String.join(" ", words.subList(0, count));
@@ -147,19 +143,20 @@ public final class ExomemCommand {
                 .filter(name -> name.startsWith(first + " "))
                 .toList();
         if (CommandLine.asksForHelp(words)) {
-            streams.out()
-                    .print(
-                            group.isEmpty()
-                                    ? help()
-                                    : commandLine(group.getFirst()).help(List.of(ExitCode.HELP)));
+            streams.out().print(group.isEmpty() ? help() : ProgramHelp.ofGroup(first, summaries(group)));
             return ExitCode.OK;
         }
         if (CommandLine.asksForVersion(words)) {
             return version(streams);
         }
         if (!group.isEmpty()) {
-            streams.note("there is no command \"" + String.join(" ", words.subList(0, Math.min(2, words.size())))
-                    + "\"; there is " + String.join(", ", group));
+            String names = String.join(", ", group);
+            streams.note(
+                    words.size() == 1
+                            ? "\"" + first + "\" needs one more word: " + names
+                            : "there is no command \"" + first + " " + words.get(1) + "\"; there is " + names);
+            streams.err().println("\"exomem " + first + " --help\" explains.");
+            return ExitCode.USAGE;
         } else if (first.startsWith("-")) {
             streams.note("there is no option \"" + first + "\" before a command");
         } else {
@@ -179,21 +176,25 @@ public final class ExomemCommand {
     }
 
     private String help() {
+        return ProgramHelp.text(summaries(commands.keySet()));
+    }
+
+    /** What each of the commands does, in a line. */
+    private Map<String, String> summaries(Collection<String> names) {
         Map<String, String> summaries = new LinkedHashMap<>();
-        commandLines().forEach((name, line) -> summaries.put(name, line.summary()));
-        return ProgramHelp.text(summaries);
+        names.forEach(name -> summaries.put(name, commandLine(name).summary()));
+        return summaries;
     }
 
     /**
-     * The manual pages of the program and of all commands, by the names of the pages.
+     * Returns the manual pages of the program and of all commands, by page name.
      *
      * @param date for the foot of the pages
      */
     public Map<String, String> manPages(String date) {
         ManPage.Book book = new ManPage.Book("exomem", date, Version.current().toString());
         Map<String, CommandLine> lines = commandLines();
-        Map<String, String> summaries = new LinkedHashMap<>();
-        lines.forEach((name, line) -> summaries.put(name, line.summary()));
+        Map<String, String> summaries = summaries(lines.keySet());
         Map<String, String> pages = new LinkedHashMap<>();
         pages.put("exomem", ManPage.of(book, ProgramHelp.ABOUT, summaries, ProgramHelp.sections()));
         lines.forEach((name, line) -> pages.put(book.name(name), line.manPage(book, List.of(ExitCode.HELP))));
@@ -220,7 +221,7 @@ public final class ExomemCommand {
         return words;
     }
 
-    /** {@code help} and {@code help COMMAND}, which people try. */
+    /** Also accepts {@code help} and {@code help COMMAND}, which users try. */
     private static List<String> withHelp(List<String> arguments) {
         if (arguments.isEmpty() || !arguments.getFirst().equals("help")) {
             return arguments;

@@ -8,7 +8,6 @@ import java.util.Locale;
 import java.util.OptionalLong;
 import java.util.Set;
 import org.exomem.backend.config.ByteSize;
-import org.exomem.backend.config.ConfigException;
 import org.exomem.backend.qmp.Json;
 import org.exomem.cli.options.Command;
 import org.exomem.cli.options.CommandFailure;
@@ -16,51 +15,66 @@ import org.exomem.cli.options.Completion;
 import org.exomem.cli.options.ExitCode;
 import org.exomem.cli.options.Streams;
 import org.exomem.cli.options.Usage;
+import org.exomem.cli.options.UsageException;
 import org.exomem.cli.text.Table;
 import org.jspecify.annotations.Nullable;
 
 /** {@code exomem free-pages}. */
 final class FreePagesCommand implements Command {
     private static final Duration LOOK_AGAIN = Duration.ofMillis(10);
-    /** A driver that is well answers in much less. */
+    /** A driver that works normally answers in much less. */
     private static final Duration LIMIT = Duration.ofSeconds(10);
 
     private static final Set<String> OPEN = Set.of("requested", "answering");
     private static final int BAR = 40;
+    private static final long LEAST_BLOCK = 4 << 10;
+    private static final long MOST_BLOCK = 1 << 30;
 
     private final ControlOption control = new ControlOption();
     private final OutputOption outputOption = new OutputOption();
     private String vm = "";
-    private @Nullable String smallest;
+    private @Nullable Long smallest;
     private boolean last;
 
     @Override
     public void describe(Usage usage) {
         usage.does(
-                "Asks the guest which of its pages are free, and shows how much that is, how long the answer took, and"
-                        + " how fragmented free memory is. Needs a driver that knows free page bitmaps, as exomem's driver"
-                        + " for Linux does. The guest goes on meanwhile, and keeps its pages. Shows too of how much memory"
-                        + " the driver has told the page descriptors, in which exomem sees at a pause what is free.");
+                "Asks the guest which of its pages are free, and shows how much that is.",
+                "Shows how long the answer took, and how fragmented free memory is. Needs a driver that knows free page"
+                        + " bitmaps, as exomem's driver for Linux does. The guest goes on meanwhile, and keeps its pages."
+                        + " Shows too of how much memory the driver has told the page descriptors, in which exomem sees at"
+                        + " a pause what is free.");
         usage.parameter("VM", "The VM's name.", Completion.VM, value -> vm = value);
         usage.option(
                 "--smallest",
                 "SIZE",
                 "The smallest free block worth telling, a power of two from 4K to 1G (default: 4K).",
                 Completion.NOTHING,
-                value -> smallest = value);
+                value -> smallest = block(value));
         usage.flag("--last", "Asks nothing; shows what came of the last request.", () -> last = true);
         outputOption.describe(usage);
         control.describe(usage);
         usage.section("Examples", "  exomem free-pages web", "  exomem free-pages web --smallest 2M --json");
     }
 
+    private static long block(String text) throws UsageException {
+        long bytes = SizeOption.bytes("--smallest", text);
+        if (Long.bitCount(bytes) != 1 || bytes < LEAST_BLOCK || bytes > MOST_BLOCK) {
+            throw new UsageException("--smallest " + text + ": must be a power of two from 4K to 1G");
+        }
+        return bytes;
+    }
+
     @Override
-    public int run(Streams streams) throws ConfigException {
+    public int run(Streams streams) throws UsageException {
+        if (last && smallest != null) {
+            throw new UsageException("--last asks nothing: --smallest does not go with it");
+        }
         Output output = outputOption.on(streams);
         ObjectNode about = Json.object().put("vm", vm);
         ObjectNode request = about.deepCopy();
         if (smallest != null) {
-            request.put("smallest", ByteSize.parse(smallest));
+            request.put("smallest", smallest);
         }
         return control.connect(session -> {
             if (!last) {
@@ -94,13 +108,13 @@ final class FreePagesCommand implements Command {
         }
     }
 
-    /** What the guest's statistics say is free, if it gives any. */
+    /** The free memory in the guest's statistics, if it gives any. */
     private static OptionalLong freeMemory(ControlOption.Session session, ObjectNode about) throws IOException {
         try {
             JsonNode free = StatsCommand.fresh(session, about).path("stats").path("stat-free-memory");
             return free.isNumber() ? OptionalLong.of(free.asLong()) : OptionalLong.empty();
         } catch (CommandFailure e) {
-            // A guest that gives no statistics.
+            // The guest gives no statistics.
             return OptionalLong.empty();
         }
     }

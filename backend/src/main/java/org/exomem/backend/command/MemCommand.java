@@ -13,6 +13,7 @@ import org.exomem.cli.options.Completion;
 import org.exomem.cli.options.ExitCode;
 import org.exomem.cli.options.Streams;
 import org.exomem.cli.options.Usage;
+import org.exomem.cli.options.UsageException;
 import org.jspecify.annotations.Nullable;
 
 /** {@code exomem mem}. */
@@ -23,7 +24,7 @@ final class MemCommand implements Command {
     private @Nullable String device;
     private @Nullable String size;
     private boolean wait;
-    private int timeout = 60;
+    private @Nullable Integer timeout;
     private boolean cancel;
 
     @Override
@@ -49,7 +50,7 @@ final class MemCommand implements Command {
         usage.flag("--wait", "Waits until the guest has got there.", () -> wait = true);
         usage.seconds(
                 "--timeout",
-                "With --wait: gives up after so long without any progress (default: 60).",
+                "With --wait: gives up after so long without any progress (default: " + WaitLimit.USUAL + ").",
                 value -> timeout = value);
         usage.flag("--cancel", "Ends the resize that is under way, where it is.", () -> cancel = true);
         outputOption.describe(usage);
@@ -66,7 +67,7 @@ final class MemCommand implements Command {
     }
 
     @Override
-    public int run(Streams streams) throws ConfigException {
+    public int run(Streams streams) throws ConfigException, UsageException {
         Output output = outputOption.on(streams);
         if (size == null && device != null && !device.isEmpty() && !Character.isLetter(device.charAt(0))) {
             // Names of devices begin with a letter, sizes don't.
@@ -77,7 +78,7 @@ final class MemCommand implements Command {
         if (cancel && (change != null || wait)) {
             throw new ConfigException("--cancel goes with neither a size nor --wait");
         }
-        Duration limit = Duration.ofSeconds(timeout);
+        Duration limit = WaitLimit.of(wait, timeout);
         return control.connect(session -> {
             if (cancel) {
                 session.execute("job-cancel", Json.object().put("id", job(session)));
@@ -94,7 +95,7 @@ final class MemCommand implements Command {
                     return ExitCode.OK;
                 }
             }
-            JsonNode shown = MemoryTable.of(session.execute("query-memory-devices"), vm, device);
+            JsonNode shown = MemoryTable.of(session, vm, device);
             return output.show(shown, () -> MemoryTable.text(shown));
         });
     }
@@ -102,10 +103,14 @@ final class MemCommand implements Command {
     private String resize(ControlOption.Session session, SizeChange change) throws IOException {
         long bytes = change.bytes();
         if (change.relative()) {
-            bytes = change.from(only(session).path("requested-size").asLong());
-        }
-        if (bytes < 0) {
-            throw new CommandFailure(ExitCode.USAGE, "less than nothing can't be plugged");
+            long asked = only(session).path("requested-size").asLong();
+            bytes = change.from(asked);
+            if (bytes < 0) {
+                throw new CommandFailure(
+                        ExitCode.USAGE,
+                        "VM \"" + vm + "\": " + ByteSize.format(asked) + " were asked for last, which can't become "
+                                + ByteSize.format(-change.bytes()) + " less");
+            }
         }
         checkBlocks(session, bytes);
         ObjectNode about = Json.object().put("vm", vm).put("size", bytes);
@@ -115,9 +120,9 @@ final class MemCommand implements Command {
         return session.execute("mem-resize", about).path("id").asText();
     }
 
-    /** Says in units what is wrong; the process that serves knows bytes only. */
+    /** Checks the size here to give a message with units: the serving process knows only bytes. */
     private void checkBlocks(ControlOption.Session session, long bytes) throws IOException {
-        JsonNode devices = MemoryTable.of(session.execute("query-memory-devices"), vm, device);
+        JsonNode devices = MemoryTable.of(session, vm, device);
         long block = devices.path(0).path("data").path("block-size").asLong();
         if (devices.size() == 1 && block > 0 && bytes % block != 0) {
             throw new CommandFailure(
@@ -136,7 +141,7 @@ final class MemCommand implements Command {
     }
 
     private JsonNode only(ControlOption.Session session) throws IOException {
-        JsonNode devices = MemoryTable.of(session.execute("query-memory-devices"), vm, device);
+        JsonNode devices = MemoryTable.of(session, vm, device);
         if (devices.size() > 1) {
             throw new CommandFailure(
                     ExitCode.FAILED,

@@ -8,7 +8,7 @@ import org.exomem.cli.options.CommandFailure;
 import org.exomem.cli.options.ExitCode;
 import org.jspecify.annotations.Nullable;
 
-/** Waits until a resize job is over; shows how far it is where somebody looks. */
+/** Waits until a resize job is over. Shows the progress if the output is watched. */
 final class MemWait {
     private final ControlOption.Session session;
     private final String id;
@@ -25,7 +25,7 @@ final class MemWait {
         this.howToCancel = howToCancel;
     }
 
-    /** @throws CommandFailure if the job makes no progress for too long, or ends in another way than being done */
+    /** @throws CommandFailure if the job makes no progress for too long, or ends without success */
     void run() throws IOException {
         JsonNode job = job();
         long last = job.path("current-progress").asLong();

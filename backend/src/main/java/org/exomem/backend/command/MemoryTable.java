@@ -3,6 +3,9 @@ package org.exomem.backend.command;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
 import org.exomem.backend.config.ByteSize;
 import org.exomem.cli.options.CommandFailure;
 import org.exomem.cli.options.ExitCode;
@@ -14,25 +17,31 @@ final class MemoryTable {
     private MemoryTable() {}
 
     /**
-     * The devices of one VM, or the one of that name.
+     * Selects the devices of one VM, or the device of that id.
      *
      * @throws CommandFailure if there are none
      */
-    static ArrayNode of(JsonNode all, String vm, @Nullable String device) {
+    static ArrayNode of(ControlOption.Session session, String vm, @Nullable String device) throws IOException {
         ArrayNode found = JsonNodeFactory.instance.arrayNode();
-        for (JsonNode node : all) {
+        List<String> ids = new ArrayList<>();
+        for (JsonNode node : session.execute("query-memory-devices")) {
             JsonNode data = node.path("data");
-            if (data.path("vm").asText().equals(vm)
-                    && (device == null || data.path("id").asText().equals(device))) {
-                found.add(node);
+            if (data.path("vm").asText().equals(vm)) {
+                String id = data.path("id").asText();
+                ids.add(id);
+                if (device == null || id.equals(device)) {
+                    found.add(node);
+                }
             }
         }
         if (found.isEmpty()) {
+            session.known(vm);
             throw new CommandFailure(
                     ExitCode.FAILED,
-                    device == null
-                            ? "there is no VM \"" + vm + "\" with a memory device"
-                            : "there is no VM \"" + vm + "\" with a memory device \"" + device + "\"");
+                    "VM \"" + vm + "\" has no memory device"
+                            + (device == null || ids.isEmpty()
+                                    ? ""
+                                    : " \"" + device + "\"; there are " + String.join(", ", ids)));
         }
         return found;
     }
@@ -78,7 +87,7 @@ final class MemoryTable {
                 : "off: " + guard.path("reason").asText();
     }
 
-    /** How a job stands, in a word or two. */
+    /** The status of a job, in a word or two. */
     private static String progress(JsonNode job) {
         String status = job.path("status").asText();
         if (status.equals("concluded")) {

@@ -4,8 +4,6 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import org.exomem.backend.config.ByteSize;
-import org.exomem.backend.config.ConfigException;
 import org.exomem.backend.config.HintsChoice;
 import org.exomem.backend.config.WritesChoice;
 import org.exomem.backend.qmp.Json;
@@ -22,6 +20,8 @@ import org.jspecify.annotations.Nullable;
 final class MigrateCommand implements Command {
     private static final Pattern AFTER = Pattern.compile("(\\d{1,6})(ms|s|)");
 
+    private static final int MOST_CHANNELS = 16;
+
     private final ControlOption control = new ControlOption();
     private final OutputOption outputOption = new OutputOption();
     private final SecurityOptions security = new SecurityOptions();
@@ -29,7 +29,7 @@ final class MigrateCommand implements Command {
     private @Nullable String to;
     private @Nullable Path vmmQmp;
     private int downtimeLimit = 300;
-    private @Nullable String bandwidth;
+    private long bandwidth;
     private int channels = StreamOptions.USUAL_CHANNELS;
     private boolean compress;
     private boolean autoConverge;
@@ -71,18 +71,18 @@ final class MigrateCommand implements Command {
                 0,
                 Integer.MAX_VALUE,
                 value -> downtimeLimit = value);
-        usage.option(
+        SizeOption.describe(
+                usage,
                 "--bandwidth",
-                "SIZE",
-                "The most that may be sent in a second, such as 100M (default: no limit).",
-                Completion.NOTHING,
+                "The most that may be sent in a second, such as 100M; 0: no limit (default: 0).",
                 value -> bandwidth = value);
         usage.number(
                 "--channels",
                 "N",
-                "Connections, each with a thread at both ends (default: " + StreamOptions.USUAL_CHANNELS + ").",
+                "Connections, each with a thread at both ends, " + MOST_CHANNELS + " at most (default: "
+                        + StreamOptions.USUAL_CHANNELS + ").",
                 1,
-                Integer.MAX_VALUE,
+                MOST_CHANNELS,
                 value -> channels = value);
         usage.flag("--compress", "Compresses what gets smaller by it.", () -> compress = true);
         usage.flag(
@@ -127,7 +127,7 @@ final class MigrateCommand implements Command {
                 "With --post-copy: after so many rounds, 0 for at once, or so long, such as 10s or 500ms (default: 1).",
                 Completion.NOTHING,
                 value -> after = value);
-        usage.seconds(
+        usage.secondsOfAnHour(
                 "--reconnect-within",
                 "How long to try again when the connection is lost; 0: not at all (default: 30). For a paused guest it"
                         + " is 3 at most.",
@@ -141,12 +141,12 @@ final class MigrateCommand implements Command {
                 "Examples",
                 "  exomem migrate web --to unix:/run/web.migration",
                 "  exomem migrate web --to hostb:7000 --tls /etc/exomem/pki/hosta",
-                "  exomem migrate web --to hostb:7000 --tls /etc/exomem/pki/hosta --post-copy --after 10s",
+                "  exomem migrate web --to hostb:7000 --psk /etc/exomem/key --post-copy --after 10s",
                 "  exomem migrate web --cancel");
     }
 
     @Override
-    public int run(Streams streams) throws ConfigException, UsageException {
+    public int run(Streams streams) throws UsageException {
         Output output = outputOption.on(streams);
         int actions = (to != null ? 1 : 0) + (cancel ? 1 : 0) + (status ? 1 : 0);
         if (actions != 1) {
@@ -170,12 +170,13 @@ final class MigrateCommand implements Command {
         });
     }
 
-    private ObjectNode request(String address) throws ConfigException, UsageException {
+    private ObjectNode request(String address) throws UsageException {
         ObjectNode request = Json.object()
                 .put("vm", vm)
                 .put("uri", address)
                 .put("downtime-limit", downtimeLimit)
                 .put("channels", channels)
+                .put("max-bandwidth", bandwidth)
                 .put("compress", compress)
                 .put("reconnect-within", reconnectWithin)
                 .put("auto-converge", autoConverge)
@@ -187,9 +188,6 @@ final class MigrateCommand implements Command {
         }
         if (writes != null) {
             request.put("writes", writes.word());
-        }
-        if (bandwidth != null) {
-            request.put("max-bandwidth", ByteSize.parse(bandwidth));
         }
         if (after != null && !postCopy) {
             throw new UsageException("--after goes with --post-copy");

@@ -6,7 +6,7 @@ import org.exomem.backend.config.ByteSize;
 import org.exomem.backend.control.FateLabels;
 import org.exomem.cli.text.Table;
 
-/** What became of a migration, for people. */
+/** The result of a migration, for people. */
 final class MigrationTable {
     private MigrationTable() {}
 

@@ -7,7 +7,7 @@ import org.exomem.backend.qmp.Json;
 import org.exomem.cli.options.CommandFailure;
 import org.exomem.cli.options.ExitCode;
 
-/** Watches a migration until it is over; shows how far it is where somebody looks, and what became of it at the end. */
+/** Watches a migration until it is over. Shows the progress if the output is watched, and the result at the end. */
 final class MigrationWatch {
     private final ControlOption.Session session;
     private final String vm;
@@ -20,7 +20,9 @@ final class MigrationWatch {
     }
 
     /**
-     * @param goesOn what the process that serves goes on with if the user does not wait any more
+     * Watches the migration; returns the exit code.
+     *
+     * @param goesOn what the serving process goes on with if the user does not wait any longer
      * @throws CommandFailure if the VM did not move
      */
     int untilOver(String goesOn) throws IOException {
@@ -50,14 +52,18 @@ final class MigrationWatch {
             throw new CommandFailure(
                     ExitCode.FAILED,
                     "VM \"" + vm + "\" "
-                            + (state.path("direction").asText().equals("save") ? "was not saved" : "did not move")
+                            + switch (state.path("direction").asText()) {
+                                case "save" -> "was not saved";
+                                case "update" -> "runs on in the VMM that it had";
+                                default -> "did not move";
+                            }
                             + ": "
                             + state.path("error-desc").asText("it was cancelled"));
         }
         return show(state);
     }
 
-    /** Nothing moves yet. */
+    /** While nothing is being sent yet. */
     private JsonNode whileSettingUp(JsonNode from) throws IOException {
         JsonNode state = from;
         while (isUnderWay(state) && state.path("ram").isMissingNode() && !state.has("owed") && !isInflating(state)) {
@@ -66,7 +72,7 @@ final class MigrationWatch {
         return state;
     }
 
-    /** The balloon takes first what the guest can spare. */
+    /** While the balloon is being inflated first. */
     private JsonNode whileInflating(JsonNode from) throws IOException {
         JsonNode state = from;
         try (ProgressLine line = new ProgressLine("balloon", wanted(state), output)) {
@@ -79,7 +85,7 @@ final class MigrationWatch {
         return state;
     }
 
-    /** Not any more when the destination was found, and memory travels. */
+    /** False as soon as the destination is connected and memory is being sent. */
     private static boolean isInflating(JsonNode state) {
         return state.path("status").asText().equals("setup") && wanted(state) > inflated(state);
     }

@@ -11,7 +11,7 @@ import org.exomem.cli.text.VisibleText;
 /**
  * Shows the result of a command.
  *
- * @param isJson whether as JSON, as the control socket gave it; otherwise for people
+ * @param isJson true for JSON in the form of the control socket; false for people
  */
 record Output(Streams streams, boolean isJson) {
     /** Where results go. */
@@ -19,7 +19,7 @@ record Output(Streams streams, boolean isJson) {
         return streams.out();
     }
 
-    /** Tells the user something that is no result: on stderr, so that a script's input stays clean. */
+    /** Prints a message that is not a result on stderr, so that the output for a script stays clean. */
     void note(String text) {
         streams.note(text);
     }

@@ -10,15 +10,13 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
 import org.exomem.backend.config.ByteSize;
 import org.exomem.backend.qmp.Json;
-import org.exomem.cli.options.CommandFailure;
-import org.exomem.cli.options.ExitCode;
 import org.exomem.cli.text.VisibleText;
 
-/** Prints what a VM's devices learn of its pages, a line for each run of them: for people, or as JSON. */
+/** Prints what a VM's devices learn of its pages, a line for each run of pages, for people or as JSON. */
 final class PageLines {
     private static final DateTimeFormatter TIME =
             DateTimeFormatter.ofPattern("HH:mm:ss.SSS").withZone(ZoneId.systemDefault());
-    /** For somebody who reads; who does not can't keep the process from ending. */
+    /** Seconds to wait for a reader, so that a reader that has stopped does not keep the process from ending. */
     private static final long END_SECONDS = 1;
 
     private final PrintWriter out;
@@ -31,10 +29,9 @@ final class PageLines {
     }
 
     /**
-     * Prints an event; those that are no {@code PAGES} are about something else.
+     * Prints an event, if it is an event {@code PAGES}.
      *
      * @return whether it was one
-     * @throws CommandFailure if it could not be written
      */
     boolean print(JsonNode event) {
         if (!event.path("event").asText().equals("PAGES")) {
@@ -49,8 +46,13 @@ final class PageLines {
         return true;
     }
 
-    /** Prints no more, from any thread: what is being printed now is complete when this returns, if somebody reads it. */
-    @SuppressWarnings("LockNotBeforeTry") // never given back
+    /** Writes what is buffered. Returns false if the output can't be written any more. */
+    boolean areWritten() {
+        return !out.checkError();
+    }
+
+    /** Ends the output, from any thread. When this returns, the present line is complete, if its reader reads. */
+    @SuppressWarnings("LockNotBeforeTry") // never released
     void end() {
         try {
             boolean _ = printing.tryLock(END_SECONDS, TimeUnit.SECONDS);
@@ -66,10 +68,6 @@ final class PageLines {
         if (data.has("lost")) {
             long messages = data.path("lost").asLong();
             print(timestamp, Json.object().put("kind", "lost").put("messages", messages));
-        }
-        if (out.checkError()) {
-            throw new CommandFailure(
-                    ExitCode.FAILED, "what is printed can't be written: nobody reads it, or there is no room");
         }
     }
 

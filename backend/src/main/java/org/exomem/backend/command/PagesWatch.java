@@ -3,19 +3,18 @@ package org.exomem.backend.command;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.time.Duration;
-import org.exomem.cli.options.CommandFailure;
 import org.exomem.cli.options.ExitCode;
 
 /** Prints what a VM's devices learn of its pages, until a signal comes or the VM's VMM has gone. */
 final class PagesWatch {
-    /** Longer than what a device learns is on its way: nothing of a VM that has gone is missed. */
+    /** Longer than a message of a device can take, so that nothing of a VM that has gone is missed. */
     private static final Duration QUIET = Duration.ofSeconds(1);
 
     private final ControlOption.Session session;
     private final String vm;
     private final Output output;
 
-    /** @param session follows the VM already */
+    /** @param session has subscribed to the VM already */
     PagesWatch(ControlOption.Session session, String vm, Output output) {
         this.session = session;
         this.vm = vm;
@@ -23,10 +22,10 @@ final class PagesWatch {
     }
 
     /**
-     * Watches.
+     * Prints until the VMM has gone; returns the exit code.
      *
-     * @param goesOn what to say at Ctrl-C of what goes on then; empty if nothing does
-     * @throws CommandFailure if what it prints can't be written any more
+     * @param goesOn the message at Ctrl-C about what goes on; empty if nothing does
+     * @return also if the output can't be written any more; {@link org.exomem.cli.options.Streams#end} reports that
      */
     int untilGone(String goesOn) throws IOException {
         boolean came = !session.waitsForVmm(vm);
@@ -44,6 +43,9 @@ final class PagesWatch {
             while (true) {
                 JsonNode event = session.client().event(QUIET);
                 if (event != null && lines.print(event)) {
+                    if (!lines.areWritten()) {
+                        return ExitCode.OK;
+                    }
                     news = System.nanoTime();
                 } else if (System.nanoTime() - news >= QUIET.toNanos()) {
                     news = System.nanoTime();

@@ -40,7 +40,7 @@ final class PkiInitCommand implements Command {
                 "  exomem pki init /etc/exomem/pki --host 10.0.0.7    one more, by its address");
     }
 
-    /** Looks at the name before anything is made: a mistake must not leave half of what was asked for. */
+    /** Checks the name before anything is made, so that a mistake leaves nothing half done. */
     private void addHost(String host) throws UsageException {
         try {
             Pki.checkHost(host);

@@ -18,34 +18,52 @@ final class ProgramHelp {
             "JAVA25_HOME", "The JDK to use; otherwise a JDK 25 is looked for.",
             "XDG_RUNTIME_DIR", "The folder of the control socket, unless --control names the socket.");
 
-    /** What the program is, for its manual page. */
+    /** The description of the program, for its manual page. */
     static final List<String> ABOUT = List.of(
             "Memory management of virtual machines, outside of the VMM.",
             "A balloon and memory devices over vhost-user, and migration that leaves unneeded pages behind.");
 
     private ProgramHelp() {}
 
-    /** What stands below the commands. */
+    /** The sections below the commands. */
     static List<Section> sections() {
         return List.of(Section.ofRows("Options", OPTIONS), Section.ofRows("Environment", ENVIRONMENT), ExitCode.HELP);
     }
 
-    /** @param summaries what each command does, by its name */
+    /** @param summaries of the commands, by name */
     static String text(Map<String, String> summaries) {
         Map<String, String> all = new LinkedHashMap<>(summaries);
-        // Of the launcher.
+        // A command of the launcher.
         all.put("test [--long]", "Builds exomem and runs all its tests; for developers.");
-        StringBuilder text = new StringBuilder("""
+        String head = """
             Usage: exomem COMMAND [OPTIONS] ...
 
             Memory management of virtual machines, outside of the VMM: a balloon and memory
             devices over vhost-user, and migration that leaves unneeded pages behind.
-            """);
-        for (Section section : List.of(
-                Section.ofRows("Commands", all),
-                Section.ofRows("Options", OPTIONS),
-                Section.ofRows("Environment", ENVIRONMENT),
-                ExitCode.HELP)) {
+            """;
+        return text(
+                head,
+                List.of(
+                        Section.ofRows("Commands", all),
+                        Section.ofRows("Options", OPTIONS),
+                        Section.ofRows("Environment", ENVIRONMENT),
+                        ExitCode.HELP));
+    }
+
+    /**
+     * The help of commands that begin with the same word.
+     *
+     * @param summaries what each of them does, by its name
+     */
+    static String ofGroup(String word, Map<String, String> summaries) {
+        return text(
+                "Usage: exomem " + word + " COMMAND [OPTIONS] ...\n",
+                List.of(Section.ofRows("Commands", summaries), Section.ofRows("Options", OPTIONS), ExitCode.HELP));
+    }
+
+    private static String text(String head, List<Section> sections) {
+        StringBuilder text = new StringBuilder(head);
+        for (Section section : sections) {
             text.append('\n').append(section.heading()).append(":\n");
             section.lines().forEach(line -> text.append(line).append('\n'));
         }

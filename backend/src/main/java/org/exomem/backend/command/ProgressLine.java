@@ -7,16 +7,16 @@ import me.tongfei.progressbar.ProgressBarStyle;
 import org.exomem.cli.text.VisibleText;
 import org.jspecify.annotations.Nullable;
 
-/** A bar on a terminal, nothing elsewhere. */
+/** A progress bar on a terminal; no output elsewhere. */
 final class ProgressLine implements AutoCloseable {
-    /** Events tell of progress at most once in a second; a bar shall move more smoothly. */
+    /** Events report progress at most once a second; a bar should move more smoothly. */
     static final Duration LOOK_AGAIN = Duration.ofMillis(200);
 
     private static final long MIB = 1 << 20;
 
     private final @Nullable ProgressBar bar;
 
-    /** A bar for so many bytes; none where nobody looks. */
+    /** A bar for this many bytes; none if the output is not a terminal. */
     ProgressLine(String what, long bytes, Output output) {
         boolean watched =
                 !output.isJson() && System.console() != null && System.console().isTerminal();
@@ -37,7 +37,7 @@ final class ProgressLine implements AutoCloseable {
         }
     }
 
-    /** Says something behind the bar. */
+    /** Shows a message behind the bar. */
     void say(String message) {
         if (bar != null) {
             bar.setExtraMessage(VisibleText.lines(message));

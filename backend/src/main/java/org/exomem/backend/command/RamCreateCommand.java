@@ -24,9 +24,9 @@ final class RamCreateCommand implements Command {
         usage.does(
                 "Makes the RAM files of a VM, which its VMM maps as the guest's memory.",
                 "A VM whose RAM is files with known names can be saved and restored, moved to another VMM, and cloned."
-                        + " A file's name says which part of the RAM it is: exomem.OFFSET+SIZE.NAME, in hexadecimal. All"
-                        + " are made, or none; none that is there is touched. \"exomem vm command\" prints the options"
-                        + " with which a VMM uses them.");
+                        + " A file's name, exomem.OFFSET+SIZE.NAME in hexadecimal, says which part of the RAM it is. All are"
+                        + " made, or none; a folder that has such files is refused. \"exomem vm command\" prints the"
+                        + " options with which a VMM uses them.");
         folder.describe(usage);
         ram.describe(usage);
         usage.flag(
@@ -37,7 +37,7 @@ final class RamCreateCommand implements Command {
         usage.section(
                 "Examples",
                 "  exomem ram create /dev/shm/web --size 8G",
-                "  exomem ram create /dev/shm/web --block r0=4G --block r1=4G    for two NUMA nodes");
+                "  exomem ram create /dev/shm/web --block r0=4G --block r1=4G   (two NUMA nodes)");
     }
 
     @Override

@@ -14,7 +14,7 @@ import org.exomem.linux.process.FileHolders;
 import org.exomem.linux.process.FileHolders.Holder;
 import org.exomem.linux.process.MappedFiles;
 
-/** The folder of RAM files that a command is about, and the warning of slow ones. */
+/** The folder of RAM files for a command, and the warning of slow file systems. */
 final class RamFolder {
     private Path path = Path.of("");
     private boolean anyFileSystem;
@@ -41,7 +41,7 @@ final class RamFolder {
         }
     }
 
-    /** Who has a RAM file mapped, as far as this user may know. */
+    /** The processes that have a RAM file mapped, as far as this user may know. */
     static List<Holder> holders(RamFile file) throws IOException {
         try (SharedFile open = SharedFile.openForReading(file.path())) {
             if (open.size() == 0) {

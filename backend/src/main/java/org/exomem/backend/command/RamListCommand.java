@@ -33,8 +33,8 @@ final class RamListCommand implements Command {
                 "  OFFSET     where it begins in the VM's RAM",
                 "  DATA       what it takes of the file system, which is memory on tmpfs",
                 "  HOLES      the rest, which takes nothing and reads as zeros",
-                "  RESIDENT   what of it is in the host's memory now, neither swapped out nor on a disk only",
-                "  MAPPED BY  processes; \"private\" is one that keeps what it writes to itself, such as a clone.",
+                "  RESIDENT   what of it is in the host's memory now, and not on a disk",
+                "  MAPPED BY  processes; \"private\" is one that keeps its writes, as a clone does.",
                 "             Only those that this user may look at.");
     }
 

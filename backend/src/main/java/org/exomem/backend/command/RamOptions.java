@@ -48,12 +48,12 @@ final class RamOptions {
         }
     }
 
-    /** True if nothing was said of the RAM. */
+    /** True if no option about the RAM was given. */
     boolean isEmpty() {
         return size == null && name == null && blocks.isEmpty();
     }
 
-    /** @throws UsageException if that is not what a VM's RAM can be */
+    /** @throws UsageException if no VM can have such RAM */
     List<RamFileName> names() throws UsageException {
         if (blocks.isEmpty() == (size == null)) {
             throw new UsageException(

@@ -42,7 +42,7 @@ final class ReceiveCommand implements Command {
                 "PATH",
                 "The QMP socket of the VM's VMM, if \"exomem serve\" was not told.",
                 value -> vmmQmp = value);
-        usage.seconds(
+        usage.secondsOfAnHour(
                 "--reconnect-within",
                 "How long what has come is kept for the source when the connection is lost; 0: not at all (default:"
                         + " 60).",

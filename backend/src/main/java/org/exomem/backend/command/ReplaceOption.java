@@ -6,11 +6,11 @@ import org.exomem.cli.options.Completion;
 import org.exomem.cli.options.Usage;
 import org.exomem.cli.options.UsageException;
 
-/** {@code --replace}: other texts in a VMM's options. */
+/** {@code --replace}: replaces texts in a VMM's options. */
 final class ReplaceOption {
     private final Map<String, String> texts = new LinkedHashMap<>();
 
-    /** @param more is said behind what it does */
+    /** @param more a text that follows the description */
     void describe(Usage usage, String more) {
         usage.repeatableOption(
                 "--replace",

@@ -23,12 +23,15 @@ import org.exomem.cli.options.Usage;
 import org.exomem.cli.options.UsageException;
 import org.jspecify.annotations.Nullable;
 
-/** What {@code exomem detach} and {@code exomem attach} have in common: a control command for one VM, or for all of them. */
+/** The common part of {@code exomem detach} and {@code exomem attach}: a control command for one VM, or for all of them. */
 abstract class ReplugCommand implements Command {
-    /** A guest's driver lets each device go within half a minute, or the VMM takes it back in the next. */
+    /**
+     * Enough for many devices: a guest's driver releases each one within half a minute, or the VMM plugs it in again in
+     * another half.
+     */
     private static final Duration LIMIT = Duration.ofMinutes(10);
 
-    /** VMs at the same time. */
+    /** The most VMs at the same time. */
     private static final int AT_ONCE = 256;
 
     private final ControlOption control = new ControlOption();
@@ -40,14 +43,14 @@ abstract class ReplugCommand implements Command {
 
     /**
      * @param command of the control socket
-     * @param done what was done to a device, for people
+     * @param done the word for what was done to a device, for people
      */
     ReplugCommand(String command, String done) {
         this.command = command;
         this.done = done;
     }
 
-    /** Describes what both have. */
+    /** Describes the common options. */
     final void describeCommon(Usage usage) {
         usage.optionalParameter("VM", "The VM's name.", Completion.VM, value -> vm = value);
         usage.flag("--all", "All VMs: says of each what was done, and goes on where one can't be.", () -> all = true);
@@ -60,16 +63,16 @@ abstract class ReplugCommand implements Command {
         control.describe(usage);
     }
 
-    /** Whether the command is for that VM where it is for all. */
+    /** Whether the command applies to this VM when it is used for all. */
     abstract boolean isFor(JsonNode known);
 
-    /** What is wrong if nothing was done to the one VM that was named. */
+    /** The message if nothing was done to the one VM that was named. */
     abstract String nothing(String name);
 
     @Override
     public final int run(Streams streams) throws UsageException {
         if (all == (vm != null)) {
-            throw new UsageException("name a VM, or say --all");
+            throw new UsageException(all ? "--all is for all VMs: name none beside it" : "VM is missing, or --all");
         }
         if (all && vmmQmp != null) {
             throw new UsageException("--vmm-qmp is of one VM, and not of --all");
@@ -86,7 +89,7 @@ abstract class ReplugCommand implements Command {
         });
     }
 
-    /** What is left to do when all was done. */
+    /** The last step, when all VMs are done. */
     void finish(ControlOption.Session session) throws IOException {}
 
     private int one(ControlOption.Session session, String name, Streams streams) throws IOException {
@@ -98,7 +101,10 @@ abstract class ReplugCommand implements Command {
         return ExitCode.OK;
     }
 
-    /** At once, each by a connection of its own: a guest takes seconds to let a device go, and none shall be without its own for that of others. */
+    /**
+     * In parallel, each VM over a connection of its own: a guest takes seconds to release a device, and no VM should be
+     * without its device while the command waits for others.
+     */
     private int all(ControlOption.Session session, Streams streams) throws IOException {
         List<String> names = new ArrayList<>();
         for (JsonNode known : session.execute("query-vms")) {
@@ -139,7 +145,8 @@ abstract class ReplugCommand implements Command {
             return ExitCode.OK;
         } catch (ExecutionException e) {
             if (e.getCause() instanceof CommandFailure failure) {
-                streams.note(name + ": " + failure.getMessage());
+                String why = String.valueOf(failure.getMessage());
+                streams.note(why.startsWith("VM \"" + name + "\"") ? why : name + ": " + why);
                 return ExitCode.FAILED;
             }
             throw new IOException(name + ": " + e.getCause(), e);

@@ -13,14 +13,14 @@ import org.exomem.reference.Catalogue;
 import org.exomem.reference.Requirement;
 import org.exomem.reference.Source;
 
-/** Requirements, as people and programs read them. */
+/** Requirements as text for people, and as JSON. */
 final class RequirementText {
     private static final int WIDTH = 80;
     private static final int INDENT = 12;
 
     private RequirementText() {}
 
-    /** How many entries each group has, a line each. */
+    /** The number of entries in each group, one line for each group. */
     static String groups(Catalogue catalogue, List<Requirement> requirements) {
         Map<String, List<Requirement>> groups = new LinkedHashMap<>();
         for (Requirement requirement : requirements) {
@@ -44,7 +44,7 @@ final class RequirementText {
         return table.toString();
     }
 
-    /** A line for each. */
+    /** One line for each requirement. */
     static String table(List<Requirement> requirements) {
         Table table = new Table("ID", "STRENGTH", "BINDS", "STATEMENT");
         for (Requirement requirement : requirements) {
@@ -57,7 +57,7 @@ final class RequirementText {
         return table.toString();
     }
 
-    /** All that is known of one. */
+    /** Everything about one requirement. */
     static String full(Catalogue catalogue, Requirement requirement) {
         Source source = catalogue.documentOf(requirement).source();
         StringBuilder text = new StringBuilder();
@@ -86,7 +86,7 @@ final class RequirementText {
         }
     }
 
-    /** Lines of words; the first one begins with a label, the others with as much space. */
+    /** Lines of words. The first line begins with a label, the others with spaces of the same width. */
     private static void wrapped(StringBuilder text, String label, String words) {
         StringBuilder line = new StringBuilder(label);
         for (String word : words.split(" ", -1)) {
@@ -101,7 +101,7 @@ final class RequirementText {
         text.append(line).append(System.lineSeparator());
     }
 
-    /** A list of all that is known of each, with the fields of {@code spec/catalogue}, and the source. */
+    /** A list with everything about each requirement: the fields of {@code spec/catalogue}, and the source. */
     static ArrayNode json(Catalogue catalogue, List<Requirement> requirements) {
         ArrayNode list = JsonNodeFactory.instance.arrayNode();
         for (Requirement requirement : requirements) {

@@ -43,7 +43,7 @@ final class ResetCommand implements Command {
                 about.put("id", device);
             }
             session.execute("mem-reset", about);
-            JsonNode shown = MemoryTable.of(session.execute("query-memory-devices"), vm, device);
+            JsonNode shown = MemoryTable.of(session, vm, device);
             return output.show(shown, () -> MemoryTable.text(shown));
         });
     }

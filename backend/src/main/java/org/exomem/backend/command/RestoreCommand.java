@@ -24,7 +24,7 @@ import org.jspecify.annotations.Nullable;
 
 /** {@code exomem restore}. */
 final class RestoreCommand implements Command {
-    /** The VMM may be slow to answer, and is looked at by several system calls. */
+    /** A long limit, because the VMM may answer slowly, and is examined with several system calls. */
     private static final Duration PAGER_LIMIT = Duration.ofMinutes(1);
 
     private final ControlOption control = new ControlOption();
@@ -76,7 +76,7 @@ final class RestoreCommand implements Command {
                     ImageFolder.open(Path.of(folder).toAbsolutePath().normalize());
             return restore(image, options, output);
         } catch (IOException e) {
-            throw new CommandFailure(ExitCode.FAILED, String.valueOf(e.getMessage()));
+            throw new CommandFailure(ExitCode.FAILED, e);
         }
     }
 
@@ -100,7 +100,7 @@ final class RestoreCommand implements Command {
                         + (onDemand ? "; its memory comes on demand (\"exomem pagers\")" : "") + "\n");
     }
 
-    /** The process that serves. */
+    /** The serving process. */
     private final class Server implements Restore.Paging {
         @Override
         public void begin(String vm, Path image, Path qmp) throws IOException {
@@ -131,7 +131,7 @@ final class RestoreCommand implements Command {
         }
     }
 
-    /** The sockets of the devices that exomem serves for a VM, by their names; none if no process serves it. */
+    /** The sockets of the devices that exomem serves for a VM, by device name; empty if no process serves it. */
     private Map<String, Path> sockets(String vm) throws IOException {
         Map<String, Path> sockets = new HashMap<>();
         if (!Files.exists(control.socket())) {

@@ -8,7 +8,7 @@ import org.exomem.cli.options.UsageException;
 import org.exomem.migration.stream.wire.MigrationAddress;
 import org.jspecify.annotations.Nullable;
 
-/** How a migration is protected; the same for both ends. */
+/** The options that protect a migration; the same at both ends. */
 final class SecurityOptions {
     private @Nullable Path tls;
     private @Nullable Path psk;
@@ -47,7 +47,10 @@ final class SecurityOptions {
         }
     }
 
-    /** An address for the process that serves: a path in it is relative to where the command is run, not to there. */
+    /**
+     * Converts an address for the serving process: a path in it is relative to the folder of this command, not to that of
+     * the server.
+     */
     static String address(String option, String text) throws UsageException {
         try {
             return MigrationAddress.parse(text) instanceof MigrationAddress.Local local

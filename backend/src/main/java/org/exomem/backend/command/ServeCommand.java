@@ -164,7 +164,7 @@ final class ServeCommand implements Command {
         setLogLevel();
         ServeConfig wanted = configured();
         Optional<Path> controlSocket = wanted.control();
-        // The signals before the first socket is there: who sees that may send one at once.
+        // Signals are handled before the first socket exists, as a program that sees the socket may send one at once.
         BackendProcess process = new BackendProcess();
         try (ServiceManager manager = ServiceManager.ofProcess();
                 ServeSignals _ = ServeSignals.handle(process::stop, () -> reload(process, manager));
@@ -189,7 +189,7 @@ final class ServeCommand implements Command {
         return ExitCode.OK;
     }
 
-    /** A service may start before it has VMs: the file, or commands of the control socket, bring them later. */
+    /** Allows a service to start without VMs: the file, or commands of the control socket, add them later. */
     private ServeConfig startable(ServeConfig wanted) throws ConfigException {
         return config != null && wanted.control().isPresent() ? wanted.consistent() : wanted.checked();
     }
@@ -203,7 +203,7 @@ final class ServeCommand implements Command {
         }
     }
 
-    /** SIGHUP (CTL-33): what is wrong is told, and changes nothing. */
+    /** SIGHUP (CTL-33): an error in the configuration is reported, and nothing changes. */
     private void reload(BackendProcess process, ServiceManager manager) {
         if (config == null) {
             LOG.warn("SIGHUP: there is nothing to read again without --config; it is ignored");
@@ -216,7 +216,7 @@ final class ServeCommand implements Command {
         } catch (ConfigException e) {
             LOG.error("SIGHUP: nothing is changed: {}", e.getMessage());
         } finally {
-            // Not before all is served for the first time.
+            // Only after the first start is complete.
             if (ready) {
                 manager.ready();
                 CompilerPriority.runLast();
@@ -224,7 +224,7 @@ final class ServeCommand implements Command {
         }
     }
 
-    /** What options and file say now. */
+    /** The present configuration, from the options and the file. */
     private ServeConfig configured() throws ConfigException {
         ServeConfig wanted = wanted();
         return wanted.withControl(controlPath(wanted));
@@ -296,7 +296,7 @@ final class ServeCommand implements Command {
         return wanted.control().or(() -> byConvention ? Optional.empty() : Optional.of(SocketPath.ofUser()));
     }
 
-    /** As {@code VhostUserBackendCapabilities} of QEMU's vhost-user.json has it. */
+    /** The format of {@code VhostUserBackendCapabilities} in QEMU's vhost-user.json. */
     private static void printCapabilities(PrintWriter out) {
         out.println("{");
         out.println("  \"type\": \"balloon\",");

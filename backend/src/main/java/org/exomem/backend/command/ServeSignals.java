@@ -7,8 +7,8 @@ import sun.misc.Signal;
 import sun.misc.SignalHandler;
 
 /**
- * What signals mean to a process that serves: SIGTERM and SIGINT end it in good order with exit code 0, where Java itself
- * would exit with 143 or 130, and SIGHUP has it read its configuration again, where Java would end it.
+ * The signals of a serving process. SIGTERM and SIGINT end it in good order with exit code 0; Java would exit with 143 or
+ * 130. SIGHUP makes it read its configuration again; Java would end.
  */
 final class ServeSignals implements AutoCloseable {
     private final Map<Signal, SignalHandler> before = new LinkedHashMap<>();
@@ -18,8 +18,8 @@ final class ServeSignals implements AutoCloseable {
     /**
      * Handles signals until {@link #close}.
      *
-     * @param end is given the name of the signal, on another thread than the command's; must not wait
-     * @param reload may take its time; runs once at a time
+     * @param end receives the name of the signal, on another thread than the command's; must not wait
+     * @param reload may take long; never runs twice at the same time
      */
     static ServeSignals handle(Consumer<String> end, Runnable reload) {
         ServeSignals signals = new ServeSignals();
@@ -39,12 +39,11 @@ final class ServeSignals implements AutoCloseable {
         try {
             before.put(signal, Signal.handle(signal, handler));
         } catch (IllegalArgumentException e) {
-            // The Java that runs this was told to leave signals to the system (-Xrs): they have the system's meaning
-            // then.
+            // This JVM was started with -Xrs, and leaves signals to the system: they have their default effect.
         }
     }
 
-    /** Gives signals the meaning that they had before. */
+    /** Restores the earlier handlers. */
     @Override
     public void close() {
         before.forEach(Signal::handle);

@@ -3,7 +3,7 @@ package org.exomem.backend.command;
 import org.exomem.backend.config.ByteSize;
 import org.exomem.backend.config.ConfigException;
 
-/** A size, or with a sign a difference to the present one, in bytes. */
+/** A size in bytes, or a difference to the present size if it has a sign. */
 record SizeChange(long bytes, boolean relative) {
     static SizeChange parse(String text) throws ConfigException {
         if (text.startsWith("--")) {
@@ -16,7 +16,7 @@ record SizeChange(long bytes, boolean relative) {
         };
     }
 
-    /** What it comes to from the present size. */
+    /** The new size, for the present one. */
     long from(long present) {
         return relative ? present + bytes : bytes;
     }

@@ -1,7 +1,6 @@
 package org.exomem.backend.command;
 
 import java.io.IOException;
-import java.nio.file.AccessDeniedException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -13,6 +12,7 @@ import org.exomem.cli.options.ExitCode;
 import org.exomem.cli.options.Streams;
 import org.exomem.cli.options.Usage;
 import org.exomem.cli.options.UsageException;
+import org.exomem.cli.text.FileFault;
 import org.exomem.cli.text.Similar;
 import org.exomem.reference.Catalogue;
 import org.exomem.reference.Requirement;
@@ -24,7 +24,7 @@ import org.jspecify.annotations.Nullable;
 
 /** {@code exomem spec}. */
 final class SpecCommand implements Command {
-    /** As many similar ids are named at most. */
+    /** The most similar ids in a message. */
     private static final int FEW = 5;
 
     private final List<String> words = new ArrayList<>();
@@ -115,8 +115,7 @@ final class SpecCommand implements Command {
             }
             HtmlReference.of(Catalogue.load(), runs).write(folder);
         } catch (IOException e) {
-            String why = e instanceof AccessDeniedException ? "permission denied: " : "";
-            throw new CommandFailure(ExitCode.FAILED, "the pages can't be written: " + why + e.getMessage());
+            throw new CommandFailure(ExitCode.FAILED, "the pages can't be written: " + FileFault.text(e));
         } catch (ReportException e) {
             throw new CommandFailure(ExitCode.FAILED, String.valueOf(e.getMessage()));
         }

@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
 
 /** {@code exomem stats}. */
 final class StatsCommand implements Command {
-    /** Those that count bytes; the others count events. */
+    /** The statistics in bytes; the others count events. */
     private static final Set<String> BYTES = Set.of(
             "stat-swap-in",
             "stat-swap-out",
@@ -28,7 +28,7 @@ final class StatsCommand implements Command {
             "stat-available-memory",
             "stat-disk-caches");
 
-    /** As the control socket describes a guest that has not answered yet. */
+    /** The control socket's answer for a guest that has not answered yet. */
     private static final JsonNode NOTHING_YET =
             Json.object().put("last-update", 0).set("stats", Json.object());
 
@@ -73,7 +73,7 @@ final class StatsCommand implements Command {
         });
     }
 
-    /** The first question makes the guest answer; it does so in a moment, unless it hangs. */
+    /** The first request makes the guest send statistics. It does so within a moment, unless it hangs. */
     static JsonNode fresh(ControlOption.Session session, ObjectNode about) throws IOException {
         JsonNode answer = session.execute("query-balloon-stats", about);
         for (int look = 0;

@@ -59,7 +59,7 @@ final class TemplateCreateCommand implements Command {
                 .put("hints", hints.word());
         try {
             request.put("folder", all.path(name).toString());
-            all.make();
+            templates.make();
         } catch (IllegalArgumentException e) {
             throw new UsageException(String.valueOf(e.getMessage()));
         } catch (IOException e) {

@@ -36,7 +36,7 @@ final class TemplateListCommand implements Command {
                 "  OWN     what all clones together have written, and no one shares");
     }
 
-    /** @param changed whether its files are others than those that were checked */
+    /** @param changed whether its files have changed since they were checked */
     private record Row(Templates.Found found, List<CloneUsage> clones, boolean changed) {
         long own() {
             return clones.stream().mapToLong(CloneUsage::own).sum();
@@ -54,6 +54,7 @@ final class TemplateListCommand implements Command {
     public int run(Streams streams) {
         try {
             List<Row> rows = new ArrayList<>();
+            templates.check();
             for (Templates.Found found : templates.templates().list()) {
                 ImageFolder image = found.image().orElse(null);
                 rows.add(

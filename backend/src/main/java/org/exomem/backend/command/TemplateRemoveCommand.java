@@ -1,8 +1,6 @@
 package org.exomem.backend.command;
 
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Collectors;
 import org.exomem.backend.template.CloneUsage;
@@ -37,10 +35,7 @@ final class TemplateRemoveCommand implements Command {
     public int run(Streams streams) throws UsageException {
         Templates all = templates.templates();
         try {
-            Path path = all.path(name);
-            if (!Files.isDirectory(path)) {
-                throw new CommandFailure(ExitCode.FAILED, "there is no template \"" + name + "\" in " + all.folder());
-            }
+            all.there(name);
             if (!force) {
                 refuseUsed(all);
             }
@@ -58,7 +53,7 @@ final class TemplateRemoveCommand implements Command {
         try {
             clones = CloneUsage.of(all.open(name));
         } catch (ImageException e) {
-            // What is damaged is removed too.
+            // A damaged template is removed too.
             return;
         }
         if (!clones.isEmpty()) {

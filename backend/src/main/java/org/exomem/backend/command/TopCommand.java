@@ -39,8 +39,8 @@ final class TopCommand implements Command {
     @Override
     public int run(Streams streams) {
         return control.connect(session -> {
-            if (vm != null && session.vm(vm).isMissingNode()) {
-                throw new CommandFailure(ExitCode.FAILED, "there is no VM \"" + vm + "\"");
+            if (vm != null) {
+                session.known(vm);
             }
             return once ? printOnce(session.client(), streams) : watch(session.client());
         });

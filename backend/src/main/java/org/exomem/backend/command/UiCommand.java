@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
 final class UiCommand implements Command {
     private static final String LISTEN = "--listen";
     private static final String TLS = "--tls";
-    /** On this host only. */
+    /** The default, for this host only. */
     private static final String USUAL = "127.0.0.1:8747";
 
     private final ControlOption control = new ControlOption();
@@ -60,11 +60,11 @@ final class UiCommand implements Command {
     @Override
     public int run(Streams streams) throws Exception {
         HttpConfig config = config();
-        // Says at once if nobody serves.
+        // Fails at once if no process serves.
         control.connect(session -> ExitCode.OK);
         CountDownLatch end = new CountDownLatch(1);
         Optional<String> secret = allowChanges ? Optional.of(TokenFile.newToken()) : Optional.empty();
-        // The file when it is clear that this one serves: there may be one of another that goes on.
+        // The file is written only after the start succeeded: it may belong to another process that still serves.
         try (UiServer server = UiServer.start(config, control.socket(), secret);
                 @Nullable TokenFile token = secret.map(this::file).orElse(null);
                 EndOnSignal _ = EndOnSignal.after(() -> remove(token))) {
@@ -104,7 +104,7 @@ final class UiCommand implements Command {
             try {
                 token.close();
             } catch (IOException e) {
-                // The next one replaces it.
+                // The next process replaces it.
             }
         }
     }

@@ -111,17 +111,14 @@ final class UpdateVmmCommand implements Command {
      * A VMM that runs.
      *
      * @param qmp absolute
-     * @param folder that its options are meant from
-     * @param line for one that is to take its place, with the names that everything has by now
-     * @param names of what that makes
+     * @param folder to which relative paths in its options refer
+     * @param line the command line of its successor, with the present names of sockets and files
+     * @param names of the successor's sockets and files
      */
     private record Running(Path qmp, Path folder, VmmCommandLine line, SuccessorNames names) {}
 
     private Running running(ControlOption.Session session) throws IOException {
-        JsonNode known = session.vm(vm);
-        if (known.isMissingNode()) {
-            throw new CommandFailure(ExitCode.FAILED, "there is no VM \"" + vm + "\"; \"exomem vms\" lists them");
-        }
+        JsonNode known = session.known(vm);
         if (vmmQmp == null && !known.has("vmm-qmp")) {
             throw new CommandFailure(
                     ExitCode.FAILED,
@@ -175,10 +172,10 @@ final class UpdateVmmCommand implements Command {
         return new MigrationWatch(session, vm, output).untilOver("the update goes on");
     }
 
-    /** The guest runs on in the old one. */
+    /** Ends the new VMM. The guest runs on in the old one. */
     private static void end(Path qmp, List<Renamed> renamed, Throwable because) {
         try (QmpVmm vmm = QmpVmm.connect(qmp)) {
-            // One in which the guest may run must not be ended.
+            // A VMM in which the guest may run must not be ended.
             if (!vmm.isRunning()) {
                 vmm.quit();
                 for (Renamed one : renamed) {

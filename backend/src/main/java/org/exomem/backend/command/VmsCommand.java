@@ -8,6 +8,7 @@ import org.exomem.backend.config.ByteSize;
 import org.exomem.cli.options.Command;
 import org.exomem.cli.options.Streams;
 import org.exomem.cli.options.Usage;
+import org.exomem.cli.options.UsageException;
 import org.exomem.cli.text.Table;
 
 /** {@code exomem vms}. */
@@ -58,11 +59,14 @@ final class VmsCommand implements Command {
                 "  REQUESTED   what was asked for with \"exomem mem\"",
                 "  PLUGGED     what the guest has of it",
                 "  JOB, WHY    how far the last resize is, and why it stands still",
-                "  GUARD       whether unplugged memory is guarded (violation=prevent), and why not");
+                "  GUARD       whether unplugged memory is guarded, and if not, why");
     }
 
     @Override
-    public int run(Streams streams) {
+    public int run(Streams streams) throws UsageException {
+        if (memory && (features || active)) {
+            throw new UsageException("--memory lists devices: neither --features nor --active goes with it");
+        }
         Output output = outputOption.on(streams);
         if (memory) {
             return control.connect(session -> {

@@ -4,7 +4,7 @@ import java.nio.file.Path;
 import java.util.Optional;
 import org.exomem.linux.SocketAccess;
 
-/** How a device and its front-end find each other. */
+/** How a device and its front-end connect. */
 public sealed interface Attachment {
     /** The path of the socket, if it has one. */
     default Optional<Path> path() {
@@ -16,9 +16,9 @@ public sealed interface Attachment {
     }
 
     /**
-     * exomem listens on a Unix socket, the front-end connects.
+     * exomem listens on a Unix socket, and the front-end connects.
      *
-     * @param access who may connect
+     * @param access the users who may connect
      */
     record Listen(Path socket, SocketAccess access) implements Attachment {
         /** Only the process's own user may connect. */
@@ -32,7 +32,7 @@ public sealed interface Attachment {
         }
     }
 
-    /** The front-end listens on a Unix socket; exomem connects, and again whenever the connection has ended. */
+    /** The front-end listens on a Unix socket. exomem connects, and connects again whenever the connection has ended. */
     record Connect(Path socket) implements Attachment {
         @Override
         public String toString() {
@@ -40,7 +40,7 @@ public sealed interface Attachment {
         }
     }
 
-    /** A descriptor that the process was started with: a listening or a connected socket. */
+    /** A descriptor that the process has inherited: a listening or a connected socket. */
     record Inherited(int fd) implements Attachment {
         @Override
         public String toString() {

@@ -7,16 +7,16 @@ import java.util.OptionalLong;
 import org.exomem.balloon.BalloonOptions;
 
 /**
- * One balloon as an operator asked for it.
+ * The configuration of a balloon.
  *
  * @param vm the name of the VM, which no other balloon has
- * @param attachment the way to the front-end
- * @param offered what the device offers
- * @param statisticsInterval seconds between two questions for statistics; 0 asks only when told to
- * @param size the VM's logical size in bytes that is wanted from the start, if one was given
- * @param vmmQmp the VMM's QMP socket, over which the VM is migrated and its devices are taken out and put back
- * @param vmmWrites how migrations learn which pages the guest writes
- * @param vmmActive seconds between two looks at what the guest writes; 0 for none
+ * @param attachment how it connects to the front-end
+ * @param offered the features and options that the device offers
+ * @param statisticsInterval seconds between two requests for statistics; 0 for requests on demand only
+ * @param size the requested logical size of the VM in bytes, if one is configured
+ * @param vmmQmp the VMM's QMP socket, to migrate the VM, and to remove its devices and plug them in again
+ * @param vmmWrites how migrations find the pages that the guest writes
+ * @param vmmActive seconds between two scans of the guest's writes; 0 for none
  */
 public record BalloonConfig(
         String vm,
@@ -28,10 +28,10 @@ public record BalloonConfig(
         WritesChoice vmmWrites,
         int vmmActive)
         implements DeviceConfig {
-    /** What events and commands call a balloon. */
+    /** The name of a balloon in events and commands. */
     public static final String ID = "balloon";
 
-    /** In bytes. A smaller size is taken for one without its unit: no guest runs in less. */
+    /** In bytes. A smaller size probably lacks its unit, as no guest runs in less. */
     public static final long LEAST_SIZE = 1 << 20;
 
     @Override

@@ -17,8 +17,12 @@ final class BalloonDeviceOptions extends DeviceOptions<BalloonConfig> {
             FD,
             SOCKET_MODE,
             SOCKET_GROUP,
-            new DeviceOption("size", "SIZE", "what the VM shall have from the start, such as 2G", "all"),
-            new DeviceOption("stats-interval", "SECONDS", "asks for statistics so often; 0 never, 86400 at most", "0"),
+            new DeviceOption("size", "SIZE", "the VM's size from the start, such as 2G", "all"),
+            new DeviceOption(
+                    "stats-interval",
+                    "SECONDS",
+                    "seconds between two requests for statistics; 0 for none, 86400 at most",
+                    "0"),
             VMM_QMP,
             VMM_WRITES,
             VMM_ACTIVE,
@@ -32,7 +36,7 @@ final class BalloonDeviceOptions extends DeviceOptions<BalloonConfig> {
                     BalloonOptions.defaults().deflateOnOom()),
             DeviceOption.onOff(
                     "must-tell-host",
-                    "the guest tells before it uses pages again",
+                    "the guest must report pages of the balloon before it uses them again",
                     BalloonOptions.defaults().mustTellHost()),
             DeviceOption.onOff(
                     "statistics",
@@ -44,7 +48,7 @@ final class BalloonDeviceOptions extends DeviceOptions<BalloonConfig> {
                     BalloonOptions.defaults().freePageHinting()),
             DeviceOption.onOff(
                     "page-poison",
-                    "offers to be told how the guest fills its free pages",
+                    "lets the guest's driver report how the guest fills its free pages",
                     BalloonOptions.defaults().pagePoison()),
             DeviceOption.onOff(
                     "free-page-reporting",
@@ -53,7 +57,8 @@ final class BalloonDeviceOptions extends DeviceOptions<BalloonConfig> {
             new DeviceOption(
                     "free-pages",
                     "bitmap|rfc|off",
-                    "offers to be told at once which pages are free, by drivers that know free page bitmaps; or by those that know the proposal of 2016, without free page hinting",
+                    "which drivers may report all free pages at once; bitmap: those that know free page bitmaps;"
+                            + " rfc: those that know the proposal of 2016, without free page hinting",
                     "bitmap"));
     private static final int MAX_STATISTICS_INTERVAL = 86_400;
 
@@ -117,7 +122,7 @@ final class BalloonDeviceOptions extends DeviceOptions<BalloonConfig> {
                 vm, attachment(), options, statisticsInterval, size, vmmQmp(), vmmWrites(), vmmActive());
     }
 
-    /** The values of all options, by the options' names. */
+    /** The values of all options, by option name. */
     static Map<String, Object> values(BalloonConfig config) {
         Map<String, Object> values = new LinkedHashMap<>();
         putCommon(values, config);

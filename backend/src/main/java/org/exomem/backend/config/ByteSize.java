@@ -4,8 +4,9 @@ import java.math.BigDecimal;
 import java.util.Locale;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.exomem.pages.ByteText;
 
-/** Sizes as people write them. Units are powers of 1024, as in QEMU: {@code 2G}, {@code 512MiB}, {@code 1.5g}. */
+/** Sizes in the notation for people. Units are powers of 1024, as in QEMU: {@code 2G}, {@code 512MiB}, {@code 1.5g}. */
 public final class ByteSize {
     private static final Pattern FORM = Pattern.compile("(\\d{1,19}(?:\\.\\d{1,9})?) ?([kmgtpKMGTP]?)((?:i?[bB])?)");
     private static final String UNITS = "KMGTP";
@@ -14,7 +15,7 @@ public final class ByteSize {
     private ByteSize() {}
 
     /**
-     * The number of bytes; a fraction of a byte is dropped.
+     * Parses a size in bytes; drops a fraction of a byte.
      *
      * @throws ConfigException if the text is no size, or larger than 2^63 - 1 bytes
      */
@@ -36,22 +37,8 @@ public final class ByteSize {
         return bytes.longValue();
     }
 
-    /** A size for people: the largest unit that leaves at least 1, with one decimal unless it is exact. */
+    /** Formats a size: the largest unit that gives at least 1, with one decimal unless it is exact. */
     public static String format(long bytes) {
-        if (bytes < 0) {
-            return "-" + (bytes == Long.MIN_VALUE ? format(Long.MAX_VALUE) : format(-bytes));
-        }
-        int power = 0;
-        while (power < UNITS.length() && bytes >> (10 * (power + 1)) > 0) {
-            power++;
-        }
-        if (power == 0) {
-            return bytes + " B";
-        }
-        long unit = 1L << (10 * power);
-        String number = bytes % unit == 0
-                ? Long.toString(bytes / unit)
-                : String.format(Locale.ROOT, "%.1f", bytes / (double) unit);
-        return number + " " + UNITS.charAt(power - 1) + "iB";
+        return ByteText.of(bytes);
     }
 }

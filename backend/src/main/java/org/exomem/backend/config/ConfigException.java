@@ -1,6 +1,6 @@
 package org.exomem.backend.config;
 
-/** What was asked for is not understood or not possible. The message says where, what, and what would be right. */
+/** A configuration that is wrong or not possible. The message says where, what is wrong, and what would be right. */
 public final class ConfigException extends Exception {
     private static final long serialVersionUID = 1L;
 
@@ -8,7 +8,7 @@ public final class ConfigException extends Exception {
         super(message);
     }
 
-    /** The same complaint, with the place in front of it. */
+    /** Returns the same message with a place before it. */
     ConfigException at(String place) {
         return new ConfigException(place + ": " + getMessage());
     }

@@ -22,9 +22,10 @@ import java.util.OptionalLong;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.exomem.cli.text.FileFault;
 
 /**
- * The YAML file of {@code --config}. Strict: what is not understood is an error that names file, line and key.
+ * The YAML file of {@code --config}. Strict: unknown content is an error that names file, line and key.
  *
  * <pre>
  * control: /run/exomem.sock
@@ -45,16 +46,16 @@ import java.util.stream.Stream;
  * The options of a device are those of {@code --balloon} and {@code --mem}.
  */
 public final class ConfigFile {
-    /** The keys of the file itself, in the order in which they are told. */
+    /** The keys of the main file, in the order for messages. */
     public static final List<String> KEYS = List.of(
             "balloons", "mems", "include", "control", "state", "max-memory", "metrics", "metrics-tls", "ui", "ui-tls");
 
-    /** The keys of a file that is included. */
+    /** The keys of an included file. */
     private static final List<String> DEVICE_KEYS = KEYS.subList(0, 2);
 
     private static final String KEYS_FOR_PEOPLE =
             String.join(", ", KEYS.subList(0, KEYS.size() - 1)) + " and " + KEYS.getLast();
-    /** In bytes. Some 100000 devices. */
+    /** The largest file in bytes; enough for about 100000 devices. */
     private static final int MOST = 16 << 20;
 
     private final Path file;
@@ -76,9 +77,10 @@ public final class ConfigFile {
     }
 
     /**
-     * Reads the file, and those of the folder that it includes. Relative paths are relative to the folder of the file that has them.
+     * Reads the file, and the files of the folder that it includes. Relative paths are relative to the folder of the file
+     * that contains them.
      *
-     * @throws ConfigException if one can't be read or is not understood; says where and why
+     * @throws ConfigException if one can't be read or parsed; the message says where and why
      */
     public static ServeConfig read(Path file) throws ConfigException {
         return read(file, false);
@@ -99,7 +101,7 @@ public final class ConfigFile {
         } catch (AccessDeniedException e) {
             throw new ConfigException(file + ": may not be read by this user");
         } catch (IOException e) {
-            throw new ConfigException(file + ": can't be read: " + e.getMessage());
+            throw new ConfigException(file + ": can't be read: " + FileFault.reason(e));
         }
     }
 
@@ -139,7 +141,7 @@ public final class ConfigFile {
         return all;
     }
 
-    /** In the order of their names; none if there is no such folder (yet). */
+    /** The included files in the order of their names; none if the folder does not exist. */
     private List<Path> includedFiles() throws ConfigException {
         if (include.isEmpty() || !Files.exists(include.get())) {
             return List.of();
@@ -149,7 +151,7 @@ public final class ConfigFile {
                     .sorted()
                     .toList();
         } catch (IOException e) {
-            throw new ConfigException(file + ": include: " + include.get() + " can't be listed: " + e.getMessage());
+            throw new ConfigException(file + ": include: " + include.get() + ": " + FileFault.reason(e));
         }
     }
 
@@ -188,7 +190,7 @@ public final class ConfigFile {
         return devices.path(path);
     }
 
-    /** With sockets relative to the file's folder. */
+    /** Resolves Unix sockets relative to the file's folder. */
     private HttpConfig addresses(String text) throws ConfigException {
         List<HttpAddress> addresses = new ArrayList<>();
         for (String one : text.split(",", -1)) {
@@ -218,7 +220,7 @@ public final class ConfigFile {
         return location == null ? 1 : Math.max(location.getLineNr(), 1);
     }
 
-    /** What the parser says, without the excerpts of the file, which are indented. */
+    /** The parser's message without its indented excerpts of the file. */
     private static String reason(JsonProcessingException e) {
         String message = e.getOriginalMessage();
         if (message.contains("(TAB)")) {

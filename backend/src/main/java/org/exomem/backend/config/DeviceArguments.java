@@ -11,14 +11,16 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 
-/** The devices of a control command: an object with {@code balloons} and {@code mems}, as a configuration file has them. */
+/**
+ * The devices in a control command: an object with {@code balloons} and {@code mems}, in the format of a configuration file.
+ */
 public final class DeviceArguments {
     private DeviceArguments() {}
 
     /**
-     * Reads the devices. Paths must be absolute, since client and server may be in different folders.
+     * Reads the devices. Paths must be absolute, because client and server may run in different folders.
      *
-     * @throws ConfigException if the object is not understood; says where and why
+     * @throws ConfigException if the object is wrong; the message says where and why
      */
     public static ServeConfig read(ObjectNode arguments) throws ConfigException {
         try (JsonParser json = arguments.traverse()) {
@@ -33,16 +35,16 @@ public final class DeviceArguments {
             }
             return new ServeConfig(Optional.empty(), devices.balloons(), devices.mems(), Optional.empty());
         } catch (IOException e) {
-            // Nothing is read from anywhere: the object is in memory.
+            // Not possible: the object is in memory.
             throw new UncheckedIOException(e);
         }
     }
 
     /**
-     * The arguments that {@link #read} takes, of {@code --balloon} and {@code --mem} options. Relative paths are relative to
-     * the folder of this process.
+     * Converts {@code --balloon} and {@code --mem} options to the arguments that {@link #read} takes. Relative paths are
+     * relative to the folder of this process.
      *
-     * @throws ConfigException if an option is not understood
+     * @throws ConfigException if an option is wrong
      */
     public static ObjectNode of(List<String> balloons, List<String> mems) throws ConfigException {
         ObjectNode arguments = JsonNodeFactory.instance.objectNode();

@@ -6,30 +6,30 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 
-/** A balloon or a memory device as an operator asked for it. */
+/** The configuration of a balloon or a memory device. */
 public sealed interface DeviceConfig permits BalloonConfig, MemoryConfig {
     /** The name of the VM. */
     String vm();
 
-    /** What events and commands call the device: {@code balloon}, or the id of a memory device. */
+    /** The name in events and commands: {@code balloon}, or the id of a memory device. */
     String id();
 
-    /** The way to the front-end. */
+    /** How the device connects to its front-end. */
     Attachment attachment();
 
-    /** The VMM's QMP socket, if it was named. */
+    /** The VMM's QMP socket, if it is configured. */
     Optional<Path> vmmQmp();
 
-    /** How migrations learn which pages the guest writes. */
+    /** How migrations find the pages that the guest writes. */
     WritesChoice vmmWrites();
 
-    /** Seconds between two looks at what the guest writes (VMM-ACTIVE); 0 for none. */
+    /** Seconds between two scans of the guest's writes (VMM-ACTIVE); 0 for none. */
     int vmmActive();
 
-    /** The values of all its options, by their names. */
+    /** The values of all its options, by option name. */
     Map<String, Object> options();
 
-    /** The names of the options that another configuration of the device has otherwise. */
+    /** The names of the options whose values differ in another configuration of the device. */
     default List<String> differences(DeviceConfig other) {
         Map<String, Object> others = other.options();
         return options().entrySet().stream()

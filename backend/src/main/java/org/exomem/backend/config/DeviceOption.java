@@ -1,12 +1,12 @@
 package org.exomem.backend.config;
 
 /**
- * One option of a device, as the help of {@code exomem serve}, {@code docs/options.md} and complaints tell of it.
+ * An option of a device, for the help of {@code exomem serve}, {@code docs/options.md} and error messages.
  *
- * @param name as it is written before the {@code =}, and as a key in a file
- * @param value what stands behind it, for people: {@code SIZE}, {@code on|off}
- * @param description what it is for, in one sentence without an end
- * @param standard what holds without the option, for people; beginning with {@code required} if it can't be left out
+ * @param name the text before the {@code =}, and the key in a file
+ * @param value the form of the value, for people: {@code SIZE}, {@code on|off}
+ * @param description its purpose, in one sentence without the full stop
+ * @param standard the default, for people; begins with {@code required} if the option is necessary
  */
 public record DeviceOption(String name, String value, String description, String standard) {
     static final String REQUIRED = "required";
@@ -15,7 +15,7 @@ public record DeviceOption(String name, String value, String description, String
         return new DeviceOption(name, "on|off", description, standard ? "on" : "off");
     }
 
-    /** True if it can't be left out, or not without another one in its place. */
+    /** True if the option, or an alternative to it, is necessary. */
     public boolean isRequired() {
         return standard.startsWith(REQUIRED);
     }

@@ -10,27 +10,27 @@ import java.util.Set;
 import org.exomem.linux.SocketAccess;
 import org.jspecify.annotations.Nullable;
 
-/** Collects the options that describe one device; the same on the command line, in a file and on the control socket. */
+/** Collects the options of one device. They are the same on the command line, in a file and on the control socket. */
 abstract class DeviceOptions<C> {
     static final DeviceOption VM = new DeviceOption(
             "vm",
             "NAME",
             "the VM's name on the control socket; a VM may have a balloon and several memory devices",
             DeviceOption.REQUIRED);
-    static final DeviceOption SOCKET =
-            new DeviceOption("socket", "PATH", "listens there for the VMM", "required, unless fd is given");
-    static final DeviceOption CONNECT =
-            DeviceOption.onOff("connect", "connects to the socket instead, where the VMM listens", false);
+    static final DeviceOption SOCKET = new DeviceOption(
+            "socket", "PATH", "the path on which exomem listens for the VMM", "required, unless fd is given");
+    static final DeviceOption CONNECT = DeviceOption.onOff(
+            "connect", "connects to the socket, on which the VMM listens, instead of listening", false);
     static final DeviceOption FD = new DeviceOption(
             "fd",
             "N|NAME",
-            "uses an inherited Unix socket instead, listening or connected: by its number, or by the name that systemd"
-                    + " gave it",
+            "uses an inherited Unix socket instead, listening or connected: its number, or the name that"
+                    + " systemd gave it",
             "none");
     static final DeviceOption SOCKET_MODE = new DeviceOption(
             "socket-mode",
             "MODE",
-            "the permissions of the socket, in octal: who may write to it may connect",
+            "the permissions of the socket, in octal: a user who may write to it may connect",
             "0600; 0660 with socket-group");
     static final DeviceOption SOCKET_GROUP = new DeviceOption(
             "socket-group", "GROUP", "the group of the socket, by name or number, such as kvm", "the process's own");
@@ -40,20 +40,21 @@ abstract class DeviceOptions<C> {
     static final DeviceOption VMM_WRITES = new DeviceOption(
             "vmm-writes",
             "auto|watch|compare",
-            "how a migration learns which pages the guest writes: from the VMM's log, else by attaching to the VMM"
-                    + " and watching its memory, else by comparing; by watching only; by comparing only",
+            "how a migration learns which pages the guest writes; auto: from the VMM's log, else by"
+                    + " attaching to the VMM and watching its memory, else by comparing; watch: by watching only;"
+                    + " compare: by comparing only",
             WritesChoice.AUTO.word());
 
     static final DeviceOption VMM_ACTIVE = new DeviceOption(
             "vmm-active",
             "SECONDS",
-            "attaches to the VMM and looks so often how much memory the guest writes, for \"exomem vms --active\"; needs"
-                    + " vmm-qmp; 0 never, 86400 at most",
+            "seconds between two estimates of how much memory the guest writes, for \"exomem vms --active\";"
+                    + " exomem attaches to the VMM for this and needs vmm-qmp; 0 for none, 86400 at most",
             "0");
 
     private static final int MAX_VMM_ACTIVE = 86_400;
 
-    /** What a socket has whose group is named and whose mode is not. */
+    /** The mode of a socket if a group is given and no mode. */
     private static final int OWNER_AND_GROUP = 0660;
 
     private final String kind;
@@ -70,8 +71,8 @@ abstract class DeviceOptions<C> {
     private int vmmActive;
 
     /**
-     * @param kind of device, with its article, for complaints
-     * @param known all options, in the order in which they are told
+     * @param kind of device, with its article, for messages
+     * @param known all options, in the order for messages
      */
     DeviceOptions(String kind, List<DeviceOption> known) {
         this.kind = kind;
@@ -85,7 +86,7 @@ abstract class DeviceOptions<C> {
         return toConfig();
     }
 
-    /** True if the value of an option is a path, which in a file is relative to that. */
+    /** True if the value of an option is a path. In a file, it is relative to the file's folder. */
     static boolean isPath(String key) {
         return key.equals("socket") || key.equals("vmm-qmp");
     }
@@ -117,10 +118,18 @@ abstract class DeviceOptions<C> {
         }
     }
 
-    /** Takes an option that only this kind of device has. */
+    /**
+     * Sets an option that only this kind of device has.
+     *
+     * @throws ConfigException if there is no such option, or its value is wrong
+     */
     abstract void setOwn(String key, String value) throws ConfigException;
 
-    /** The device, if its options are complete and go together. */
+    /**
+     * Returns the configuration.
+     *
+     * @throws ConfigException if the options are not complete or not consistent
+     */
     abstract C toConfig() throws ConfigException;
 
     final String vm() throws ConfigException {
@@ -130,17 +139,17 @@ abstract class DeviceOptions<C> {
         return vm;
     }
 
-    /** The VMM's QMP socket, if it was named. */
+    /** The VMM's QMP socket, if it is given. */
     final Optional<Path> vmmQmp() {
         return Optional.ofNullable(vmmQmp);
     }
 
-    /** How migrations learn which pages the guest writes. */
+    /** How migrations find the pages that the guest writes. */
     final WritesChoice vmmWrites() {
         return vmmWrites;
     }
 
-    /** Seconds between two looks at what the guest writes. */
+    /** Seconds between two scans of the guest's writes. */
     final int vmmActive() throws ConfigException {
         if (vmmActive > 0 && vmmQmp == null) {
             throw new ConfigException("vmm-active needs vmm-qmp, the path of the VMM's QMP socket");
@@ -160,12 +169,12 @@ abstract class DeviceOptions<C> {
             return connect ? new Attachment.Connect(socket) : new Attachment.Listen(socket, access());
         }
         if (connect) {
-            throw new ConfigException("connect=on needs socket, the path on which the front-end listens");
+            throw new ConfigException("connect=on needs socket, the path on which the VMM listens");
         }
         if (fd != null) {
             return new Attachment.Inherited(fd);
         }
-        throw new ConfigException("socket (or fd) is missing: where the front-end attaches");
+        throw new ConfigException("socket (or fd) is missing: where the VMM attaches");
     }
 
     private SocketAccess access() {
@@ -175,7 +184,7 @@ abstract class DeviceOptions<C> {
         return new SocketAccess(mode, socketGroup);
     }
 
-    /** Puts the values of the options that all devices have, by the options' names. */
+    /** Adds the values of the options that all devices have, by option name. */
     static void putCommon(Map<String, Object> values, DeviceConfig device) {
         Attachment attachment = device.attachment();
         values.put(VM.name(), device.vm());

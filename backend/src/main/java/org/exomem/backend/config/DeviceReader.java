@@ -9,8 +9,8 @@ import java.util.List;
 import java.util.function.Supplier;
 
 /**
- * Reads lists of devices token by token: from a YAML file, or from the arguments of a control command. Values stay the
- * text that was written ({@code on}, {@code 2G}, a VM named {@code 007}), and complaints name their place.
+ * Reads lists of devices token by token, from a YAML file or from the arguments of a control command. Values keep their text
+ * ({@code on}, {@code 2G}, a VM named {@code 007}). Error messages name the place.
  */
 final class DeviceReader {
     private final JsonParser parser;
@@ -19,14 +19,14 @@ final class DeviceReader {
     private final List<BalloonConfig> balloons = new ArrayList<>();
     private final List<MemoryConfig> mems = new ArrayList<>();
 
-    /** What a path means that is read. */
+    /** Resolves the paths that are read. */
     @FunctionalInterface
     interface Paths {
         /** @throws ConfigException if the path can't be one */
         Path resolve(String path) throws ConfigException;
     }
 
-    /** @param place where the parser is, for people */
+    /** @param place the parser's position, for people */
     DeviceReader(JsonParser parser, Supplier<String> place, Paths paths) {
         this.parser = parser;
         this.place = place;
@@ -41,7 +41,7 @@ final class DeviceReader {
         return mems;
     }
 
-    /** Reads the value of a key if it is one that lists devices; false if it isn't. */
+    /** Reads the value of a key that lists devices; returns false for any other key. */
     boolean read(String key) throws IOException, ConfigException {
         switch (key) {
             case "balloons" -> devices(key, "a balloon", BalloonDeviceOptions::new, balloons);
@@ -90,7 +90,7 @@ final class DeviceReader {
         return parser.getText();
     }
 
-    /** @throws ConfigException without the place, if the path is empty or no path */
+    /** @throws ConfigException without the place, if the text is empty or no path */
     Path path(String text) throws ConfigException {
         if (text.isEmpty()) {
             throw new ConfigException("the path is empty");

@@ -2,18 +2,18 @@ package org.exomem.backend.config;
 
 import java.util.Locale;
 
-/** How an operator wants migrations to learn which pages the guest does not need. */
+/** How migrations find the pages that the guest does not need, as configured by the operator. */
 public enum HintsChoice {
-    /** By a bitmap if the guest's driver gives one, else by hints if they are worth it. */
+    /** From a bitmap if the guest's driver supports it, otherwise from hints if they are worth it. */
     AUTO,
-    /** By a bitmap, if the guest's driver gives one. */
+    /** From a bitmap, if the guest's driver supports it. */
     BITMAP,
-    /** By free page hinting, if it is worth it. */
+    /** From free page hinting, if it is worth it. */
     HINT,
     /** The guest is not asked. */
     NONE;
 
-    /** As it is written in options and on the wire. */
+    /** The word in options and on the control socket. */
     public String word() {
         return name().toLowerCase(Locale.ROOT);
     }

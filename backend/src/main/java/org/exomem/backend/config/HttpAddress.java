@@ -4,11 +4,11 @@ import java.net.Inet4Address;
 import java.net.InetAddress;
 import java.nio.file.Path;
 
-/** Where HTTP is served: {@code unix:PATH}, {@code PORT} of loopback, {@code IPV4:PORT} or {@code [IPV6]:PORT}. */
+/** An address for HTTP: {@code unix:PATH}, {@code PORT} of loopback, {@code IPV4:PORT} or {@code [IPV6]:PORT}. */
 public sealed interface HttpAddress {
     int MOST_PORT = 0xffff;
 
-    /** A Unix socket, for the process's user only. */
+    /** A Unix socket, for the process's own user only. */
     record Local(Path socket) implements HttpAddress {
         @Override
         public boolean isLocal() {
@@ -24,7 +24,7 @@ public sealed interface HttpAddress {
     /**
      * A TCP port.
      *
-     * @param port 0 for any that is free
+     * @param port 0 for any free port
      */
     record Tcp(InetAddress host, int port) implements HttpAddress {
         @Override
@@ -39,7 +39,7 @@ public sealed interface HttpAddress {
         }
     }
 
-    /** Where a browser finds it, for people: a Unix socket is reached by others, such as {@code ssh -L}. */
+    /** The URL for a browser, for people. A Unix socket needs another program, such as {@code ssh -L}. */
     default String url(boolean tls) {
         return this instanceof Tcp ? (tls ? "https://" : "http://") + this + "/" : toString();
     }
@@ -48,9 +48,9 @@ public sealed interface HttpAddress {
     boolean isLocal();
 
     /**
-     * The address that a text names. Names of hosts are not looked up.
+     * Parses an address. Host names are not resolved.
      *
-     * @throws ConfigException saying what an address looks like
+     * @throws ConfigException with the possible forms of an address
      */
     static HttpAddress parse(String text) throws ConfigException {
         if (text.startsWith("unix:")) {

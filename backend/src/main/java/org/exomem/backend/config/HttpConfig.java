@@ -6,11 +6,11 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * Where something is served over HTTP.
+ * The configuration of an HTTP service.
  *
- * @param addresses none if it is not served
- * @param tls the folder with this host's certificate and the CA's, as {@code exomem pki init} makes it; TCP then is TLS, with
- *     certificates of clients
+ * @param addresses empty if it is not served
+ * @param tls the folder with the certificates of this host and the CA, as {@code exomem pki init} makes it; with it, TCP
+ *     uses TLS with client certificates
  */
 public record HttpConfig(List<HttpAddress> addresses, Optional<Path> tls) {
     /** Nothing is served. */
@@ -21,9 +21,9 @@ public record HttpConfig(List<HttpAddress> addresses, Optional<Path> tls) {
     }
 
     /**
-     * The addresses that an option names, separated by commas.
+     * Parses the addresses of an option, separated by commas.
      *
-     * @throws ConfigException if one is none; names the option
+     * @throws ConfigException if one is wrong; the message names the option
      */
     public static List<HttpAddress> addresses(String option, String text) throws ConfigException {
         List<HttpAddress> addresses = new ArrayList<>();
@@ -37,24 +37,24 @@ public record HttpConfig(List<HttpAddress> addresses, Optional<Path> tls) {
         return addresses;
     }
 
-    /** The addresses of both; the other's folder before this one's. */
+    /** Returns the addresses of both, with the other's folder if it has one. */
     public HttpConfig and(HttpConfig other) {
         List<HttpAddress> all = new ArrayList<>(addresses);
         other.addresses.stream().filter(address -> !all.contains(address)).forEach(all::add);
         return new HttpConfig(all, other.tls.or(() -> tls));
     }
 
-    /** True if others than this host could connect and would not have to prove who they are. */
+    /** True if other hosts could connect without a proof of their identity. */
     public boolean isOpenToAnybody() {
         return tls.isEmpty() && !addresses.stream().allMatch(HttpAddress::isLocal);
     }
 
     /**
-     * Checks what no single option can know.
+     * Checks the options together.
      *
-     * @param what is served, as in "metrics"
+     * @param what the service, as in "metrics"
      * @param option that names the folder, as in "--metrics-tls DIR"
-     * @throws ConfigException if it {@link #isOpenToAnybody}, or a folder of certificates is of no use
+     * @throws ConfigException if it {@link #isOpenToAnybody}, or the folder of certificates has no use
      */
     public void check(String what, String option) throws ConfigException {
         for (HttpAddress address : addresses) {

@@ -6,20 +6,20 @@ import java.util.Optional;
 import org.exomem.mem.MemoryRegionPlan;
 
 /**
- * One memory device as an operator asked for it.
+ * The configuration of a memory device.
  *
  * @param vm the name of the VM
  * @param id the device's name, which no other device of the VM has
- * @param attachment the way to the front-end
- * @param plan where its region is
+ * @param attachment how it connects to the front-end
+ * @param plan the place of its region
  * @param requested bytes that the guest is asked to plug from the start
- * @param preallocate take host memory when a block is plugged
- * @param patrolSeconds between two looks at what is unplugged; 0 for none
- * @param violation what to do about memory that is used though it is unplugged
- * @param prevention what becomes of a guest that does so where it is prevented
- * @param vmmQmp the VMM's QMP socket, over which to stop the guest, or to migrate it
- * @param vmmWrites how migrations learn which pages the guest writes
- * @param vmmActive seconds between two looks at what the guest writes; 0 for none
+ * @param preallocate whether host memory is allocated when a block is plugged
+ * @param patrolSeconds the time between two rounds of the patrol; 0 for none
+ * @param violation the action if the guest uses unplugged memory
+ * @param prevention the action on such a guest if its use is prevented
+ * @param vmmQmp the VMM's QMP socket, to stop the guest or to migrate it
+ * @param vmmWrites how migrations find the pages that the guest writes
+ * @param vmmActive seconds between two scans of the guest's writes; 0 for none
  */
 public record MemoryConfig(
         String vm,

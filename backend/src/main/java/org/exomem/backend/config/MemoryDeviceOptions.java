@@ -13,9 +13,9 @@ import org.jspecify.annotations.Nullable;
 
 /** The options of one memory device. */
 final class MemoryDeviceOptions extends DeviceOptions<MemoryConfig> {
-    /** A letter first: nobody shall take a name for a size. */
+    /** Begins with a letter, so that it can't be mistaken for a size. */
     private static final Pattern ID = Pattern.compile("[A-Za-z][A-Za-z0-9_.:@-]{0,63}");
-    /** What events call the VM's other device. */
+    /** The name of the VM's balloon in events. */
     private static final String BALLOON = "balloon";
 
     private static final Pattern HEX = Pattern.compile("0[xX][0-9a-fA-F]{1,16}");
@@ -23,7 +23,10 @@ final class MemoryDeviceOptions extends DeviceOptions<MemoryConfig> {
     static final List<DeviceOption> ALL = List.of(
             VM,
             new DeviceOption(
-                    "id", "ID", "the device's name, such as m0; another one for each of a VM", DeviceOption.REQUIRED),
+                    "id",
+                    "ID",
+                    "the device's name, such as m0; unique among the memory devices of a VM",
+                    DeviceOption.REQUIRED),
             SOCKET,
             CONNECT,
             FD,
@@ -36,36 +39,41 @@ final class MemoryDeviceOptions extends DeviceOptions<MemoryConfig> {
                             + " there",
                     DeviceOption.REQUIRED),
             new DeviceOption(
-                    "size", "SIZE", "how large the range is: the most that can be added", DeviceOption.REQUIRED),
+                    "size",
+                    "SIZE",
+                    "the size of the range: the most memory that can be plugged",
+                    DeviceOption.REQUIRED),
             new DeviceOption(
                     "requested",
                     "SIZE",
-                    "what the guest shall take from the start; with --state, what was last asked for counts",
+                    "how much memory the guest is asked to plug from the start; with --state, the last requested"
+                            + " size counts",
                     "0"),
             new DeviceOption(
                     "block",
                     "SIZE",
-                    "what is added or taken away at once: a power of two, no less than a page of the memory behind it",
+                    "the unit of plugging and unplugging: a power of two, at least a page of the memory behind it",
                     "the host's transparent huge page"),
-            new DeviceOption("node", "N", "the guest's NUMA node that it belongs to", "none"),
-            DeviceOption.onOff("prealloc", "takes host memory when a block is added", false),
+            new DeviceOption("node", "N", "the guest's NUMA node to which the device belongs", "none"),
+            DeviceOption.onOff("prealloc", "allocates host memory when a block is plugged", false),
             new DeviceOption(
                     "patrol",
                     "SECONDS",
-                    "looks so often whether the guest uses what it gave up; 0 never, 86400 at most",
+                    "seconds between two checks whether the guest uses unplugged memory; 0 for none, 86400 at most",
                     Integer.toString(DEFAULT_PATROL_SECONDS)),
             new DeviceOption(
                     "violation",
                     "report|punch|stop|prevent",
-                    "what to do then: tell; take the memory away again, and tell; also ask the VMM to stop the guest,"
-                            + " which needs vmm-qmp; or keep the guest from getting any, by attaching to the VMM,"
-                            + " which needs vmm-qmp too",
+                    "what exomem does if the guest uses unplugged memory; report: reports it; punch: discards the"
+                            + " memory and reports it; stop: also asks the VMM to stop the guest, and needs vmm-qmp; prevent:"
+                            + " attaches to the VMM, so that the guest gets no such memory, and needs vmm-qmp",
                     Violation.PUNCH.word()),
             new DeviceOption(
                     "prevent",
                     "zero|stop",
-                    "with violation=prevent, what becomes of a write to what was given up: it goes to a page of zeros"
-                            + " that is taken back at once; the write is held for 100 ms while the VMM is asked to stop the guest, and is lost",
+                    "with violation=prevent, what happens to a write to unplugged memory; zero: it goes to a page of"
+                            + " zeros that is removed at once; stop: it is held for 100 ms while exomem asks the VMM to stop"
+                            + " the guest, and is lost",
                     Prevention.ZERO.word()),
             VMM_QMP,
             VMM_WRITES,
@@ -149,7 +157,10 @@ final class MemoryDeviceOptions extends DeviceOptions<MemoryConfig> {
         }
     }
 
-    /** As QEMU's, as far as it can be known before memory is shared: the host's transparent huge pages stay whole. */
+    /**
+     * QEMU's default, as far as it can be known before memory is shared: it does not split the host's transparent huge
+     * pages.
+     */
     private static long defaultBlock() {
         try {
             long hugePage = Long.parseLong(Files.readString(HUGE_PAGE_SIZE).strip());
@@ -179,7 +190,7 @@ final class MemoryDeviceOptions extends DeviceOptions<MemoryConfig> {
         return parsed;
     }
 
-    /** The values of all options, by the options' names. */
+    /** The values of all options, by option name. */
     static Map<String, Object> values(MemoryConfig config) {
         Map<String, Object> values = new LinkedHashMap<>();
         putCommon(values, config);

@@ -3,12 +3,9 @@ package org.exomem.backend.config;
 import java.util.ArrayList;
 import java.util.List;
 
-/**
- * QEMU's comma style: {@code key=value,key=value}. A comma inside a value is written twice; a key alone means
- * {@code key=on}.
- */
+/** QEMU's comma syntax: {@code key=value,key=value}. A comma inside a value is doubled. A key alone means {@code key=on}. */
 final class OptionList {
-    /** A key and its value, both as written. */
+    /** A key and its value, as written. */
     record Option(String key, String value) {}
 
     private OptionList() {}

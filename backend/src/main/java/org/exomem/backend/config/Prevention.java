@@ -2,14 +2,14 @@ package org.exomem.backend.config;
 
 import java.util.Locale;
 
-/** What becomes of a guest that writes to unplugged memory which is guarded. */
+/** The action on a guest that writes to guarded unplugged memory. */
 public enum Prevention {
-    /** It gets a page of zeros, which is taken back at once. */
+    /** The guest gets a page of zeros, which is taken back at once. */
     ZERO,
-    /** It waits, and the VMM is asked to stop it. */
+    /** The write waits, and the VMM is asked to stop the guest. */
     STOP;
 
-    /** As it is written in options and events. */
+    /** The word in options and events. */
     public String word() {
         return name().toLowerCase(Locale.ROOT);
     }

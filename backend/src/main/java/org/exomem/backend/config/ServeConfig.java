@@ -12,15 +12,15 @@ import org.exomem.linux.HostRam;
 import org.exomem.mem.MemoryRegionPlan;
 
 /**
- * Everything that {@code exomem serve} was asked to do.
+ * The configuration of {@code exomem serve}.
  *
- * @param control the path of the control socket, if one was given
+ * @param control the path of the control socket, if there is one
  * @param balloons each with a VM, a socket or a descriptor of its own
  * @param mems memory devices, each with a socket or a descriptor of its own
- * @param state the directory in which devices keep their state, if they do
- * @param maxMemory the most bytes that a VM's memory may have, if that was given
+ * @param state the directory in which devices keep their state, if there is one
+ * @param maxMemory the most bytes of a VM's memory, if a limit is given
  * @param metrics where metrics are served
- * @param ui where the page is served, to look at
+ * @param ui where the page for browsers is served
  */
 public record ServeConfig(
         Optional<Path> control,
@@ -30,10 +30,10 @@ public record ServeConfig(
         OptionalLong maxMemory,
         HttpConfig metrics,
         HttpConfig ui) {
-    /** Nothing at all, to begin with. */
+    /** An empty configuration. */
     public static final ServeConfig NOTHING = new ServeConfig(Optional.empty(), List.of());
 
-    /** The limit of a VM's memory unless another is given, in times of the host's RAM. */
+    /** The default limit of a VM's memory, as a multiple of the host's RAM. */
     public static final int DEFAULT_MEMORY_FACTOR = 4;
 
     private static final String DEFAULT_LIMIT = DEFAULT_MEMORY_FACTOR + " times the RAM of this host";
@@ -43,18 +43,18 @@ public record ServeConfig(
         mems = List.copyOf(mems);
     }
 
-    /** Balloons only. */
+    /** A configuration of balloons only. */
     public ServeConfig(Optional<Path> control, List<BalloonConfig> balloons) {
         this(control, balloons, List.of(), Optional.empty());
     }
 
-    /** With the limit of memory that nobody changed. */
+    /** A configuration with the default limit of memory. */
     public ServeConfig(
             Optional<Path> control, List<BalloonConfig> balloons, List<MemoryConfig> mems, Optional<Path> state) {
         this(control, balloons, mems, state, OptionalLong.empty());
     }
 
-    /** Without metrics and page. */
+    /** A configuration without metrics and page. */
     public ServeConfig(
             Optional<Path> control,
             List<BalloonConfig> balloons,
@@ -65,9 +65,9 @@ public record ServeConfig(
     }
 
     /**
-     * The path that an option of the command line names, absolute.
+     * Converts the path of a command line option to an absolute path.
      *
-     * @throws ConfigException if it is empty or no path; names the option
+     * @throws ConfigException if it is empty or no path; the message names the option
      */
     public static Path path(String option, String value) throws ConfigException {
         try {
@@ -77,20 +77,20 @@ public record ServeConfig(
         }
     }
 
-    /** The options of {@code --balloon}, in the order in which they are told. */
+    /** The options of {@code --balloon}, in the order for messages. */
     public static List<DeviceOption> balloonOptions() {
         return BalloonDeviceOptions.ALL;
     }
 
-    /** The options of {@code --mem}, in the order in which they are told. */
+    /** The options of {@code --mem}, in the order for messages. */
     public static List<DeviceOption> memoryOptions() {
         return MemoryDeviceOptions.ALL;
     }
 
     /**
-     * The value of {@code --max-memory}, in bytes.
+     * Parses the value of {@code --max-memory}; returns bytes.
      *
-     * @throws ConfigException if it is no size, or none that a VM can live in
+     * @throws ConfigException if it is no size, or too small for a VM
      */
     public static long maxMemory(String value) throws ConfigException {
         try {
@@ -100,7 +100,7 @@ public record ServeConfig(
         }
     }
 
-    /** The most bytes that a VM's memory may have: {@link #maxMemory}, or four times the host's RAM. */
+    /** The most bytes of a VM's memory: {@link #maxMemory}, or four times the host's RAM. */
     public long memoryLimit() {
         return maxMemory.orElseGet(() -> DEFAULT_MEMORY_FACTOR * HostRam.bytes());
     }
@@ -112,7 +112,11 @@ public record ServeConfig(
         return List.copyOf(devices);
     }
 
-    /** One balloon from a {@code --balloon} option. */
+    /**
+     * Parses the value of a {@code --balloon} option.
+     *
+     * @throws ConfigException if it is wrong
+     */
     public static BalloonConfig balloon(String option) throws ConfigException {
         try {
             return new BalloonDeviceOptions().parse(option);
@@ -121,7 +125,11 @@ public record ServeConfig(
         }
     }
 
-    /** One memory device from a {@code --mem} option. */
+    /**
+     * Parses the value of a {@code --mem} option.
+     *
+     * @throws ConfigException if it is wrong
+     */
     public static MemoryConfig mem(String option) throws ConfigException {
         try {
             return new MemoryDeviceOptions().parse(option);
@@ -130,7 +138,10 @@ public record ServeConfig(
         }
     }
 
-    /** The devices of both, these first; the other's control socket, directory for state and limit before this one's. */
+    /**
+     * Merges two configurations: the devices of both, these first. The other's control socket, directory for state and limit
+     * override this one's.
+     */
     public ServeConfig and(ServeConfig other) {
         List<BalloonConfig> allBalloons = new ArrayList<>(balloons);
         allBalloons.addAll(other.balloons);
@@ -146,32 +157,32 @@ public record ServeConfig(
                 ui.and(other.ui));
     }
 
-    /** The same, with a control socket there, or with none. */
+    /** Returns this configuration with another control socket, or with none. */
     public ServeConfig withControl(Optional<Path> path) {
         return new ServeConfig(path, balloons, mems, state, maxMemory, metrics, ui);
     }
 
-    /** The same, with that limit of memory if there is one. */
+    /** Returns this configuration with another limit of memory, or with the default. */
     public ServeConfig withMaxMemory(OptionalLong bytes) {
         return new ServeConfig(control, balloons, mems, state, bytes, metrics, ui);
     }
 
-    /** The same, with metrics served there. */
+    /** Returns this configuration with other addresses for metrics. */
     public ServeConfig withMetrics(HttpConfig there) {
         return new ServeConfig(control, balloons, mems, state, maxMemory, there, ui);
     }
 
-    /** The same, with the page served there. */
+    /** Returns this configuration with other addresses for the page. */
     public ServeConfig withUi(HttpConfig there) {
         return new ServeConfig(control, balloons, mems, state, maxMemory, metrics, there);
     }
 
-    /** The same, with other devices. */
+    /** Returns this configuration with other devices. */
     public ServeConfig withDevices(List<BalloonConfig> others, List<MemoryConfig> otherMems) {
         return new ServeConfig(control, others, otherMems, state, maxMemory, metrics, ui);
     }
 
-    /** The devices by their VMs, in the order in which the VMs are named. */
+    /** The devices grouped by VM, in the order in which the VMs first appear. */
     public List<VmConfig> vms() {
         Map<String, VmConfig> vms = new LinkedHashMap<>();
         for (BalloonConfig balloon : balloons) {
@@ -187,7 +198,7 @@ public record ServeConfig(
     }
 
     /**
-     * This, if there is something to serve, and {@link #consistent}.
+     * Checks that there is a device, and that the devices are {@link #consistent}; returns this.
      *
      * @throws ConfigException if not
      */
@@ -201,9 +212,9 @@ public record ServeConfig(
     }
 
     /**
-     * Checks what no single device can know; returns this.
+     * Checks the devices against each other; returns this.
      *
-     * @throws ConfigException if two devices don't go together, or a memory device is larger than {@link #memoryLimit}
+     * @throws ConfigException if two devices are not consistent, or a memory device is larger than {@link #memoryLimit}
      */
     public ServeConfig consistent() throws ConfigException {
         Map<Object, String> users = new HashMap<>();
@@ -237,7 +248,7 @@ public record ServeConfig(
         for (HttpAddress address : http.addresses()) {
             switch (address) {
                 case HttpAddress.Local local -> claim(users, local.socket(), user, address);
-                // Port 0 is any that is free.
+                // Port 0 means any free port.
                 case HttpAddress.Tcp tcp when tcp.port() != 0 -> claim(users, tcp, user, address);
                 case HttpAddress.Tcp _ -> {}
             }
@@ -290,7 +301,7 @@ public record ServeConfig(
         }
     }
 
-    /** No region ends above 2^48. */
+    /** Does not overflow, as no region ends above 2^48. */
     private static long end(MemoryRegionPlan plan) {
         return plan.address() + plan.size();
     }

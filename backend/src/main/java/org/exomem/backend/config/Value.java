@@ -8,7 +8,7 @@ import java.util.regex.Pattern;
 import org.exomem.linux.HandedSockets;
 import org.exomem.linux.SocketAccess;
 
-/** The values of options, each refused with what would be right. */
+/** Parsers for the values of options. An error message says what would be right. */
 final class Value {
     private static final Pattern NAME = Pattern.compile("[A-Za-z0-9_.:@-]{1,64}");
     private static final Pattern MODE = Pattern.compile("0?[0-7]{3}");
@@ -22,7 +22,7 @@ final class Value {
         return value;
     }
 
-    /** May ask a directory service. */
+    /** May ask a directory service, and so take long. */
     static GroupPrincipal group(String value) throws ConfigException {
         try {
             return SocketAccess.group(value);
@@ -51,7 +51,7 @@ final class Value {
         return Path.of(value).toAbsolutePath();
     }
 
-    /** A descriptor, by its number or by the name under which a service manager handed it over. */
+    /** A descriptor, by its number or by its name from a service manager. */
     static int inherited(String value) throws ConfigException {
         if (value.isEmpty() || Character.isDigit(value.charAt(0)) || value.startsWith("-")) {
             return number(value, 0, Integer.MAX_VALUE);
@@ -70,7 +70,7 @@ final class Value {
                 return number;
             }
         } catch (NumberFormatException e) {
-            // falls to the complaint below, which is the same for both
+            // falls through to the error below, which is the same for both
         }
         throw new ConfigException("\"" + value + "\" is not a number from " + least + " to " + most);
     }

@@ -2,18 +2,18 @@ package org.exomem.backend.config;
 
 import java.util.Locale;
 
-/** What to do about a guest that uses memory which it gave up. */
+/** The action on a guest that uses memory which it gave up. */
 public enum Violation {
-    /** Only tell. */
+    /** Only report it. */
     REPORT,
-    /** Tell, and take the memory away again. */
+    /** Report it, and take the memory back. */
     PUNCH,
-    /** That, and ask the VMM to stop the guest. */
+    /** As {@link #PUNCH}, and ask the VMM to stop the guest. */
     STOP,
-    /** Keep it from getting any, in the VMM; take it away again where that can't be done. */
+    /** Guard the memory in the VMM. If that is not possible, take it back. */
     PREVENT;
 
-    /** As it is written in options and events. */
+    /** The word in options and events. */
     public String word() {
         return name().toLowerCase(Locale.ROOT);
     }

@@ -6,17 +6,17 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * One VM as an operator asked for it: a balloon, memory devices, or both.
+ * The configuration of a VM: a balloon, memory devices, or both.
  *
  * @param name of the VM
- * @param memory its memory devices, in the order in which they were named
+ * @param memory its memory devices, in the configured order
  */
 public record VmConfig(String name, Optional<BalloonConfig> balloon, List<MemoryConfig> memory) {
     public VmConfig {
         memory = List.copyOf(memory);
     }
 
-    /** The QMP socket of the VM's VMM, if one of its devices names it. */
+    /** The QMP socket of the VM's VMM, if one of its devices has it. */
     public Optional<Path> vmmQmp() {
         return balloon.flatMap(BalloonConfig::vmmQmp)
                 .or(() -> memory.stream()
@@ -24,7 +24,7 @@ public record VmConfig(String name, Optional<BalloonConfig> balloon, List<Memory
                         .findFirst());
     }
 
-    /** How migrations learn which pages the guest writes, as the first of its devices says that does. */
+    /** How migrations find the pages that the guest writes, from the first device that configures it. */
     public WritesChoice vmmWrites() {
         return devices().stream()
                 .map(DeviceConfig::vmmWrites)
@@ -33,7 +33,7 @@ public record VmConfig(String name, Optional<BalloonConfig> balloon, List<Memory
                 .orElse(WritesChoice.AUTO);
     }
 
-    /** Seconds between two looks at what the guest writes, as the first of its devices says that does; 0 for none. */
+    /** Seconds between two scans of the guest's writes, from the first device that configures it; 0 for none. */
     public int vmmActive() {
         return devices().stream()
                 .mapToInt(DeviceConfig::vmmActive)
@@ -51,7 +51,7 @@ public record VmConfig(String name, Optional<BalloonConfig> balloon, List<Memory
     }
 
     /**
-     * The same with one more device.
+     * Returns this configuration with one more device.
      *
      * @throws IllegalArgumentException if it has one of that id
      */
@@ -69,7 +69,7 @@ public record VmConfig(String name, Optional<BalloonConfig> balloon, List<Memory
         };
     }
 
-    /** The same without the device of that id. */
+    /** Returns this configuration without the device of that id. */
     public VmConfig without(String device) {
         return new VmConfig(
                 name,

@@ -2,21 +2,21 @@ package org.exomem.backend.config;
 
 import java.util.Locale;
 
-/** How an operator wants migrations to learn which pages the guest writes. */
+/** How migrations find the pages that the guest writes, as configured by the operator. */
 public enum WritesChoice {
-    /** From the VMM's log if it keeps one, else by watching its memory, else by comparing. */
+    /** From the VMM's log if it has one, otherwise by watching its memory, otherwise by comparing. */
     AUTO,
-    /** By watching the VMM's memory; a migration fails where that can't be done. */
+    /** By watching the VMM's memory; a migration fails if that is not possible. */
     WATCH,
-    /** By comparing all of memory in each round; no process is attached to. */
+    /** By comparing all of memory in each round; exomem attaches to no process. */
     COMPARE;
 
-    /** As it is written in options and on the wire. */
+    /** The word in options and on the control socket. */
     public String word() {
         return name().toLowerCase(Locale.ROOT);
     }
 
-    /** @throws ConfigException if it is none of these */
+    /** @throws ConfigException if the text is no such word */
     public static WritesChoice parse(String text) throws ConfigException {
         for (WritesChoice choice : values()) {
             if (choice.word().equals(text)) {

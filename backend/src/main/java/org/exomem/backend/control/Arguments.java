@@ -7,7 +7,7 @@ import java.nio.file.Path;
 import java.util.Optional;
 import org.exomem.backend.qmp.QmpException;
 
-/** The arguments of one command, which are of the types that it takes. */
+/** The arguments of one command, after their types were checked. */
 final class Arguments {
     private final ObjectNode json;
 
@@ -32,7 +32,7 @@ final class Arguments {
         return path;
     }
 
-    /** Absolute, or relative to where exomem serves. */
+    /** An absolute path, or one relative to exomem's working directory. */
     Optional<Path> optionalPath(String name) {
         return optionalText(name).map(text -> path(name, text));
     }
@@ -66,12 +66,12 @@ final class Arguments {
         return argument(name).map(JsonNode::booleanValue).orElse(otherwise);
     }
 
-    /** The elements of a list; none if it is left out. */
+    /** The elements of a list; none if the argument is missing. */
     Iterable<JsonNode> list(String name) {
         return json.path(name);
     }
 
-    /** All arguments, for a command that reads them itself. */
+    /** All arguments, for a command that parses them itself. */
     ObjectNode all() {
         return json;
     }

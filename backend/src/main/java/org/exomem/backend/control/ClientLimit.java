@@ -8,30 +8,31 @@ import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vm.VmTable;
 
 /**
- * How many clients the control socket takes (CTL-19). Each costs a descriptor, and so do VMs: with none left, a front-end's
- * next message with descriptors would end its connection. So what VMs may need is kept for them, even if few clients remain.
+ * The limit of the number of clients of the control socket (CTL-19). Each client needs a descriptor, and so do VMs: if none
+ * is left, a front-end's next message with descriptors would end its connection. So the descriptors that VMs may need are
+ * reserved, even if few clients remain.
  */
 final class ClientLimit {
-    /** More are a fault of whoever connects; each costs some 10 KiB. */
+    /** More clients than this are an error of their user. Each takes about 10 KiB. */
     private static final long MOST = 4096;
 
     private final VmTable vms;
     private final LongSupplier others;
     private final LongSupplier descriptors;
 
-    /** @param others what is kept for what is neither a VM nor a client */
+    /** @param others the descriptors that are reserved for neither VMs nor clients */
     ClientLimit(VmTable vms, LongSupplier others) {
         this(vms, others, ClientLimit::descriptorLimit);
     }
 
-    /** @param descriptors how many the process may have open */
+    /** @param descriptors the limit of descriptors of the process */
     ClientLimit(VmTable vms, LongSupplier others, LongSupplier descriptors) {
         this.vms = vms;
         this.others = others;
         this.descriptors = descriptors;
     }
 
-    /** How many there may be with the VMs that are served now. */
+    /** The most clients, given the VMs that are served now. */
     long most() {
         long reserve = DescriptorNeeds.OF_THE_PROCESS + others.getAsLong();
         for (VirtualMachine vm : vms.all()) {

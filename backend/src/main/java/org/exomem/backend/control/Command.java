@@ -6,38 +6,38 @@ import java.util.concurrent.CompletableFuture;
 import org.exomem.backend.qmp.QmpException;
 
 /**
- * A command of the control socket: all that is known of it, for who runs it and for {@code query-commands} and {@code
- * query-qmp-schema}.
+ * A command of the control socket, with everything that its execution, {@code query-commands} and {@code query-qmp-schema}
+ * need.
  *
- * @param arguments what it takes
- * @param result what it returns
- * @param action does it. Runs on the control socket's thread, and must not read files, resolve names or wait: what does goes
- *     to {@link SlowWork}.
+ * @param arguments the types of its arguments
+ * @param result the type of its result
+ * @param action executes it on the control socket's thread; it must not read files, resolve names or wait: {@link SlowWork}
+ *     is for that
  */
 record Command(String name, Type.Structure arguments, Type result, Action action) {
-    /** What most commands return. */
+    /** The result of most commands. */
     static final Type.Structure NOTHING = Type.object();
 
-    /** What a command does. */
+    /** Executes a command. */
     @FunctionalInterface
     interface Action {
-        /** The answer. The future, like the call itself, fails where the command is refused. */
+        /** Returns the answer. The future, or the call itself, fails if the command is refused. */
         CompletableFuture<JsonNode> run(Arguments arguments, Client client);
     }
 
-    /** What a command does that has no use for the client's connection. */
+    /** Executes a command that does not need the client's connection. */
     @FunctionalInterface
     interface SimpleAction {
-        /** The answer. The future, like the call itself, fails where the command is refused. */
+        /** Returns the answer. The future, or the call itself, fails if the command is refused. */
         CompletableFuture<JsonNode> run(Arguments arguments);
     }
 
-    /** The connection on which a command comes. On the control socket's thread. */
+    /** The connection of the client that sent a command. On the control socket's thread. */
     interface Client {
-        /** What it follows of VMs' pages. */
+        /** The client's subscriptions to VMs' pages. */
         PageFollower follower();
 
-        /** Ends the process when the answer is on its way. */
+        /** Ends the process when the answer was sent. */
         void quitAfterAnswer();
     }
 
@@ -45,7 +45,11 @@ record Command(String name, Type.Structure arguments, Type result, Action action
         return new Command(name, arguments, result, (given, client) -> action.run(given));
     }
 
-    /** @throws QmpException if the arguments are not what it takes */
+    /**
+     * Checks the arguments and executes the command.
+     *
+     * @throws QmpException if the arguments have wrong types
+     */
     CompletableFuture<JsonNode> run(ObjectNode given, Client client) {
         arguments.checkArguments(given);
         return action.run(new Arguments(given), client);

@@ -39,16 +39,16 @@ import org.exomem.backend.vm.VmTable;
 import org.exomem.balloon.BalloonStatistics;
 import org.exomem.balloon.StatisticsTag;
 
-/** What the control socket can be asked to do, each command described in one place; see {@code spec/control.md}. */
+/** The commands of the control socket, each described in one place; see {@code spec/control.md}. */
 final class Commands implements AutoCloseable {
-    /** The command that comes before all others. {@link ControlConnection} does it. */
+    /** The command that must come before all others. {@link ControlConnection} executes it. */
     static final String NEGOTIATE = "qmp_capabilities";
 
     private static final int MAX_STATISTICS_INTERVAL = 86_400;
-    /** In one message. */
+    /** The most names in one message. */
     private static final int MOST_NAMES = 10;
 
-    /** The VM that a command is about; may be left out where there is one (CTL-7). */
+    /** The VM that a command is about; optional if there is only one (CTL-7). */
     static final Type.Member VM = maybe("vm", TEXT);
 
     private final Vms vms;
@@ -126,7 +126,7 @@ final class Commands implements AutoCloseable {
         return commands;
     }
 
-    /** A {@code SchemaInfo}, as far as it is used here. */
+    /** The type {@code SchemaInfo}, as far as it is used here. */
     private static Type schemaOfSchema() {
         Type named = list(object(with("name", TEXT)));
         return list(object(
@@ -181,9 +181,9 @@ final class Commands implements AutoCloseable {
     }
 
     /**
-     * Runs a command. The future, like the call itself, fails with a {@link QmpException} where it is refused.
+     * Executes a command. The future, or the call itself, fails with a {@link QmpException} if it is refused.
      *
-     * @param client that asks
+     * @param client that sent the command
      */
     CompletableFuture<JsonNode> run(String name, ObjectNode arguments, Command.Client client) {
         Command command = table.get(name);
@@ -308,7 +308,7 @@ final class Commands implements AutoCloseable {
             // CTL-8
             if (balloon.memory() == 0) {
                 throw QmpException.deviceNotActive("VM \"" + state.name() + "\" shares no memory: "
-                        + (balloon.connected() ? "its driver has not started" : "no front-end is connected"));
+                        + (balloon.connected() ? "its driver has not started" : "no VMM is connected"));
             }
             ObjectNode answer = Json.object();
             putSizes(answer, balloon);
@@ -317,14 +317,14 @@ final class Commands implements AutoCloseable {
     }
 
     private CompletableFuture<JsonNode> queryBalloonStats(Arguments arguments) {
-        // CTL-9: what came last; this asks for new values.
+        // CTL-9: returns the last values, and requests new ones.
         return vms.named(arguments).statistics().thenApply(Commands::describe);
     }
 
     private static ObjectNode describe(BalloonStatistics statistics) {
         ObjectNode answer = Json.object();
         ObjectNode stats = answer.putObject("stats");
-        // A guest's numbers have 64 bits and no sign.
+        // The guest's numbers are unsigned and have 64 bits.
         statistics
                 .values()
                 .forEach((tag, value) -> stats.put(tag.qmpName(), new BigInteger(Long.toUnsignedString(value))));
@@ -345,19 +345,19 @@ final class Commands implements AutoCloseable {
         return value.name().toLowerCase(Locale.ROOT);
     }
 
-    /** Ends the process; called when the answer to {@code quit} is on its way. */
+    /** Ends the process. Called when the answer to {@code quit} was sent. */
     void quitNow() {
         process.quit();
     }
 
-    /** Takes no more commands that take long; those under way are not waited for. */
+    /** Accepts no more slow commands. Does not wait for those under way. */
     @Override
     public void close() {
         slowWork.close();
         maps.close();
     }
 
-    /** Refuses while a VMM is attached, or may be (CTL-30): for a VMM that does not connect again its devices would be gone. */
+    /** Refuses while a VMM is attached, or may be (CTL-30): a VMM that does not connect again would lose its devices. */
     private CompletableFuture<JsonNode> quit(Arguments arguments, Command.Client client) {
         CompletableFuture<JsonNode> allowed =
                 arguments.flag("force", false) ? done(Json.object()) : refusedWhileNeeded();

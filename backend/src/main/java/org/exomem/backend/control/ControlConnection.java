@@ -28,16 +28,17 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * One client of the control socket. Its commands run one after the other, in the order they came (CTL-4). While answers or
- * events pile up because the client does not read, nothing more is read from it, and events are left out (CTL-6).
+ * One client of the control socket. Its commands are executed one after the other, in their order (CTL-4). While answers or
+ * events pile up because the client does not read, no more commands are read from it, and events are left out (CTL-6). On
+ * the control socket's loop.
  */
-// A client that can't be written to closes its channel; no single write is waited for.
+// A client that can't be written to closes its channel. No single write is waited for.
 @SuppressWarnings("FutureReturnValueIgnored")
 final class ControlConnection extends ChannelInboundHandlerAdapter implements Command.Client {
     /** The most bytes of one command. */
     static final int MAX_COMMAND = 64 << 10;
 
-    /** The most commands that wait for the one that runs, before reading stops. */
+    /** The most commands that wait while one is executed. With more, reading stops. */
     private static final int MAX_WAITING = 64;
 
     private static final byte[] BEGIN_RETURN = "{\"return\":".getBytes(StandardCharsets.UTF_8);
@@ -52,9 +53,9 @@ final class ControlConnection extends ChannelInboundHandlerAdapter implements Co
     private @Nullable PageFollower follower;
     private boolean negotiated;
     private boolean running;
-    /** The answer to the command that runs ends the process. */
+    /** True if the process ends after the answer to the present command. */
     private boolean quits;
-    /** The client will send no more. It still gets its answers. */
+    /** True if the client has closed its sending side. It still gets its answers. */
     private boolean ended;
 
     ControlConnection(Commands commands, JsonNode greeting) {
@@ -125,7 +126,7 @@ final class ControlConnection extends ChannelInboundHandlerAdapter implements Co
         while (!running && ctx.channel().isActive() && ctx.channel().isWritable() && !waiting.isEmpty()) {
             run(ctx, waiting.remove());
         }
-        // CTL-12: who has said all gets its answers first.
+        // CTL-12: a client that has closed its sending side gets its answers first.
         if (ended && !running && waiting.isEmpty()) {
             ctx.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(ChannelFutureListener.CLOSE);
             return;
@@ -138,7 +139,7 @@ final class ControlConnection extends ChannelInboundHandlerAdapter implements Co
     private void run(ChannelHandlerContext ctx, JsonFrames.Frame frame) {
         switch (frame) {
             case JsonFrames.Frame.Value value -> run(ctx, value.json());
-            // CTL-5: one error, and the client may go on; but not after a command without end.
+            // CTL-5: one error, after which the client may go on, except after a command that is too long.
             case JsonFrames.Frame.Garbage garbage -> sendError(ctx, null, QmpException.generic(garbage.what()));
             case JsonFrames.Frame.TooLong tooLong ->
                 sendError(
@@ -237,7 +238,7 @@ final class ControlConnection extends ChannelInboundHandlerAdapter implements Co
         if (negotiated) {
             throw QmpException.commandNotFound("qmp_capabilities was already done");
         }
-        // CTL-1: no capabilities are on offer.
+        // CTL-1: no capabilities are offered.
         JsonNode enable = arguments.remove("enable");
         if (enable != null && !(enable.isArray() && enable.isEmpty())) {
             throw QmpException.generic("\"enable\" must be an empty list: no capabilities are on offer");
@@ -267,7 +268,7 @@ final class ControlConnection extends ChannelInboundHandlerAdapter implements Co
         return send(ctx, withId(error(e), id));
     }
 
-    /** An error as a client gets it. */
+    /** An error in the format for clients. */
     static ObjectNode error(QmpException e) {
         ObjectNode reply = Json.object();
         reply.putObject("error").put("class", e.errorClass()).put("desc", String.valueOf(e.getMessage()));

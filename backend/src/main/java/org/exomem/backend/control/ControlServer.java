@@ -40,6 +40,7 @@ import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpException;
 import org.exomem.backend.vm.VmEvent;
 import org.exomem.backend.vm.VmTable;
+import org.exomem.cli.text.FileFault;
 import org.exomem.linux.Fd;
 import org.exomem.linux.OwnPath;
 import org.exomem.linux.OwnerOnlySocket;
@@ -49,13 +50,16 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Serves QMP on a Unix socket that only its owner may use. One thread for all clients. */
-// Netty's loop logs what its tasks throw; none of them is waited for.
+/**
+ * Serves QMP on a Unix socket to which only its owner has access. One thread for all clients. Safe for use by several
+ * threads.
+ */
+// Netty's loop logs the exceptions of its tasks. No task is waited for.
 @SuppressWarnings("FutureReturnValueIgnored")
 public final class ControlServer implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(ControlServer.class);
     private static final int RECEIVE_BYTES = 4096;
-    /** Java's sockets, over which exomem's commands connect, take one byte less than Linux does. */
+    /** Java's sockets, over which exomem's commands connect, allow one byte less than Linux. */
     private static final int MAX_PATH_BYTES = UnixSockets.MAX_PATH_BYTES - 1;
 
     private static final Duration EVENT_INTERVAL = Duration.ofSeconds(1);
@@ -67,7 +71,7 @@ public final class ControlServer implements AutoCloseable {
     private final EventThrottle throttle = new EventThrottle(
             EVENT_INTERVAL, (delay, task) -> loop.schedule(task, delay.toMillis(), TimeUnit.MILLISECONDS));
 
-    /** The last of each kind of event that clients have not been told. */
+    /** The last event of each kind that was not sent to clients yet. */
     private final Map<String, Change> changes = new ConcurrentHashMap<>();
 
     private final Commands commands;
@@ -87,9 +91,9 @@ public final class ControlServer implements AutoCloseable {
     /**
      * Starts to listen.
      *
-     * @param vms that are served
-     * @param process what commands about the process itself do
-     * @throws IOException if another process listens on the path, if it is no socket, or can't be made
+     * @param vms the VMs that are served
+     * @param process executes commands about the process itself
+     * @throws IOException if another process listens on the path, or it is no socket, or can't be made
      */
     public static ControlServer listen(Path path, VmTable vms, Migrations migrations, ProcessControl process)
             throws IOException {
@@ -99,9 +103,9 @@ public final class ControlServer implements AutoCloseable {
     /**
      * Serves on a socket that listens already, and that stays at its path when this ends (CTL-23).
      *
-     * @param descriptor taken over, also on failure
+     * @param descriptor owned from now on, also on failure
      * @param path where clients find it, for people
-     * @throws IOException if it is no Unix stream socket that listens
+     * @throws IOException if it is no listening Unix stream socket
      */
     public static ControlServer inherit(
             Fd descriptor, Path path, VmTable vms, Migrations migrations, ProcessControl process) throws IOException {
@@ -115,7 +119,7 @@ public final class ControlServer implements AutoCloseable {
             server.listenOn(bootstrap -> bootstrap
                     .channelFactory(() -> new EpollServerDomainSocketChannel(descriptor.number()))
                     .register());
-            // Netty takes a socket that it did not bind for one that is not ready.
+            // Netty regards a socket that it did not bind as not ready.
             Objects.requireNonNull(server.listening).read();
             return server;
         } catch (IOException | RuntimeException e) {
@@ -152,7 +156,7 @@ public final class ControlServer implements AutoCloseable {
         try {
             made = OwnerOnlySocket.bind(path, this::bindAt);
         } catch (Exception e) {
-            throw new IOException("control socket " + path + " can't be made: " + e.getMessage(), e);
+            throw new IOException("control socket " + path + " can't be made: " + FileFault.text(e), e);
         }
     }
 
@@ -169,7 +173,7 @@ public final class ControlServer implements AutoCloseable {
                 .childOption(ChannelOption.ALLOW_HALF_CLOSURE, true)
                 .childHandler(new ClientInitializer());
         listening = begin.apply(bootstrap).syncUninterruptibly().channel();
-        // Behind netty's own, which stops accepting for a second when there is no descriptor for a client.
+        // Behind netty's own handler, which stops accepting for a second if there is no descriptor for a client.
         listening.pipeline().addLast(refusals);
     }
 
@@ -177,7 +181,7 @@ public final class ControlServer implements AutoCloseable {
         return path.toString().getBytes(StandardCharsets.UTF_8).length;
     }
 
-    /** Greets and remembers each client. */
+    /** Greets each client and adds it to the clients. */
     private final class ClientInitializer extends ChannelInitializer<UnixChannel> {
         @Override
         protected void initChannel(UnixChannel channel) {
@@ -200,7 +204,7 @@ public final class ControlServer implements AutoCloseable {
         }
     }
 
-    /** Tells the log of clients that are not taken, at most once a second. On the control socket's loop. */
+    /** Logs refused clients, at most once a second. On the control socket's loop. */
     private static final class Refusals extends ChannelInboundHandlerAdapter {
         private long toldAt = System.nanoTime() - EVENT_INTERVAL.toNanos();
 
@@ -230,26 +234,26 @@ public final class ControlServer implements AutoCloseable {
         return greeting;
     }
 
-    /** Tells all clients. From any thread. */
+    /** Sends an event to all clients. Any thread may call this. Does not wait. */
     public void publish(VmEvent event) {
         Change change = new Change(event, Instant.now());
         Optional<String> limit = EventText.limit(event);
         if (limit.isEmpty()) {
             loop.execute(() -> {
-                // What has come of the device's front-end is told before the end of the device itself.
+                // The last event of the device's front-end comes before the end of the device itself.
                 sendLatest(EventText.connectionLimit(event));
                 send(change);
             });
             return;
         }
-        // A guest that inflates changes its size hundreds of times a second, and waits for each to be acknowledged:
-        // only the first since the last event may cost it a wake-up of this thread.
+        // A guest that inflates changes its size hundreds of times a second, and waits for each acknowledgement. So
+        // only the first change since the last event wakes up this thread.
         if (changes.put(limit.get(), change) == null) {
             loop.execute(() -> throttle.submit(limit.get(), () -> sendLatest(limit.get())));
         }
     }
 
-    /** Runs a task on the control socket's thread when that comes to it. */
+    /** Runs a task on the control socket's thread when it gets to it. Any thread may call this. */
     public void whenLoopIsFree(Runnable task) {
         loop.execute(task);
     }
@@ -263,11 +267,11 @@ public final class ControlServer implements AutoCloseable {
 
     private void send(Change change) {
         ObjectNode event = EventText.event(EventText.name(change.event), EventText.data(change.event), change.when);
-        // One that turns out to have left is taken out at once, while the others are still to be told.
+        // A copy, because a client that has left is removed during the loop.
         List.copyOf(connections).forEach(connection -> connection.event(event));
     }
 
-    /** Done when the thread of the control socket has come to it. From any thread. */
+    /** Completes when the control socket's thread has executed a task. Any thread may call this. */
     public CompletableFuture<Void> answers() {
         CompletableFuture<Void> answer = new CompletableFuture<>();
         whenLoopIsFree(() -> answer.complete(null));
@@ -282,7 +286,7 @@ public final class ControlServer implements AutoCloseable {
                 made.remove();
             }
         } catch (IOException e) {
-            // Nothing is lost: the next process finds nobody listening there, and removes it.
+            // A remaining socket does no harm: the next process finds that no process listens there, and removes it.
         }
         Channel accepting = listening;
         if (accepting != null) {

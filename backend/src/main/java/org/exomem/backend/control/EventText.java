@@ -18,9 +18,9 @@ import java.util.TreeMap;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.vm.VmEvent;
 
-/** How what happened to a VM is told on the control socket. */
+/** The format of a VM's events on the control socket. */
 final class EventText {
-    /** What the events have in their data, by name (CTL-18). */
+    /** The members of each event's data, by event name (CTL-18). */
     static final Map<String, Type.Structure> TYPES = types();
 
     private EventText() {}
@@ -57,7 +57,7 @@ final class EventText {
         return Collections.unmodifiableMap(types);
     }
 
-    /** An event as clients get it. */
+    /** An event in the format for clients. */
     static ObjectNode event(String name, ObjectNode data, Instant when) {
         ObjectNode event = Json.object().put("event", name);
         event.set("data", data);
@@ -130,12 +130,15 @@ final class EventText {
         return data.put("vm", event.vm()).put("device", event.device());
     }
 
-    /** What a device's comings and goings of front-ends share: whoever may open its socket can have as many of them as he likes. */
+    /**
+     * The limit that all connections and disconnections of a device's front-ends share. Any user who may open the device's
+     * socket can cause many of them.
+     */
     static String connectionLimit(VmEvent of) {
         return "connection " + of.vm() + "/" + of.device();
     }
 
-    /** What it shares a limit of one in a second with (CTL-10); nothing if it is never so frequent that it needs one. */
+    /** The limit of one event a second that applies to an event (CTL-10). Empty if the event is never frequent. */
     static Optional<String> limit(VmEvent event) {
         String what = name(event) + " ";
         return switch (event) {

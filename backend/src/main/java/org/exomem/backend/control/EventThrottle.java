@@ -6,8 +6,8 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Lets an event of one kind through at most once per interval. What comes too early waits, only the latest of it, and
- * goes when the interval ends: the last word is always said (CTL-10). Belongs to the control socket's loop.
+ * Passes an event of one kind at most once per interval. Of the events that come too early, only the latest waits, and is
+ * sent when the interval ends. So the last event is always sent (CTL-10). On the control socket's loop.
  */
 final class EventThrottle {
     /** Runs a task on the loop, later. */

@@ -4,7 +4,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
-/** What becomes of pages in a migration, in words. */
+/** Labels for what becomes of pages in a migration. */
 public final class FateLabels {
     private static final Map<String, String> WORDS = new LinkedHashMap<>();
 
@@ -20,7 +20,7 @@ public final class FateLabels {
 
     private FateLabels() {}
 
-    /** The fates by their names in {@code query-migrate}, each in words; in the order in which they are shown. */
+    /** The label of each fate, by its name in {@code query-migrate}; in the order for display. */
     public static Map<String, String> all() {
         return Collections.unmodifiableMap(WORDS);
     }

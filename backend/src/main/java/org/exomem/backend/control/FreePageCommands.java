@@ -2,7 +2,6 @@ package org.exomem.backend.control;
 
 import static org.exomem.backend.control.Command.NOTHING;
 import static org.exomem.backend.control.Type.COUNT;
-import static org.exomem.backend.control.Type.TEXT;
 import static org.exomem.backend.control.Type.choice;
 import static org.exomem.backend.control.Type.list;
 import static org.exomem.backend.control.Type.maybe;
@@ -28,7 +27,7 @@ import org.exomem.balloon.FreePages;
 import org.exomem.balloon.HintingState;
 import org.exomem.pages.Pages;
 
-/** What guests tell of their free pages: hints, reports and bitmaps (spec/control.md). */
+/** The commands about free pages: hints, reports and bitmaps (spec/control.md). */
 final class FreePageCommands {
     private static final long LARGEST_BLOCK = 1L << 30;
 
@@ -42,16 +41,16 @@ final class FreePageCommands {
         return List.of(
                 Command.of(
                         "free-page-hint",
-                        object(with("vm", TEXT), with("action", choice("start", "stop", "done"))),
+                        object(Commands.VM, with("action", choice("start", "stop", "done"))),
                         NOTHING,
                         this::hint),
                 Command.of(
                         "free-pages",
-                        object(with("vm", TEXT), maybe("smallest", whole(Pages.SIZE, LARGEST_BLOCK))),
+                        object(Commands.VM, maybe("smallest", whole(Pages.SIZE, LARGEST_BLOCK))),
                         NOTHING,
                         this::ask),
-                Command.of("free-pages-cancel", object(with("vm", TEXT)), NOTHING, this::cancel),
-                Command.of("query-free-pages", object(with("vm", TEXT)), answerType(), this::query));
+                Command.of("free-pages-cancel", object(Commands.VM), NOTHING, this::cancel),
+                Command.of("query-free-pages", object(Commands.VM), answerType(), this::query));
     }
 
     private static Type answerType() {

@@ -11,7 +11,7 @@ import static org.exomem.backend.control.Type.with;
 import java.util.List;
 import org.exomem.backend.health.HealthText;
 
-/** The command that tells what is wrong (CTL-40); see {@code spec/control.md}. */
+/** The command that lists problems (CTL-40); see {@code spec/control.md}. */
 final class HealthCommands {
     private final ProcessControl process;
 

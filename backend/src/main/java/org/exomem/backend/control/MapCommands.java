@@ -22,7 +22,7 @@ import org.exomem.backend.qmp.WrittenJson;
 import org.exomem.pages.PageSet;
 import org.exomem.pages.Pages;
 
-/** The command that tells what the pages of a VM are, range by range (CTL-38). */
+/** The command that returns the kinds of a VM's pages by ranges (CTL-42). */
 final class MapCommands {
     private static final int USUAL_CELLS = 256;
     private static final long MOST_BYTES = Pages.bytes(PageSet.LIMIT);
@@ -68,7 +68,7 @@ final class MapCommands {
                         length == 0 ? OptionalLong.empty() : OptionalLong.of(length),
                         (int) arguments.integer("cells", USUAL_CELLS))
                 .thenApply(MapCommands::describe)
-                // CTL-4: here on the thread of maps, and not on the one that all clients share.
+                // CTL-4: here on the thread of maps, not on the thread that all clients share.
                 .thenApply(WrittenJson::of);
     }
 

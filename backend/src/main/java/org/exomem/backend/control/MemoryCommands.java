@@ -222,7 +222,7 @@ final class MemoryCommands {
         return node;
     }
 
-    /** A status as it is written on the wire. */
+    /** A status as it is on the control socket. */
     static String word(Enum<?> value) {
         return value.name().toLowerCase(Locale.ROOT);
     }

@@ -55,7 +55,10 @@ final class MigrationCommands {
     private static final int MOST_CHANNELS = 16;
     private static final int MOST_ROUNDS = 1_000_000;
     private static final int CHANNELS = StreamOptions.USUAL_CHANNELS;
-    /** A destination keeps longer what it has than a source tries: one may have noticed before the other. */
+    /**
+     * How long a source tries to connect again. A destination keeps its state for longer, because one end may notice a lost
+     * connection before the other.
+     */
     private static final Duration TRIES = Duration.ofSeconds(30);
 
     private final Migrations migrations;

@@ -15,9 +15,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A small file that tells shells what they may complete, so that no key costs the start of a JVM: a line {@code VM DEVICE} for each device
- * that is served. It stands beside the control socket, or in the folder that the service manager made for this process. A convenience:
- * where it can't be written, nothing else fails.
+ * A small file with the names for completion in shells, so that a completion needs no start of a JVM. It has a line {@code
+ * VM DEVICE} for each device that is served. It is beside the control socket, or in the folder that the service manager made
+ * for this process. If it can't be written, nothing else fails. Safe for use by several threads.
  */
 public final class NamesFile implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(NamesFile.class);
@@ -34,9 +34,9 @@ public final class NamesFile implements AutoCloseable {
     }
 
     /**
-     * The file of a control socket; nothing is written yet.
+     * Returns the file of a control socket. Nothing is written yet.
      *
-     * @param writer runs what writes; may be slow
+     * @param writer runs the writes, which may be slow
      */
     public static NamesFile of(Path control, Executor writer) {
         String folder = System.getenv("RUNTIME_DIRECTORY");
@@ -49,9 +49,10 @@ public final class NamesFile implements AutoCloseable {
     }
 
     /**
-     * Writes what is served, soon. From any thread; waits for nobody. What comes before it is written needs no writing of its own.
+     * Requests a write, and does not wait for it. Any thread may call this. Several requests before the write cause one
+     * write.
      *
-     * @param served asked when it is written
+     * @param served called when the file is written
      */
     public void changed(Supplier<List<VmConfig>> served) {
         if (due.compareAndSet(false, true)) {

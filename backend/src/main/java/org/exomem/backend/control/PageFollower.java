@@ -16,14 +16,14 @@ import org.exomem.pages.PageSubscription;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a client of the control socket follows of VMs' pages (CTL-17): it gets events {@code PAGES} until its connection ends. Looks
- * for messages a few times a second, and only while something is followed. A client that does not read is not sent more;
- * its messages wait, then drop, and are counted. Belongs on the control socket's loop.
+ * A client's subscriptions to VMs' pages (CTL-17): the client gets events {@code PAGES} until its connection ends. Looks for
+ * messages every 50 ms while there is a subscription. A client that does not read gets no more events; its messages wait,
+ * and are then dropped and counted. On the control socket's loop.
  */
-@SuppressWarnings("FutureReturnValueIgnored") // Netty's loop logs what its tasks throw; none of them is waited for
+@SuppressWarnings("FutureReturnValueIgnored") // Netty's loop logs the exceptions of its tasks. No task is waited for
 final class PageFollower {
     private static final int MESSAGES = 1 << 15;
-    /** The most messages in one event: some 100 bytes each. */
+    /** The most messages in one event. Each takes about 100 bytes. */
     private static final int BATCH = 512;
 
     private static final long LOOK_AGAIN_MILLIS = 50;
@@ -53,14 +53,14 @@ final class PageFollower {
         this.send = send;
     }
 
-    /** Begins to follow a VM, until the connection ends. */
+    /** Subscribes to a VM until the connection ends. */
     CompletableFuture<JsonNode> follow(VirtualMachine vm) {
         Followed before = followed.get(vm.name());
         if (before != null && before.vm == vm) {
             throw QmpException.generic("this connection follows VM \"" + vm.name() + "\" already");
         }
         if (before != null && before.subscription != null) {
-            // Of a VM of that name that was removed since.
+            // It belongs to a VM of that name that was removed since.
             before.subscription.close();
         }
         Followed entry = new Followed(vm);
@@ -101,7 +101,7 @@ final class PageFollower {
         if (subscription == null) {
             return;
         }
-        // No more than what waited at first: the other clients want their turn.
+        // Not more than waited at first, so that other clients get their turn.
         for (int batch = 0; batch < MESSAGES / BATCH && context.channel().isWritable(); batch++) {
             PageRuns runs = new PageRuns();
             int messages = subscription.drain(runs, BATCH);
@@ -123,7 +123,7 @@ final class PageFollower {
         return EventText.event("PAGES", data, Instant.now());
     }
 
-    /** The client is gone. */
+    /** Ends all subscriptions, because the client has gone. */
     void close() {
         closed = true;
         for (Followed entry : followed.values()) {

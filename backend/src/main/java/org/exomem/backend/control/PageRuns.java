@@ -8,9 +8,11 @@ import java.util.Locale;
 import org.exomem.pages.PageFeed;
 import org.exomem.pages.PageFeed.Kind;
 
-/** Messages of a {@link PageFeed} as JSON, with those made one that follow each other and say the same of neighbours. */
+/**
+ * Converts messages of a {@link PageFeed} to JSON. Consecutive messages of the same kind about adjacent pages become one.
+ */
 final class PageRuns implements PageFeed.Listener {
-    /** What each of them is. */
+    /** The type of an element. */
     static final Type TYPE = Type.object(
             Type.with(
                     "kind",
@@ -64,7 +66,7 @@ final class PageRuns implements PageFeed.Listener {
         return run;
     }
 
-    /** All of them, in order. */
+    /** Returns all elements, in order. */
     ArrayNode end() {
         addRun();
         return runs;

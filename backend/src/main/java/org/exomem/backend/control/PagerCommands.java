@@ -21,7 +21,7 @@ import org.exomem.backend.qmp.Json;
 
 /** The commands about VMs whose memory comes on demand (CTL-38, CTL-39); see {@code spec/control.md}. */
 final class PagerCommands {
-    /** How it goes with one. */
+    /** The status of a pager. */
     static final Type STATUS = choice(Arrays.stream(PagedState.Status.values())
             .map(PagedState.Status::word)
             .toArray(String[]::new));

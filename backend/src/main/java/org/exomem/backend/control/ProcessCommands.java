@@ -29,7 +29,10 @@ import org.exomem.backend.config.ServeConfig;
 import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpException;
 
-/** The commands that change which VMs are served, and which are attached, and how they are served (CTL-31, CTL-32, CTL-34, CTL-37); see {@code spec/control.md}. */
+/**
+ * The commands that change which VMs are served and attached, and that return how they are served (CTL-31, CTL-32, CTL-34,
+ * CTL-37); see {@code spec/control.md}.
+ */
 final class ProcessCommands {
     private static final String BALLOON = "balloon";
     private static final String MEMORY = "virtio-mem";
@@ -54,7 +57,8 @@ final class ProcessCommands {
         return List.of(
                 Command.of(
                         "vm-add",
-                        // The options of devices are checked where those of the command line and of the file are.
+                        // The options of devices are checked by the same code as those of the command line and the
+                        // file.
                         object(
                                 maybe("balloons", list(ANY)),
                                 maybe("mems", list(ANY)),
@@ -113,7 +117,7 @@ final class ProcessCommands {
         }
     }
 
-    /** Not on the control socket's thread: options may name a group, which a directory service may have to look up. */
+    /** On the thread for slow work: options may name a group, which may need a directory service. */
     private CompletableFuture<JsonNode> add(Arguments arguments) {
         Optional<ProcessControl.Clone> clone = arguments
                 .optionalInteger(VMM_PID)

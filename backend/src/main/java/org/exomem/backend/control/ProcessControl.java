@@ -11,87 +11,87 @@ import org.exomem.backend.pager.PagedState;
 import org.exomem.backend.vm.VirtualMachine;
 
 /**
- * What commands do to the process itself, and to which VMs it serves. Callable from the control socket's thread: nothing
- * here waits. Futures fail with {@link VirtualMachine.Refused} or {@link VirtualMachine.NotFound}.
+ * The actions of commands on the process itself, and on the VMs that it serves. Called on the control socket's thread, so no
+ * method may wait. Futures fail with {@link VirtualMachine.Refused} or {@link VirtualMachine.NotFound}.
  */
 @FunctionalInterface
 public interface ProcessControl {
-    /** Ends the process, soon. */
+    /** Begins to end the process. */
     void quit();
 
-    /** How many descriptors the process keeps for what is neither a VM nor a client of the control socket. */
+    /** The number of descriptors that the process reserves for neither VMs nor clients of the control socket. */
     default long descriptors() {
         return 0;
     }
 
     /**
-     * Serves more devices, all of them or none.
+     * Serves more devices: all, or none.
      *
-     * @param clone whose they are, if they are to go with it
+     * @param clone the VMM of the devices, if they end with it
      */
     default CompletableFuture<Void> add(ServeConfig devices, Optional<Clone> clone) {
         return refused();
     }
 
     /**
-     * A VMM whose devices are served as long as it runs.
+     * A VMM whose devices are served while it runs.
      *
      * @param pid of its process
-     * @param template the folder of the template from which it runs, if it does
+     * @param template the folder of the template from which it runs, if it is a clone
      */
     record Clone(int pid, Optional<Path> template) {}
 
     /**
-     * Serves a VM, or one device of it, no more: at once where no VMM is attached, otherwise as soon as it has left.
+     * Ends a VM, or one device of it: at once if no VMM is attached, otherwise when the VMM has left.
      *
-     * @param device its id; empty for all of the VM
-     * @return the devices that are still served, each with the reason
+     * @param device its id; empty for the whole VM
+     * @return the devices that are still served, with the reasons
      */
     default CompletableFuture<List<Kept>> remove(String vm, Optional<String> device) {
         return refused();
     }
 
-    /** How a VM is served now. */
+    /** The present configuration of a VM. */
     default CompletableFuture<VmConfig> config(String vm) {
         return refused();
     }
 
     /**
-     * Takes the devices of a VM out of its running VMM.
+     * Removes the devices of a VM from its running VMM.
      *
      * @param qmp the VMM's QMP socket, if it is not the configured one
-     * @return the names of those that were taken out; none if none was there
+     * @return the names of the removed devices; empty if there was none
      */
     default CompletableFuture<List<String>> detach(String vm, Optional<Path> qmp) {
         return refused();
     }
 
     /**
-     * Puts those devices back that were taken out so.
+     * Plugs the devices in again that {@link #detach} has removed.
      *
      * @param qmp the VMM's QMP socket, if it is not the configured one
-     * @return the names of those that were put back; none if none had been taken out
+     * @return the names of the devices that were plugged in; empty if none had been removed
      */
     default CompletableFuture<List<String>> attach(String vm, Optional<Path> qmp) {
         return refused();
     }
 
     /**
-     * Has the memory of a VM come on demand whose VMM waits for its guest.
+     * Lets the memory of a VM come on demand. Its VMM must be waiting for a guest.
      *
-     * @param image the folder that it comes from
+     * @param image the folder that the memory comes from
      * @param qmp the VMM's QMP socket
      */
     default CompletableFuture<PagedState> page(String vm, Path image, Path qmp) {
         return refused();
     }
 
-    /** The VMs whose memory comes on demand, or has come so. */
+    /** The VMs whose memory comes on demand, or has come in this way. */
     default List<PagedState> paged() {
         return List.of();
     }
 
-    /** What is wrong with the process and its VMs, the worst first. */
+    /** The problems of the process and its VMs, the worst first. */
     default CompletableFuture<List<Problem>> problems() {
         return CompletableFuture.completedFuture(List.of());
     }
@@ -99,7 +99,7 @@ public interface ProcessControl {
     /**
      * A device that is served until something else has happened.
      *
-     * @param reason what that is waited for, for people
+     * @param reason what it waits for, for people
      */
     record Kept(String vm, String device, String reason) {}
 

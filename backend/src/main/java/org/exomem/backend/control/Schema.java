@@ -9,9 +9,9 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * Commands and events as {@code query-qmp-schema} tells them: a list of {@code SchemaInfo}, as QEMU's {@code
- * qapi/introspect.json} defines it (CTL-18). Types other than the built-in ones have numbers for names, as QEMU's have: they
- * are not for use.
+ * Commands and events in the format of {@code query-qmp-schema}: a list of {@code SchemaInfo}, as QEMU's {@code
+ * qapi/introspect.json} defines it (CTL-18). Types other than the built-in ones have numbers as names, as in QEMU, so that
+ * clients do not use them.
  */
 final class Schema {
     private final ArrayNode list = JsonNodeFactory.instance.arrayNode();
@@ -19,7 +19,7 @@ final class Schema {
 
     private Schema() {}
 
-    /** @param events what each event has in its data */
+    /** @param events the data of each event, by event name */
     static JsonNode of(Collection<Command> commands, Map<String, Type.Structure> events) {
         Schema schema = new Schema();
         for (Command command : commands) {
@@ -38,13 +38,13 @@ final class Schema {
         return schema.list;
     }
 
-    /** The name of a type; tells of it where it is named for the first time. */
+    /** Returns the name of a type. At its first use, adds the type to the list. */
     private String name(Type type) {
         return switch (type) {
             case Type.Any any -> builtIn(Type.ANY, "any", "value");
             case Type.Text text -> builtIn(Type.TEXT, "str", "string");
             case Type.Flag flag -> builtIn(Type.FLAG, "bool", "boolean");
-            // Ranges are not told: a schema of QMP has no place for them.
+            // Without ranges: QMP's schema has no member for them.
             case Type.Whole whole -> builtIn(Type.COUNT, "int", "int");
             case Type.Sequence sequence -> {
                 String element = name(sequence.element());
@@ -88,7 +88,7 @@ final class Schema {
         for (Type.Member member : structure.members()) {
             ObjectNode info = members.addObject().put("name", member.name()).put("type", name(member.type()));
             if (member.optional()) {
-                // In QMP's schema a member may be left out if it has a default, which is always null.
+                // In QMP's schema a member is optional if it has a default, which is always null.
                 info.putNull("default");
             }
         }

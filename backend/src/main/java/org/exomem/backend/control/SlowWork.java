@@ -9,19 +9,20 @@ import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.exomem.backend.qmp.QmpException;
+import org.exomem.cli.text.FileFault;
 
 /**
- * Where commands do what may take long: read files, resolve names. A file system that hangs, or a name server that does not
- * answer, then costs the client that asked an error after a while, and nobody else anything (CTL-4). There are few threads, all
- * of them daemons: what hangs keeps neither others of them alive, nor the process.
+ * Executes the slow parts of commands: reading files, resolving names. If a file system hangs, or a name server does not
+ * answer, then only the client that asked gets an error after a while (CTL-4). There are few threads, all of them daemons,
+ * so that a hanging task stops neither other tasks nor the end of the process.
  */
 final class SlowWork {
     private static final int THREADS = 4;
-    /** As many commands wait for a thread at most. */
+    /** The most commands that wait for a thread. */
     private static final int WAITING = 64;
 
     private static final Duration IDLE = Duration.ofSeconds(10);
-    /** What the network or a disk may take when it is slow, and still works. */
+    /** A slow network or disk that still works needs less. */
     private static final Duration LIMIT = Duration.ofSeconds(8);
 
     private final ThreadPoolExecutor threads;
@@ -43,17 +44,17 @@ final class SlowWork {
         threads.allowCoreThreadTimeOut(true);
     }
 
-    /** Something that may take long. */
+    /** A task that may take long. */
     @FunctionalInterface
     interface Task<T> {
         T run() throws IOException;
     }
 
     /**
-     * Does something that has no effect until it is done, elsewhere. What comes too late is dropped.
+     * Executes a task on another thread. The task must have no effect before it is done. A result after 8 s is dropped.
      *
-     * @param what is done, for people: "read keys and certificates"
-     * @return fails with {@link QmpException} if it fails, or takes too long; completes on any thread
+     * @param what the task, for people: "read keys and certificates"
+     * @return fails with {@link QmpException} if the task fails or takes too long; completes on any thread
      */
     <T> CompletableFuture<T> run(String what, Task<T> task) {
         CompletableFuture<T> result = new CompletableFuture<>();
@@ -79,16 +80,16 @@ final class SlowWork {
         try {
             result.complete(task.run());
         } catch (IOException e) {
-            QmpException refusal = QmpException.generic(String.valueOf(e.getMessage()));
+            QmpException refusal = QmpException.generic(FileFault.text(e));
             refusal.initCause(e);
             result.completeExceptionally(refusal);
         } catch (Throwable e) {
-            // Also what is no fault of the command: without an answer its client would wait for the limit.
+            // Errors too: without an answer the client would wait for the limit.
             result.completeExceptionally(e);
         }
     }
 
-    /** Takes no more; waits for nothing. */
+    /** Accepts no more tasks. Does not wait. */
     void close() {
         threads.shutdownNow();
     }

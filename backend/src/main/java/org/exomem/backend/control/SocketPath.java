@@ -13,14 +13,14 @@ import java.util.EnumSet;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/** Where the control socket is, if nobody says otherwise (CTL-22). */
+/** The default path of the control socket (CTL-22). */
 public final class SocketPath {
     private static final String NAME = "exomem.sock";
     private static final Set<PosixFilePermission> ONLY_OWNER = PosixFilePermissions.fromString("rwx------");
 
     private SocketPath() {}
 
-    /** The path that server and client agree on without being told: in the user's own folder for sockets. */
+    /** The path that server and client use if none is given, in the user's own folder for sockets. */
     public static Path ofUser() {
         return of(System.getenv("XDG_RUNTIME_DIR"), uid(), Path.of("/tmp"));
     }
@@ -45,10 +45,10 @@ public final class SocketPath {
     }
 
     /**
-     * Makes the folder of the user's own control socket, if that is the path: others can guess its name, and must not be able to
-     * put anything there.
+     * Makes the folder of the user's own control socket, if the path is the default. Other users can guess its name, and
+     * must not be able to put anything there.
      *
-     * @throws IOException if it can't be made, or is there and not this user's alone
+     * @throws IOException if it can't be made, or exists and other users have access
      */
     static void makeFolder(Path socket) throws IOException {
         Path own = ownFolder(Path.of("/tmp"), uid());
@@ -62,7 +62,7 @@ public final class SocketPath {
             Files.createDirectory(folder, PosixFilePermissions.asFileAttribute(ONLY_OWNER));
             return;
         } catch (FileAlreadyExistsException e) {
-            // Made by this user before, or by somebody else.
+            // It exists already, made by this user or another one.
         }
         PosixFileAttributes found = Files.readAttributes(folder, PosixFileAttributes.class, LinkOption.NOFOLLOW_LINKS);
         Set<PosixFilePermission> others = EnumSet.copyOf(found.permissions());

@@ -6,21 +6,21 @@ import java.util.List;
 import org.exomem.backend.qmp.QmpException;
 
 /**
- * What a value on the control socket may be. Arguments of commands are checked against it, and {@code query-qmp-schema} is
- * made of it ({@link Schema}).
+ * The type of a value on the control socket. Arguments of commands are checked against it, and {@code query-qmp-schema} is
+ * generated from it ({@link Schema}).
  */
 sealed interface Type {
     /** A string. */
     Type TEXT = new Text();
     /** True or false. */
     Type FLAG = new Flag();
-    /** Bytes, or another number that is not negative. */
+    /** Bytes, or another number of at least 0. */
     Type COUNT = new Whole(0, Long.MAX_VALUE);
 
-    /** Any JSON value; the command checks it. */
+    /** Any JSON value, which the command checks itself. */
     Type ANY = new Any();
 
-    /** A whole number of that range. */
+    /** A whole number from {@code least} to {@code most}. */
     static Type whole(long least, long most) {
         return new Whole(least, most);
     }
@@ -40,12 +40,12 @@ sealed interface Type {
         return new Structure(List.of(members));
     }
 
-    /** A member that is always there. */
+    /** A member that is always present. */
     static Member with(String name, Type type) {
         return new Member(name, type, false);
     }
 
-    /** A member that may be left out. */
+    /** An optional member. */
     static Member maybe(String name, Type type) {
         return new Member(name, type, true);
     }
@@ -66,7 +66,7 @@ sealed interface Type {
         /**
          * Checks the arguments of a command (CTL-2).
          *
-         * @throws QmpException that names the first argument that is missing, wrong, or unknown
+         * @throws QmpException naming the first argument that is missing, wrong, or unknown
          */
         void checkArguments(ObjectNode arguments) {
             for (Member member : members) {
@@ -91,8 +91,8 @@ sealed interface Type {
     /**
      * Checks a value.
      *
-     * @param name of the argument that it is; of what is inside of another: {@code outer.inner}
-     * @throws QmpException if it is not of this type
+     * @param name of the argument; for a member of another argument {@code outer.inner}
+     * @throws QmpException if the value is not of this type
      */
     default void check(String name, JsonNode value) {
         switch (this) {

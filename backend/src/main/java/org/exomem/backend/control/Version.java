@@ -7,7 +7,7 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import org.exomem.backend.qmp.Json;
 
-/** The version of exomem, as the build wrote it into a file beside this class; 0.0.0 where it was not built by that. */
+/** The version of exomem. The build writes it into a file beside this class. 0.0.0 without that file. */
 public record Version(int major, int minor, int micro) {
     private static final Version CURRENT = read();
 
@@ -31,7 +31,7 @@ public record Version(int major, int minor, int micro) {
         return new Version(Integer.parseInt(numbers[0]), Integer.parseInt(numbers[1]), Integer.parseInt(numbers[2]));
     }
 
-    /** As {@code query-version} and the greeting tell it: clients of QMP look for it under the name "qemu". */
+    /** The format in {@code query-version} and the greeting. Clients of QMP look for the name "qemu". */
     ObjectNode describe() {
         ObjectNode version = Json.object();
         version.putObject("qemu").put("major", major).put("minor", minor).put("micro", micro);

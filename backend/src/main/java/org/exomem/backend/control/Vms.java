@@ -11,21 +11,21 @@ import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vm.VmState;
 import org.exomem.backend.vm.VmTable;
 
-/** The VMs that commands may be about, by name: those that are served when the command comes. */
+/** The VMs that commands may be about: those that are served when the command is executed. */
 final class Vms {
     private static final Executor WORKER =
             task -> Thread.ofVirtual().name("vms").start(task);
 
     private final VmTable table;
 
-    /** A VM, and how it is now; empty if it does not answer. */
+    /** A VM and its state; empty if it does not answer. */
     record Answer(VirtualMachine vm, Optional<VmState> state) {}
 
     Vms(VmTable table) {
         this.table = table;
     }
 
-    /** The VM that a command is about: the one named, or the only one (CTL-7). */
+    /** The VM that a command is about: the named one, or the only one (CTL-7). */
     VirtualMachine named(Arguments arguments) {
         return arguments.optionalText("vm").map(table::named).orElseGet(() -> {
             List<VirtualMachine> all = table.all();
@@ -37,14 +37,14 @@ final class Vms {
         });
     }
 
-    /** Ordered by name. */
+    /** All VMs, ordered by name. */
     List<VirtualMachine> all() {
         return table.all();
     }
 
     /**
-     * All VMs as they are now, ordered by name. Completes on a thread of its own: what is made of so many answers is made neither on the
-     * event loop of the VM that answers last, nor on the one that all clients share.
+     * The states of all VMs, ordered by name. Completes on a thread of its own, so that neither the event loop of the VM
+     * that answers last nor the thread that all clients share processes so many answers.
      */
     CompletableFuture<List<Answer>> states() {
         List<CompletableFuture<Answer>> states =

@@ -10,18 +10,22 @@ import org.exomem.backend.vmm.GenericDevice;
 import org.exomem.backend.vmm.PluggedDevice;
 
 /**
- * A device that was taken out of a VMM, with all that it takes to plug it in again. Once it has left, the VMM knows nothing
+ * A device that was removed from a VMM, with all that is needed to plug it in again. After the removal the VMM has no record
  * of it.
  *
  * @param vm the name of the VM
  * @param device exomem's name of the device: {@code balloon}, or the id of a memory device
- * @param plugged as the VMM had it
- * @param size the VM's logical size in bytes that was wanted of its balloon, if one was
+ * @param plugged the device as the VMM had it
+ * @param size the requested logical size of the VM in bytes, if one was requested of its balloon
  */
 record DetachedDevice(String vm, String device, PluggedDevice plugged, OptionalLong size) {
     private static final int VERSION = 1;
 
-    /** @throws IOException if it is not what {@link #toJson} makes; says what is wrong */
+    /**
+     * Reads what {@link #toJson} writes.
+     *
+     * @throws IOException if the format is wrong; the message says what is wrong
+     */
     static DetachedDevice of(JsonNode json) throws IOException {
         if (json.path("version").asInt() != VERSION) {
             throw new IOException("it has version " + json.path("version") + "; this exomem knows version " + VERSION);

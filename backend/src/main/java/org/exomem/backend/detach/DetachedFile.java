@@ -14,8 +14,9 @@ import org.exomem.linux.FileStatus;
 import org.exomem.linux.SmallFile;
 
 /**
- * Where a detached device is remembered: beside the socket on which VMM and exomem meet, as {@code SOCKET.detached}. Whoever
- * serves the device next knows that place, and it is gone with the host, as the VM is (STA-DET-1).
+ * The file that keeps a detached device. It is beside the socket on which VMM and exomem meet, as {@code SOCKET.detached}.
+ * The process that serves the device next knows this path. The file is lost when the host restarts, as the VM is
+ * (STA-DET-1).
  */
 record DetachedFile(Path path) {
     private static final String SUFFIX = ".detached";
@@ -28,7 +29,11 @@ record DetachedFile(Path path) {
         return new DetachedFile(socket.resolveSibling(socket.getFileName() + SUFFIX));
     }
 
-    /** Replaces what was there. It is there completely, or not at all. */
+    /**
+     * Replaces the file. It is there completely, or not at all.
+     *
+     * @throws IOException if the file system refuses
+     */
     void write(DetachedDevice device) throws IOException {
         try {
             SmallFile.replace(path, (Json.pretty(device.toJson()) + "\n").getBytes(StandardCharsets.UTF_8));
@@ -38,9 +43,9 @@ record DetachedFile(Path path) {
     }
 
     /**
-     * What is remembered there, if something is.
+     * Reads the file; empty if there is none.
      *
-     * @throws IOException if it can't be used; it is left as it is
+     * @throws IOException if it can't be used; the file stays
      */
     Optional<DetachedDevice> read() throws IOException {
         try {
@@ -59,7 +64,7 @@ record DetachedFile(Path path) {
         }
     }
 
-    /** In a folder for all, another user could have a VMM plug in what they like (STA-DET-2). */
+    /** In a folder that all users may write, another user could make a VMM plug in any device (STA-DET-2). */
     private void expectOurs() throws IOException {
         Object owner = Files.getAttribute(path, UID, NOFOLLOW_LINKS);
         if (!owner.equals(Files.getAttribute(Path.of("/proc/self"), UID)) && !owner.equals(ROOT)) {

@@ -9,8 +9,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Devices that leave a VMM for a moment, while its guest is moved or saved. They are remembered as detached ones are (STA-DET-1): if this
- * process is killed meanwhile, {@code exomem attach} has the next one put them back. For one thread.
+ * Keeps the devices that are removed from a VMM while its guest is moved or saved, as detached devices are kept (STA-DET-1).
+ * If this process is killed meanwhile, {@code exomem attach} makes the next one plug them in again. For one thread.
  */
 public final class RememberedDevices {
     private static final Logger LOG = LoggerFactory.getLogger(RememberedDevices.class);
@@ -18,16 +18,17 @@ public final class RememberedDevices {
     private final VirtualMachine vm;
     private final Map<String, PluggedDevice> devices;
 
-    /** @param devices by exomem's names for them; their sockets have paths */
+    /** @param devices by exomem's names for them; their sockets must have paths */
     public RememberedDevices(VirtualMachine vm, Map<String, PluggedDevice> devices) {
         this.vm = vm;
         this.devices = Map.copyOf(devices);
     }
 
     /**
-     * Before the first one is taken out. What can't be written is told in the log only: it is of use if this process is killed.
+     * Writes the files. Call it before the first device is removed. A failure is only logged, as the files matter only if
+     * this process is killed.
      *
-     * @param size the logical size in bytes that is wanted of the balloon, if one is
+     * @param size the requested logical size of the VM in bytes, if one was requested
      */
     public void remember(OptionalLong size) {
         devices.forEach((name, device) -> {
@@ -41,7 +42,7 @@ public final class RememberedDevices {
         });
     }
 
-    /** The device is back, or not needed here any more. */
+    /** Removes the file of a device that is plugged in again, or not needed here any more. */
     public void forget(String name) {
         PluggedDevice device = devices.get(name);
         if (device == null) {
@@ -54,7 +55,7 @@ public final class RememberedDevices {
         }
     }
 
-    /** {@link #forget} for all of them. */
+    /** Calls {@link #forget} for all devices. */
     public void forgetAll() {
         devices.keySet().forEach(this::forget);
     }

@@ -25,14 +25,14 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Takes all devices of a running VM that exomem serves out of its VMM, and puts them back, over the VMM's QMP socket. A VMM
- * such as QEMU does not connect again to a back-end that has gone; a device that is not there while exomem ends and starts
- * loses nothing. Calls return when it is done, which takes up to a minute. Belongs to one thread.
+ * Removes all devices that exomem serves from the VMM of a running VM, and plugs them in again, over the VMM's QMP socket. A
+ * VMM such as QEMU does not connect again to a back-end that has ended; a device that is removed while exomem restarts loses
+ * nothing. Calls return when they are done, which takes up to a minute. For one thread.
  */
 public final class VmDevices implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(VmDevices.class);
     static final String BALLOON = "balloon";
-    /** A VMM that has taken a device out, or plugged it in, has closed or made the connection by then. */
+    /** Within this time a VMM closes or makes the connection of a device that it has removed or plugged in. */
     private static final Duration CONNECTION_LIMIT = Duration.ofSeconds(10);
 
     private static final Duration LOOK_AGAIN = Duration.ofMillis(10);
@@ -45,23 +45,23 @@ public final class VmDevices implements AutoCloseable {
         this.vmm = vmm;
     }
 
-    /** @throws IOException if nobody listens on the QMP socket, or does not speak QMP */
+    /** @throws IOException if no process listens on the QMP socket, or it does not speak QMP */
     public static VmDevices of(VirtualMachine vm, Path qmp) throws IOException {
         return new VmDevices(vm, QmpVmm.connect(qmp));
     }
 
-    /** True if a device of the VM was taken out, and is remembered. */
+    /** True if a device of the VM was removed, and its file exists. */
     public static boolean isDetached(VirtualMachine vm) {
         return vm.sockets().values().stream()
                 .anyMatch(socket -> Files.exists(DetachedFile.of(socket).path()));
     }
 
     /**
-     * Takes the devices out (STA-DET-3). The guest's driver gives back what its balloon holds when the device goes.
+     * Removes the devices (STA-DET-3). When a balloon is removed, the guest's driver takes back the pages in it.
      *
-     * @return the names of the devices that were taken out; none if none was there
-     * @throws IOException if one can't be taken out, which then are all there still, or again; the message says what keeps
-     *     it, and where that failed, what is left to do
+     * @return the names of the removed devices; empty if there were none
+     * @throws IOException if one can't be removed; then all are still there, or plugged in again; the message says what
+     *     prevents it, and what is left to do if plugging in failed
      */
     public List<String> detach() throws IOException {
         VmState state = state();
@@ -107,7 +107,7 @@ public final class VmDevices implements AutoCloseable {
         }
     }
 
-    /** Before anything is touched: whatever would keep a device in, or could not be put back. */
+    /** Before any change, refuses what would keep a device in the VMM, or could not be plugged in again. */
     private void refuse(VmState state, Map<String, PluggedDevice> devices) throws IOException {
         List<String> connected = new ArrayList<>();
         if (state.balloon().map(VmState.Balloon::connected).orElse(false)) {
@@ -139,7 +139,7 @@ public final class VmDevices implements AutoCloseable {
         return new IOException("VM \"" + vm.name() + "\": " + why);
     }
 
-    /** What the VMM has of the devices that exomem serves, by exomem's names for them. */
+    /** The devices in the VMM that exomem serves, by exomem's names. */
     private Map<String, PluggedDevice> plugged() throws IOException {
         Map<String, PluggedDevice> found = new TreeMap<>();
         List<PluggedDevice> all = vmm.devices();
@@ -152,10 +152,10 @@ public final class VmDevices implements AutoCloseable {
     }
 
     /**
-     * Puts the devices back that {@link #detach} has taken out, by this process or one before it (STA-DET-4).
+     * Plugs in the devices that {@link #detach} has removed, in this process or an earlier one (STA-DET-4).
      *
-     * @return the names of the devices that were put back; none if nothing is remembered of any
-     * @throws IOException if one can't be put back; what it takes stays remembered
+     * @return the names of the devices that were plugged in; empty if there is no file of any
+     * @throws IOException if one can't be plugged in; its file stays
      */
     public List<String> attach() throws IOException {
         Map<String, PluggedDevice> there = plugged();
@@ -168,7 +168,7 @@ public final class VmDevices implements AutoCloseable {
                             + Objects.requireNonNull(there.get(name)).id() + "\" still, and has lost the"
                             + " connection to exomem: only a new start of that VMM brings the device back");
                 }
-                // The VMM was started anew with it, or never let it go.
+                // The VMM was started with it again, or never removed it.
                 file(name).delete();
             } else if (detached.isPresent()) {
                 attach(name, detached.get());

@@ -21,13 +21,13 @@ import org.exomem.backend.vm.VmState;
 import org.exomem.backend.vm.VmTable;
 import org.exomem.mem.ResizeJob;
 
-/** Finds what is wrong with the process and its VMs. Safe for use by several threads; waits for nobody longer than two seconds. */
+/** Finds problems of the process and its VMs. Safe for use by several threads. Futures complete within two seconds. */
 public final class Health {
-    /** A driver answers in a moment; a guest that is paused does not. */
+    /** A driver answers within moments; a guest that is paused does not. */
     private static final int MISSED_STATISTICS = 5;
 
     private static final Duration STATISTICS_SLACK = Duration.ofSeconds(30);
-    /** Between two looks at a migration. */
+    /** The time between two checks of a migration. */
     private static final Duration LOOK_AGAIN = Duration.ofSeconds(5);
 
     private static final Executor WORKER =
@@ -42,8 +42,8 @@ public final class Health {
     private final AtomicBoolean watching = new AtomicBoolean();
 
     /**
-     * @param paged tells of the VMs whose memory comes on demand; waits for nobody
-     * @param state the folder in which devices keep their state, if they do
+     * @param paged returns the VMs whose memory comes on demand, without waiting
+     * @param state the folder in which devices keep their state, if there is one
      */
     public Health(VmTable vms, Migrations migrations, Supplier<List<PagedState>> paged, Optional<Path> state) {
         this.vms = vms;
@@ -52,7 +52,7 @@ public final class Health {
         this.state = new StateFolder(state);
     }
 
-    /** Takes note of what has happened. From any thread; waits for nobody. */
+    /** Notes an event. Any thread may call this. Does not wait. */
     public void happened(VmEvent event) {
         recent.happened(event);
         if (event instanceof VmEvent.MigrationChange && watching.compareAndSet(false, true)) {
@@ -60,7 +60,7 @@ public final class Health {
         }
     }
 
-    /** Without a look from time to time nobody knows for how long a migration stands. */
+    /** Without regular checks it would be unknown for how long a migration has made no progress. */
     private void watchLater() {
         CompletableFuture.delayedExecutor(LOOK_AGAIN.toNanos(), java.util.concurrent.TimeUnit.NANOSECONDS, WORKER)
                 .execute(() -> {
@@ -74,15 +74,15 @@ public final class Health {
                 });
     }
 
-    /** What is wrong now, the worst first. Completes on a thread that may be used. */
+    /** The present problems, the worst first. Completes on a thread that may be blocked. */
     public CompletableFuture<List<Problem>> look() {
         return vms.figures().thenComposeAsync(this::problems, WORKER).thenApplyAsync(found -> found, WORKER);
     }
 
     /**
-     * What is wrong, the worst first, where VMs have been asked already. Not on a VM's event loop.
+     * The problems, the worst first, given the states of the VMs. Not on a VM's event loop.
      *
-     * @param seen what they have answered
+     * @param seen the answers of the VMs
      */
     public CompletableFuture<List<Problem>> problems(List<VmTable.Seen> seen) {
         List<Problem> problems = new ArrayList<>();
@@ -153,7 +153,7 @@ public final class Health {
     }
 
     private static void look(MemoryState device, List<Problem> problems) {
-        // Without a VMM nobody is there who could do it.
+        // Only with a VMM: without one there is no guest to do the job.
         device.job()
                 .filter(job -> device.connected() && job.status() == ResizeJob.Status.STALLED)
                 .ifPresent(job -> {

@@ -5,13 +5,13 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;
 import org.exomem.backend.qmp.Json;
 
-/** How what is wrong is told. */
+/** The formats of problems. */
 public final class HealthText {
     private static final String OK = "ok";
 
     private HealthText() {}
 
-    /** The worst of them in a word: ok, warning or critical. */
+    /** The worst severity in a word: ok, warning or critical. */
     public static String status(List<Problem> problems) {
         return problems.stream()
                 .map(Problem::severity)
@@ -20,7 +20,7 @@ public final class HealthText {
                 .orElse(OK);
     }
 
-    /** As the control socket tells it. */
+    /** The format on the control socket. */
     public static ObjectNode json(List<Problem> problems) {
         ObjectNode report = Json.object().put("status", status(problems));
         ArrayNode list = report.putArray("problems");
@@ -37,7 +37,7 @@ public final class HealthText {
         return report;
     }
 
-    /** For people: a line for each, and one for what to do about it. */
+    /** The format for people: a line for each problem, and one for what to do about it. */
     public static String words(List<Problem> problems) {
         if (problems.isEmpty()) {
             return OK + "\n";

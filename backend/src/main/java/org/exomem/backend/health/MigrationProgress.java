@@ -9,17 +9,21 @@ import org.exomem.backend.migrate.Direction;
 import org.exomem.backend.migrate.MigrationState;
 import org.exomem.backend.migrate.Status;
 
-/** Finds migrations that stand, by what it saw of them before. Safe for use by several threads. */
+/** Finds migrations that make no progress, by comparing them with earlier states. Safe for use by several threads. */
 final class MigrationProgress {
-    /** What stands for so long does not just wait for a slow network. */
+    /** A slow network does not explain a standstill of this length. */
     private static final Duration LIMIT = Duration.ofSeconds(30);
 
     private final Map<String, Seen> before = new HashMap<>();
 
-    /** @param since when it was first seen so, as of {@code System.nanoTime} */
+    /** @param since when this state was first seen, by {@link System#nanoTime} */
     private record Seen(Status status, long sent, long owed, long since) {}
 
-    /** Looks at them as they are now. */
+    /**
+     * Compares the present states.
+     *
+     * @param now the time, by {@link System#nanoTime}
+     */
     synchronized List<Problem> problems(List<MigrationState> states, long now) {
         before.keySet()
                 .removeIf(vm -> states.stream().noneMatch(state -> state.vm().equals(vm)));

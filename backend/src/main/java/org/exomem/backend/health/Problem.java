@@ -3,22 +3,22 @@ package org.exomem.backend.health;
 import java.util.Locale;
 
 /**
- * Something that is wrong.
+ * A problem of the process or a VM.
  *
- * @param vm whose it is; empty if it is the process's
- * @param device the VM's device; empty if it is no single one's
- * @param what is wrong, a sentence for people
- * @param advice what to do about it, a sentence for people
+ * @param vm its name; empty if it is a problem of the process
+ * @param device the VM's device; empty if it is not a problem of a single device
+ * @param what the problem, a sentence for people
+ * @param advice the remedy, a sentence for people
  */
 public record Problem(Severity severity, String vm, String device, String what, String advice) {
-    /** How bad it is. */
+    /** How serious a problem is. */
     public enum Severity {
         /** A VM does not get what it needs now. */
         CRITICAL,
-        /** It will become worse, or less is done than was asked for. */
+        /** It will become worse, or less is done than was requested. */
         WARNING;
 
-        /** As people and programs read it. */
+        /** The word for people and programs. */
         public String word() {
             return name().toLowerCase(Locale.ROOT);
         }
@@ -32,7 +32,7 @@ public record Problem(Severity severity, String vm, String device, String what, 
         return new Problem(Severity.WARNING, vm, device, what, advice);
     }
 
-    /** Whose it is and what, on one line. */
+    /** The VM, the device and the problem, on one line. */
     public String text() {
         String whose = vm.isEmpty() ? "" : vm + (device.isEmpty() ? "" : " " + device) + ": ";
         return severity.word() + ": " + whose + what;

@@ -9,9 +9,12 @@ import org.exomem.backend.config.ByteSize;
 import org.exomem.backend.vm.VmEvent;
 import org.exomem.vhostuser.backend.FaultKind;
 
-/** What happened lately and can't be seen any more: the last of each kind, for each device. Told from any thread. */
+/**
+ * Recent events whose effect can't be seen any more: the last of each kind, for each device. Safe for use by several
+ * threads.
+ */
 final class RecentEvents {
-    /** What is older is no news. */
+    /** Older events are ignored. */
     private static final Duration RECENT = Duration.ofMinutes(10);
 
     private record Key(String vm, String device, Class<?> kind) {}
@@ -25,7 +28,7 @@ final class RecentEvents {
             case VmEvent.Fault fault when fault.kind() == FaultKind.HOST -> remember(event);
             case VmEvent.GuestViolation violation -> remember(event);
             case VmEvent.MigrationChange migration when migration.status().equals("failed") -> remember(event);
-            // Whatever failed before is made good by one that goes well.
+            // A migration that succeeds makes earlier failures irrelevant.
             case VmEvent.MigrationChange migration -> last.remove(key(event));
             case VmEvent.Removed(String vm, String device) ->
                 last.keySet()

@@ -12,7 +12,7 @@ import java.util.concurrent.TimeoutException;
 import org.exomem.backend.config.ByteSize;
 import org.jspecify.annotations.Nullable;
 
-/** Whether the folder in which devices keep their state takes more. A file system that hangs costs one thread, once. */
+/** Checks whether the folder of the devices' state has space. A file system that hangs blocks one thread, once. */
 final class StateFolder {
     /** State is small: some KiB for each device, and up to 32 MiB for a balloon of 1 TiB. */
     private static final long LEAST = 64 << 20;
@@ -26,7 +26,7 @@ final class StateFolder {
         this.folder = folder;
     }
 
-    /** Done after two seconds at the latest. */
+    /** Completes within two seconds. */
     synchronized CompletableFuture<List<Problem>> problems() {
         if (folder.isEmpty()) {
             return CompletableFuture.completedFuture(List.of());

@@ -7,12 +7,13 @@ import io.netty.util.NetUtil;
 import java.util.List;
 
 /**
- * Which requests are answered at all. A page of a foreign host can have its name mean this host, and then a browser asks here as if
- * it asked there: that name is in {@code Host}. So without TLS, by which a browser would notice, this host is asked by a number or as
- * {@code localhost}. And what a page asks must come from here: a browser says from where in {@code Origin}.
+ * Rejects requests to this host under another name. A web page of another host can make its own name resolve to this host;
+ * then a browser sends requests here as if to that host, with the name in {@code Host}. With TLS a browser would notice
+ * that. Without TLS, only numeric addresses and {@code localhost} are accepted. Requests of a page must also come from this
+ * server: a browser names the source in {@code Origin}.
  */
 final class HostRule {
-    /** For who is refused. */
+    /** The message for rejected clients. */
     static final String REFUSAL = "ask by the address, such as 127.0.0.1, or as localhost, not by another name\n";
 
     private HostRule() {}
@@ -21,7 +22,7 @@ final class HostRule {
         List<String> hosts = headers.getAll(HttpHeaderNames.HOST);
         List<String> origins = headers.getAll(HttpHeaderNames.ORIGIN);
         if (hosts.isEmpty() && origins.isEmpty() && version.equals(HttpVersion.HTTP_1_0)) {
-            // No browser.
+            // It is no browser.
             return true;
         }
         if (hosts.size() != 1 || origins.size() > 1) {

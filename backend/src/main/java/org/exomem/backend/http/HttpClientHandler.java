@@ -34,16 +34,17 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * One client. Its requests are answered one after the other; while one is, nothing more is read. Who has not asked wholly by the end of
- * {@link HttpLimits#request} loses the connection, also who says a byte now and then.
+ * One client. Its requests are answered one after the other; while one is being answered, no more is read. A client whose
+ * request is not complete by {@link HttpLimits#request} loses the connection, even if it sends a byte from time to time. On
+ * the server's thread.
  */
-// A client that can't be written to closes its channel; no single write is waited for.
+// A client that can't be written to closes its channel. No single write is waited for.
 @SuppressWarnings("FutureReturnValueIgnored")
 final class HttpClientHandler extends SimpleChannelInboundHandler<FullHttpRequest> {
     private static final Logger LOG = LoggerFactory.getLogger(HttpClientHandler.class);
-    /** What one read may bring, of the shortest requests, and more. */
+    /** More than the number of the shortest requests that one read can bring. */
     private static final int MOST_WAITING = 256;
-    /** Nothing of another host, no script but a file of ours, and in no frame. */
+    /** Nothing from other hosts, scripts only from this server's files, and no frames. */
     private static final String POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
             + " img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -52,17 +53,17 @@ final class HttpClientHandler extends SimpleChannelInboundHandler<FullHttpReques
     private final HttpLimits limits;
     private final Queue<Question> waiting = new ArrayDeque<>();
     private boolean answering;
-    /** While the client may ask, and has not wholly. */
+    /** Set while a request is awaited that is not complete. */
     private @Nullable ScheduledFuture<?> deadline;
-    /** Of a connection that takes no other request any more. */
+    /** Set for a connection that takes no other request any more. */
     private @Nullable HttpStream stream;
 
     /**
-     * A request, as far as it is understood.
+     * A request, as far as it could be parsed.
      *
-     * @param keepAlive whether the client may ask again on this connection
+     * @param keepAlive whether the client may send another request on this connection
      * @param allowed by {@link HostRule}
-     * @param request none if it is no HTTP that is understood here
+     * @param request null if it is not valid HTTP
      */
     private record Question(
             HttpMethod method,
@@ -202,7 +203,7 @@ final class HttpClientHandler extends SimpleChannelInboundHandler<FullHttpReques
             ctx.writeAndFlush(response).addListener(ChannelFutureListener.CLOSE);
             return;
         }
-        // The next one when the client has taken this one: who does not read gets no more.
+        // The next request only when the client has received this answer: a client that does not read gets no more.
         ctx.writeAndFlush(response).addListener(written -> {
             answering = false;
             if (written.isSuccess()) {
@@ -250,7 +251,7 @@ final class HttpClientHandler extends SimpleChannelInboundHandler<FullHttpReques
             }
         }
 
-        /** A client that has stopped reading takes the last chunk never. */
+        /** A client that has stopped reading never receives the last chunk. */
         private void closeSoon() {
             try {
                 channel.eventLoop().schedule(() -> channel.close(), limit.toNanos(), TimeUnit.NANOSECONDS);

@@ -2,9 +2,9 @@ package org.exomem.backend.http;
 
 import java.util.concurrent.CompletableFuture;
 
-/** What is at a path. */
+/** The page at a path. */
 @FunctionalInterface
 public interface HttpPage {
-    /** The page as it is now. Called on the server's thread, and must not wait; completes on any thread. */
+    /** Returns the present page. Called on the server's thread, and must not wait. The future may complete on any thread. */
     CompletableFuture<HttpAnswer> answer(HttpRequest request);
 }

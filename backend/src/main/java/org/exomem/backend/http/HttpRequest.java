@@ -8,18 +8,18 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * What a client asks for. Its length is checked, nothing else.
+ * A client's request. Only its length was checked.
  *
- * @param method such as GET; one that the page's route takes
- * @param path decoded, without what follows a question mark
- * @param query decoded: what follows it
+ * @param method such as GET; one that the page's route accepts
+ * @param path decoded, without the part after a question mark
+ * @param query the parameters after the question mark, decoded
  * @param body empty for GET and HEAD
  */
-// The bytes are of one request, and nobody keeps them.
+// The bytes belong to one request and are not kept.
 @SuppressWarnings("ArrayRecordComponent")
 public record HttpRequest(
         String method, String path, Map<String, List<String>> query, HttpHeaders headers, byte[] body) {
-    /** @throws IllegalArgumentException if the address is none */
+    /** @throws IllegalArgumentException if the address is not valid */
     static HttpRequest of(String method, String uri, HttpHeaders headers, byte[] body) {
         QueryStringDecoder decoder = new QueryStringDecoder(uri);
         return new HttpRequest(method, decoder.path(), decoder.parameters(), headers, body);
@@ -30,12 +30,12 @@ public record HttpRequest(
         return headers.get(name, "");
     }
 
-    /** The first parameter of that name, if it is there and not empty. */
+    /** The first parameter of that name, if it is present and not empty. */
     public Optional<String> parameter(String name) {
         return query.getOrDefault(name, List.of()).stream().findFirst().filter(value -> !value.isEmpty());
     }
 
-    /** The body, taken for UTF-8. */
+    /** The body, decoded as UTF-8. */
     public String text() {
         return new String(body, StandardCharsets.UTF_8);
     }

@@ -47,23 +47,24 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Serves pages over HTTP 1.1: those that are made for each request, and those that go on. One thread for all clients, which never makes a
- * page itself. Few clients are taken: each costs a descriptor, and those are for VMs. Who does not ask, or does not read, loses its place
- * after {@link HttpLimits}. Who asks is held to {@link HostRule} and {@link SiteRule}.
+ * Serves pages over HTTP 1.1: complete answers, and answers that go on. One thread serves all clients, and never makes a
+ * page itself. Few clients are accepted, because each needs a descriptor, and descriptors are reserved for VMs. A client
+ * that sends no request, or does not read, is disconnected after {@link HttpLimits}. Requests must follow {@link HostRule}
+ * and {@link SiteRule}. Safe for use by several threads.
  */
-// Netty's loop logs what its tasks throw; none of them is waited for.
+// Netty's loop logs the exceptions of its tasks. No task is waited for.
 @SuppressWarnings("FutureReturnValueIgnored")
 public final class HttpServer implements AutoCloseable {
-    /** So many clients are taken. */
+    /** The most clients at the same time. */
     public static final int MOST_CLIENTS = 64;
-    /** The loop's epoll, eventfd and timer. */
+    /** The epoll, eventfd and timer of the loop. */
     private static final int LOOP_DESCRIPTORS = 3;
 
     private static final Logger LOG = LoggerFactory.getLogger(HttpServer.class);
     private static final int RECEIVE_BYTES = 4096;
     private static final int MOST_LINE = 2048;
     private static final int MOST_HEADERS = 8192;
-    /** A stream whose client leaves so much unread ends. */
+    /** A stream ends when its client leaves this much unread. */
     private static final WriteBufferWaterMark UNREAD = new WriteBufferWaterMark(1 << 15, 1 << 17);
 
     private static final Duration HANDSHAKE_LIMIT = Duration.ofSeconds(10);
@@ -76,7 +77,7 @@ public final class HttpServer implements AutoCloseable {
     private final List<Channel> listening = new ArrayList<>();
     private final List<OwnPath> made = new ArrayList<>();
     private final List<HttpAddress> addresses = new ArrayList<>();
-    /** Belongs on the loop. */
+    /** Used on the loop only. */
     private final Set<Channel> clients = new HashSet<>();
 
     private HttpServer(
@@ -92,16 +93,17 @@ public final class HttpServer implements AutoCloseable {
     /**
      * Starts to listen, on all addresses or none.
      *
-     * @param what is served, in a word: for the log, for errors and as the name of the thread
-     * @param routes by their paths
-     * @throws IOException if an address can't be listened on, or the certificates are of no use; says which and why
+     * @param what the name of the service, in a word: for the log, for errors and for the thread
+     * @param routes by path
+     * @throws IOException if an address can't be listened on, or the certificates can't be used; the message names it and
+     *     the reason
      * @throws IllegalArgumentException if anybody could connect, see {@link HttpConfig#isOpenToAnybody}
      */
     public static HttpServer start(String what, HttpConfig config, Map<String, HttpRoute> routes) throws IOException {
         return start(what, config, routes, HttpLimits.USUAL);
     }
 
-    /** The same with other limits. */
+    /** As above, with other limits. */
     static HttpServer start(String what, HttpConfig config, Map<String, HttpRoute> routes, HttpLimits limits)
             throws IOException {
         if (config.isOpenToAnybody()) {
@@ -123,22 +125,22 @@ public final class HttpServer implements AutoCloseable {
         }
     }
 
-    /** Where it listens, with ports as they are. */
+    /** The addresses, with the actual ports. */
     public List<HttpAddress> addresses() {
         return List.copyOf(addresses);
     }
 
-    /** How many descriptors it takes at most. */
+    /** The most descriptors that it uses. */
     public int descriptors() {
         return descriptors(listening.size());
     }
 
-    /** The same of one that listens at so many addresses. */
+    /** The most descriptors of a server with this number of addresses. */
     public static int descriptors(int addresses) {
         return LOOP_DESCRIPTORS + addresses + MOST_CLIENTS;
     }
 
-    /** Runs a task on the server's thread when that comes to it. */
+    /** Runs a task on the server's thread when it gets to it. Any thread may call this. */
     public void whenLoopIsFree(Runnable task) {
         loop.execute(task);
     }
@@ -185,12 +187,16 @@ public final class HttpServer implements AutoCloseable {
                 bootstrap.childHandler(new ClientInitializer(secret)).bind(to).awaitUninterruptibly();
         if (bound.cause() != null) {
             throw new IOException(
-                    what + " can't be served on " + address + ": "
-                            + bound.cause().getMessage(),
-                    bound.cause());
+                    what + " can't be served on " + address + ": " + reason(bound.cause()), bound.cause());
         }
         listening.add(bound.channel());
         return bound.channel();
+    }
+
+    /** Netty names the system call and its number before the reason. */
+    private static String reason(Throwable cause) {
+        String message = String.valueOf(cause.getMessage());
+        return message.substring(message.indexOf("): ") < 0 ? 0 : message.indexOf("): ") + 3);
     }
 
     private ServerBootstrap bootstrap() {
@@ -229,14 +235,14 @@ public final class HttpServer implements AutoCloseable {
                     .setMaxInitialLineLength(MOST_LINE)
                     .setMaxHeaderSize(MOST_HEADERS)
                     .setMaxChunkSize(RECEIVE_BYTES)));
-            // Nobody has much to send here.
+            // Requests to this server are small.
             pipeline.addLast(new HttpObjectAggregator(RECEIVE_BYTES, true));
             pipeline.addLast(new HttpClientHandler(routes, secured, limits));
             pipeline.addLast(new Last());
         }
     }
 
-    /** Whoever speaks no HTTP, or no TLS, is told nothing more. */
+    /** Closes the connection of a client that does not speak HTTP or TLS, without an answer. */
     private static final class Last extends ChannelInboundHandlerAdapter {
         @Override
         public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
@@ -252,7 +258,8 @@ public final class HttpServer implements AutoCloseable {
             try {
                 path.remove();
             } catch (IOException e) {
-                // Nothing is lost: the next process finds nobody listening there, and removes it.
+                // A remaining socket does no harm: the next process finds that no process listens there, and removes
+                // it.
                 LOG.debug("a socket stays: {}", e.getMessage());
             }
         }

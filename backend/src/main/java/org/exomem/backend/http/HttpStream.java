@@ -1,19 +1,19 @@
 package org.exomem.backend.http;
 
-/** What a client is told one after the other. Called on the server's thread; nothing here waits. */
+/** An answer that goes on. Called on the server's thread, and must not wait. */
 public interface HttpStream {
-    /** Begins; at most once. Not called if the client is gone before. */
+    /** Begins. Called at most once, and not if the client has gone before. */
     void begin(Client client);
 
-    /** The client is gone, or was never there. Called once. */
+    /** The client has gone, or never began. Called once. */
     void gone();
 
-    /** Whom it goes to. For any thread. */
+    /** The receiver. Any thread may call it. */
     interface Client {
-        /** Sends some; false if the client is gone, or does not read what was sent before. */
+        /** Sends bytes. Returns false if the client has gone, or has not read what was sent before. */
         boolean send(byte[] some);
 
-        /** Nothing more comes. */
+        /** Ends the answer. */
         void end();
     }
 }

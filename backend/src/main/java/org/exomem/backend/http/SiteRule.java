@@ -4,15 +4,15 @@ import io.netty.handler.codec.http.HttpHeaders;
 import java.util.Set;
 
 /**
- * Which requests are answered that a page of another site has caused, as far as a browser says so: in {@code Sec-Fetch-Site}, also where
- * there is no {@code Origin}, as with an image. Such a page learns nothing, but each answer costs something. A person may follow a link of
- * it to what is there to be looked at. Another port of this host is another site here.
+ * Rejects requests that a page of another site has caused, as far as a browser reports it: in {@code Sec-Fetch-Site}, even
+ * without {@code Origin}, as for an image. Such a page can't read the answer, but each answer costs time. A person may
+ * follow a link from another site to pages that are for people. Another port of this host counts as another site.
  */
 final class SiteRule {
-    /** For who is refused. */
+    /** The message for rejected clients. */
     static final String REFUSAL = "a page of another site may not ask for this\n";
 
-    /** No header: no browser, an old one, or one that was told to come by an address that it does not trust. */
+    /** An empty header means no browser, an old one, or one at an address that it does not trust. */
     private static final Set<String> OWN = Set.of("", "same-origin", "none");
 
     private SiteRule() {}

@@ -10,15 +10,15 @@ import org.exomem.linux.FileStatus;
 import org.exomem.linux.LinuxException;
 import org.exomem.linux.StaleSocket;
 
-/** The places in the file system where a VMM would listen (IMG-RESTORE-1). */
+/** The socket paths of a VMM's options, which must be free before it starts (IMG-RESTORE-1). */
 final class FreePlaces {
     private FreePlaces() {}
 
     /**
-     * Removes sockets on which nobody listens. Regular files are left: a VMM writes over them.
+     * Removes sockets on which no process listens. Regular files stay, because a VMM overwrites them.
      *
      * @param vm the VM's name
-     * @throws IOException if somebody listens on one, if it is something else than a socket, or can't be removed; says which
+     * @throws IOException if a process listens on one, or it is no socket, or can't be removed; the message names it
      */
     static void expect(List<Path> places, String vm) throws IOException {
         for (Path place : places) {

@@ -17,6 +17,7 @@ import org.exomem.backend.migrate.MovedDevices;
 import org.exomem.backend.migrate.StartedGuest;
 import org.exomem.backend.qmp.VmmException;
 import org.exomem.backend.vmm.QmpVmm;
+import org.exomem.cli.text.FileFault;
 import org.exomem.images.copy.SparseCopy;
 import org.exomem.images.manifest.ImageFolder;
 import org.exomem.images.manifest.Manifest;
@@ -29,8 +30,8 @@ import org.exomem.migration.HandoverUncertainException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A saved VM that is run again: its VMM is started by this process, and goes on without it (IMG-RESTORE-1 to 4). For one thread, but for
- * {@link #breakOff}.
+ * Runs a saved VM again. Its VMM is started by this process, and continues without it (IMG-RESTORE-1 to 4). For one thread,
+ * except {@link #breakOff}.
  */
 public final class Restore {
     private final ImageFolder image;
@@ -38,30 +39,32 @@ public final class Restore {
     private final SparseCopy.Progress progress;
     private final Consumer<String> note;
     private final CancelToken cancel = new CancelToken();
-    /** The guest was let go, or nothing of it is left. */
+    /** Counted down when the guest is released to run, or everything of it was removed. */
     private final CountDownLatch settled = new CountDownLatch(1);
     /** The RAM files that were made. */
     private final List<Path> made = new ArrayList<>();
-    /** The image, if it is used up. */
+    /** The image, if its files are used up. */
     private @Nullable TakenImage taken;
 
-    /** Where the memory of a VM comes from that is run again. */
+    /** Where the memory of a restored VM comes from. */
     public enum Memory {
-        /** It is copied before the VM runs. */
+        /** The memory is copied before the VM runs. */
         COPIED,
         /** The VM runs on the image's own RAM files, which are used up by that. */
         TAKEN,
-        /** It comes when the VM needs it, and the rest behind that. */
+        /** A page comes when the VM needs it. The other pages come in the background. */
         ON_DEMAND
     }
 
-    /** Has the memory of a VM come on demand. */
+    /** Lets the memory of a VM come on demand. */
     public interface Paging {
         /**
+         * Begins to serve the memory.
+         *
          * @param vm its name
-         * @param image the folder that it comes from
+         * @param image the folder that the memory comes from
          * @param qmp the QMP socket of its VMM, which waits for its guest
-         * @throws IOException if that can't be done
+         * @throws IOException if that is not possible
          */
         void begin(String vm, Path image, Path qmp) throws IOException;
 
@@ -69,11 +72,11 @@ public final class Restore {
         Optional<String> trouble(String vm);
     }
 
-    /** Who serves the devices of VMs. */
+    /** Finds the devices that an exomem serves for a VM. */
     @FunctionalInterface
     public interface Devices {
         /**
-         * The sockets of those that a VM has, by their names; none if nobody serves it.
+         * Returns the sockets of a VM's devices, by device name; empty if no exomem serves the VM.
          *
          * @throws IOException if that can't be found out
          */
@@ -81,10 +84,10 @@ public final class Restore {
     }
 
     /**
-     * How it is to be run.
+     * The options of a restore.
      *
-     * @param from where its memory comes from
-     * @param program of the VMM, if another than it was
+     * @param from where the memory comes from
+     * @param program of the VMM, if it is not the one before
      * @param replacements of texts in the VMM's options
      */
     public record Options(Memory from, Optional<Path> program, Map<String, String> replacements) {
@@ -94,7 +97,7 @@ public final class Restore {
     }
 
     /**
-     * What came of it.
+     * The result of a restore.
      *
      * @param running false for a VM that was paused when it was saved
      * @param time from the beginning until the guest ran
@@ -102,8 +105,8 @@ public final class Restore {
     public record Result(String vm, boolean running, Duration time) {}
 
     /**
-     * @param progress is told how far a copy of memory is
-     * @param note is told what an operator should know and stops nothing
+     * @param progress receives the progress of a copy of memory
+     * @param note receives remarks for the operator; nothing stops because of them
      */
     public Restore(ImageFolder image, Options options, SparseCopy.Progress progress, Consumer<String> note) {
         this.image = image;
@@ -115,9 +118,9 @@ public final class Restore {
     /**
      * Runs the VM.
      *
-     * @param sockets of its devices, which it can do without: a failure there is told as a note
+     * @param sockets finds its devices, which it can do without: a failure there is only a note
      * @param paging for memory that comes on demand
-     * @throws IOException if it could not be run, or that was broken off; nothing of it is left then, and the image is as it was
+     * @throws IOException if it failed or was broken off; everything of it was removed then, and the image is as before
      */
     public Result run(Devices sockets, Paging paging) throws IOException {
         try {
@@ -128,8 +131,9 @@ public final class Restore {
     }
 
     /**
-     * Ends {@link #run} unless the guest has been let go, and returns when that is so or nothing of it is left (IMG-RESTORE-7): after some
-     * seconds at the most, but for a VMM that hangs. For any thread, while another one runs it.
+     * Ends {@link #run}, unless the guest was released to run. Returns when that was so, or everything of the VM was removed
+     * (IMG-RESTORE-7). That takes a few seconds at most, except for a VMM that hangs. Any thread may call this during {@link
+     * #run}.
      */
     public void breakOff() {
         if (cancel.cancel()) {
@@ -148,7 +152,7 @@ public final class Restore {
         MovedDevices moved = MovedDevices.ofImage(manifest);
         VmmCommandLine line = line();
         Path qmp = qmp(line);
-        // A VMM takes the sockets of its options from whoever has them.
+        // A VMM takes over the sockets of its options, even if another process uses them.
         FreePlaces.expect(line.places(), manifest.vm());
         boolean onDemand = options.from() == Memory.ON_DEMAND;
         if (options.from() == Memory.TAKEN) {
@@ -190,7 +194,7 @@ public final class Restore {
         try {
             cancel.check();
             if (paging.isPresent()) {
-                // Before the state is loaded: that touches the guest's memory (PGR-BEGIN-1).
+                // Before the state is loaded, because loading touches the guest's memory (PGR-BEGIN-1).
                 paging.get().begin(vm, image.folder(), qmp);
             }
             load(qmp);
@@ -212,7 +216,7 @@ public final class Restore {
         try (QmpVmm vmm = QmpVmm.connect(qmp)) {
             vmm.expectIncoming();
             vmm.loadState(image.state(), cancel::isCancelled);
-            // From here on it is not broken off: the guest runs, or whoever has paused it lets it run.
+            // It can't be broken off from here on: the guest runs, or the user who paused it may resume it.
             cancel.close();
             if (taken != null) {
                 taken.useUp();
@@ -223,7 +227,7 @@ public final class Restore {
         }
     }
 
-    /** The guest runs already, and can do without them. */
+    /** After the start, because the guest can do without its devices. */
     private void plugIn(MovedDevices moved, Path qmp, Devices sockets) {
         String vm = image.manifest().vm();
         try (QmpVmm vmm = QmpVmm.connect(qmp)) {
@@ -251,7 +255,7 @@ public final class Restore {
                         + " can't be started again"));
     }
 
-    /** Whoever has the RAM files mapped would see what the VM writes (IMG-RESTORE-5). */
+    /** Refused if another process has the RAM files mapped, because it would see what the VM writes (IMG-RESTORE-5). */
     private TakenImage take() throws IOException {
         TakenImage mine = image.take();
         try {
@@ -284,10 +288,10 @@ public final class Restore {
         note.accept("the VMM was started and could not be ended again: " + e.getMessage());
     }
 
-    /** What a VMM says that waits for memory is not why it waits. */
+    /** Adds the pager's trouble, because a VMM that waits for memory does not know the reason. */
     private static IOException explained(Exception because, Optional<String> trouble) {
         return new IOException(
-                because.getMessage()
+                FileFault.text(because)
                         + trouble.map(why -> "; its memory can't come: " + why).orElse(""),
                 because);
     }
@@ -335,7 +339,7 @@ public final class Restore {
         return changed;
     }
 
-    /** The file that is to be made (IMG-RESTORE-2). */
+    /** The file that is to be made; it must not exist (IMG-RESTORE-2). */
     private static Path absent(VmmCommandLine line, Manifest.Ram ram) throws IOException {
         Path file = line.memoryFile(ram.name().name())
                 .orElseThrow(() -> new IOException(
@@ -347,7 +351,7 @@ public final class Restore {
         return file;
     }
 
-    /** The guest has not run. */
+    /** Removes what was made, and returns the image. The guest has not run. */
     private void undo(Exception because) {
         try {
             for (Path file : made) {

@@ -45,18 +45,18 @@ import org.exomem.migration.precopy.Report;
 import org.exomem.migration.stream.destination.FilePages;
 
 /**
- * A running VM is saved into an image. Its memory is copied while the guest runs, in rounds as a migration has them, so that
- * the guest is paused only for what it wrote last and for the state of its VMM's devices. Where the VM runs on RAM files in the image's
- * folder, and ends with this, nothing is copied at all (IMG-SAVE-1 to 4).
+ * Saves a running VM into an image. Its memory is copied in rounds while the guest runs, as in a migration. The guest is
+ * paused only for the last writes and for the state of its VMM's devices. If the VM runs on RAM files in the image's folder,
+ * and ends with this, no memory is copied (IMG-SAVE-1 to 4).
  */
 public final class SaveTask implements VmTask {
-    /** Files can be written by several threads, and two read and compare faster than one. */
+    /** Several threads can write to files, and two read and compare faster than one. */
     private static final int WRITERS = 2;
 
-    /** The pause is for what the guest writes in so short a time, and for the state of its devices. */
+    /** A short limit: the guest is paused while its last writes are copied and its devices' state is saved. */
     private static final Duration DOWNTIME = Duration.ofMillis(20);
 
-    /** A page in an image takes room for as long as that is there. */
+    /** A high value, because a page in an image takes space as long as the image exists. */
     private static final int HINT_WORTH = 50;
 
     private static final Duration HINT_PATIENCE = Duration.ofSeconds(2);
@@ -66,7 +66,7 @@ public final class SaveTask implements VmTask {
     private final SaveRequest request;
     private final String exomem;
 
-    /** @param exomem the version of exomem, which the manifest tells */
+    /** @param exomem the version of exomem, for the manifest */
     public SaveTask(SaveRequest request, String exomem) {
         this.request = request;
         this.exomem = exomem;
@@ -94,7 +94,7 @@ public final class SaveTask implements VmTask {
         }
     }
 
-    /** One save; belongs to the task's thread. */
+    /** One save. Used by the task's thread only. */
     private final class Saving {
         private final VirtualMachine vm;
         private final QmpVmm vmm;
@@ -107,7 +107,7 @@ public final class SaveTask implements VmTask {
         private final Map<String, Path> templates;
 
         private final ImageWriter writer;
-        /** The RAM files that were made for this, and go again if it fails. */
+        /** The RAM files that were made for this, and are removed if it fails. */
         private final List<RamFileName> made = new ArrayList<>();
 
         Saving(
@@ -147,14 +147,14 @@ public final class SaveTask implements VmTask {
                         + ", which can be an image only when it has ended: save it with --end, or into another folder");
             }
             Manifest.Vmm program = program();
-            // First: a key that can't be used is found before the guest is copied.
+            // First, so that an unusable key is found before the guest is copied.
             ImageWriter.Seal seal = seal();
             watcher.status(Status.ACTIVE);
             Path folder = StateFolder.makeFor(vmm);
             try {
                 save(inPlace, folder.resolve(StateFolder.VMM), program, seal);
             } catch (Throwable e) {
-                // Errors too: whatever failed, the guest must not be left as it is.
+                // Errors too, so that the guest is never left in between.
                 guest.goOn(e);
                 guest.putBack(e);
                 throw e;
@@ -163,7 +163,7 @@ public final class SaveTask implements VmTask {
             }
         }
 
-        /** True if the VM's RAM files are those that the image would have. */
+        /** True if the VM's RAM files are already those of the image. */
         private boolean isInPlace() throws IOException {
             for (int i = 0; i < names.size(); i++) {
                 Path path = writer.ram(names.get(i));
@@ -220,7 +220,7 @@ public final class SaveTask implements VmTask {
             }
         }
 
-        /** Returns when the pause began. */
+        /** Returns when the pause began, by {@link System#nanoTime}. */
         private long pause() throws IOException {
             guest.prepare();
             cancel.check();
@@ -239,7 +239,7 @@ public final class SaveTask implements VmTask {
                 }
                 SavedCloneRam part = new SavedCloneRam(
                         vmm.pid(), template, memory.files().get(i).file(), writer.ram(name));
-                // Not before: a file that was there is not this one's to remove.
+                // Not earlier, because a file that was there before must not be removed.
                 copyTemplate(part);
                 made.add(name);
                 parts.add(part);
@@ -274,7 +274,7 @@ public final class SaveTask implements VmTask {
                     open.add(files.open(name));
                 }
                 HintSessions hints = leaving.hints(request.hints(), () -> {}, cancel);
-                // Open until the guest runs on: what it takes to end the watch is not for the pause.
+                // Open until the guest runs on, as ending the watch would lengthen the pause.
                 try (FilePages target = new FilePages(OutgoingMemory.description(memory), open);
                         GuestWrites writes = leaving.writes(request.writes(), watcher::writes)) {
                     return copy(leaving, writes, hints, target);
@@ -306,7 +306,7 @@ public final class SaveTask implements VmTask {
             return moved;
         }
 
-        /** @param pausing when the pause began */
+        /** @param pausing when the pause began, by {@link System#nanoTime} */
         private MovedDevices saveState(long pausing, OutgoingMemory leaving) throws IOException {
             guest.saveState();
             MovedDevices moved = guest.moved(leaving.target());
@@ -317,7 +317,7 @@ public final class SaveTask implements VmTask {
             return moved;
         }
 
-        /** What is written beside the manifest, and that nothing of it is written any more. */
+        /** Writes the signature, if there is a key, and makes the files of a template read-only. */
         private ImageWriter.Seal seal() throws IOException {
             if (request.template().isEmpty()) {
                 return ImageWriter.Seal.NONE;
@@ -334,7 +334,7 @@ public final class SaveTask implements VmTask {
             };
         }
 
-        /** The image is there: what is in it must not run on here. */
+        /** The image is complete, so its guest must not run on here. */
         private void end() {
             try {
                 vmm.quit();

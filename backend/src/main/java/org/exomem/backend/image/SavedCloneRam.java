@@ -11,8 +11,9 @@ import org.exomem.linux.process.MappedFiles.Area;
 import org.exomem.linux.process.OwnPages;
 
 /**
- * One RAM file of a clone that is saved: what the template has, over it what the clone has written, and in some places what is in the clone's own
- * file in place of both (IMG-CLONE-5). The first is copied while the guest runs, as nobody writes to a template; the rest while it is paused.
+ * One RAM file of a clone that is saved. It consists of the template's data, the pages that the clone has written over it,
+ * and in some places the content of the clone's own file in place of both (IMG-CLONE-5). The template's data is copied while
+ * the guest runs, as no process writes to a template. The rest is copied while the guest is paused.
  */
 final class SavedCloneRam {
     private static final int PIECE = 1 << 20;
@@ -26,7 +27,7 @@ final class SavedCloneRam {
     /**
      * @param pid of the clone's VMM
      * @param template its template's RAM file
-     * @param own the clone's own file, which stays the caller's
+     * @param own the clone's own file; it remains the caller's
      * @param into the file that is to be made
      */
     SavedCloneRam(int pid, Path template, SharedFile own, Path into) {
@@ -36,14 +37,22 @@ final class SavedCloneRam {
         this.into = into;
     }
 
-    /** While the guest runs. */
+    /**
+     * Copies the template's data. Call it while the guest runs.
+     *
+     * @throws IOException if a file can't be read or written
+     */
     void copyTemplate(SparseCopy.Progress progress) throws IOException {
         try (SharedFile from = SharedFile.openForReading(template)) {
             SparseCopy.copy(from, into, null, progress);
         }
     }
 
-    /** While the guest is paused. */
+    /**
+     * Adds the clone's own pages. Call it while the guest is paused.
+     *
+     * @throws IOException if a file or the VMM's memory can't be read, or the copy can't be written
+     */
     void addOwn() throws IOException {
         try (SharedFile from = SharedFile.openForReading(template);
                 SharedFile out = SharedFile.open(into)) {
@@ -82,7 +91,7 @@ final class SavedCloneRam {
                 }
             }
         }
-        // What is cut off looks like a hole.
+        // After a file is truncated, its end looks like a hole.
         if (own.size() < out.size()) {
             throw new IOException(own + " has become shorter");
         }

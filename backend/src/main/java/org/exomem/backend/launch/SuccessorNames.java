@@ -6,8 +6,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * Names of what a VMM makes that is to take another one's place: until that has ended, its sockets and files have a suffix. The number in it is
- * another each time, because a VMM removes at its end what has the name by then that it gave.
+ * The names of the sockets and files of a VMM that is to replace another one: until that has ended, they have a suffix. The
+ * suffix has a new number each time, because a VMM removes at its end the sockets that have the names which it gave them.
  */
 public final class SuccessorNames {
     private static final Pattern NAME = Pattern.compile("(.*)\\.next(\\d{1,9})");
@@ -18,7 +18,7 @@ public final class SuccessorNames {
         this.suffix = suffix;
     }
 
-    /** @param places of the VMM whose place is taken, as in its command line */
+    /** @param places of the VMM that is replaced, from its command line */
     public static SuccessorNames after(List<Path> places) {
         int last = places.stream().mapToInt(SuccessorNames::number).max().orElse(0);
         return new SuccessorNames(".next" + (last + 1));
@@ -29,13 +29,13 @@ public final class SuccessorNames {
         return name.matches() ? Integer.parseInt(name.group(2)) : 0;
     }
 
-    /** The name that it has for good, also of one whose VMM has taken another one's place itself. */
+    /** The final name, also for a VMM that has itself replaced another one. */
     public static Path lasting(Path place) {
         Matcher name = NAME.matcher(String.valueOf(place.getFileName()));
         return name.matches() ? place.resolveSibling(name.group(1)) : place;
     }
 
-    /** The name that it has meanwhile. */
+    /** The name until the other VMM has ended. */
     public Path meanwhile(Path place) {
         return place.resolveSibling(place.getFileName() + suffix);
     }

@@ -14,7 +14,7 @@ import java.util.Set;
 import java.util.function.UnaryOperator;
 import java.util.regex.Pattern;
 
-/** The command line of a VMM, as QEMU reads them. Immutable. */
+/** The command line of a VMM, in QEMU's syntax. Immutable. */
 public final class VmmCommandLine {
     private static final String DEVICE = "device";
     private static final String CHARDEV = "chardev";
@@ -26,25 +26,28 @@ public final class VmmCommandLine {
     private static final String MEMORY_PATH = "mem-path";
     private static final String PREALLOCATED = "prealloc";
     private static final String RUN_WITH = "run-with";
-    /** What the ids of mapped templates begin with. */
+    /** The prefix of the ids of mapped templates. */
     public static final String TEMPLATE = "exomem-template-";
-    /** The kernel starts no program with more than 6 MiB of arguments and environment by default; but a process may change what it shows. */
+    /**
+     * By default the kernel starts no program with more than 6 MiB of arguments and environment; but a process may change
+     * what /proc shows.
+     */
     private static final int MAX_BYTES = 8 << 20;
 
     /** Options whose value may be a character device. */
     private static final Set<String> PLACES =
             Set.of("serial", "parallel", "monitor", "qmp", "qmp-pretty", "debugcon", "gdb", "vnc");
-    /** What is of one start only. */
+    /** Options that apply to one start only. */
     private static final Set<String> OF_ONE_START = Set.of("incoming", "S", "daemonize", "loadvm");
 
-    /** Options by which a VMM gets devices and what is behind them. */
+    /** Options that give a VMM devices and their back-ends. */
     private static final Set<String> SHARING_OPTIONS = Set.of(DEVICE, "netdev", "net", "nic", "blockdev", "object");
 
-    /** Drivers in other processes, and those that give hardware the memory; as words of a value, not within a path. */
+    /** Drivers in other processes, and those that give memory to hardware; as words of a value, not within a path. */
     private static final Pattern SHARING = Pattern.compile(
             "(^|[,=:\"{ ])(vhost-user|vhost-vdpa|vfio|virtio-blk-vhost|virtio-blk-vfio|x-vfio-user|x-remote)");
 
-    /** The program, and what is in front of it: a dynamic linker with its arguments, for example. */
+    /** The program, with what precedes it: for example a dynamic linker and its arguments. */
     private final List<String> program;
 
     private final List<VmmOption> options;
@@ -55,7 +58,7 @@ public final class VmmCommandLine {
     }
 
     /**
-     * The command line of a running process.
+     * Reads the command line of a running process.
      *
      * @throws IOException if it can't be read
      */
@@ -74,7 +77,7 @@ public final class VmmCommandLine {
         return of(List.of(text.substring(0, text.length() - 1).split("\0", -1)));
     }
 
-    /** @param words the program and its arguments, at least the former */
+    /** @param words the program and its arguments; at least one word */
     public static VmmCommandLine of(List<String> words) {
         int first = 0;
         for (int i = 0; i < words.size(); i++) {
@@ -114,14 +117,14 @@ public final class VmmCommandLine {
         return words;
     }
 
-    /** The same with another program. */
+    /** Returns this command line with another program. */
     public VmmCommandLine withProgram(Path other) {
         return new VmmCommandLine(List.of(other.toString()), options);
     }
 
     /**
-     * The same for another VMM, into which the guest of this one is to come: it waits, has no devices of exomem, and makes sockets under
-     * the names that this one's have by now.
+     * Returns this command line for another VMM, to which the guest of this one moves: it waits, has no devices of exomem,
+     * and makes its sockets under their present names.
      *
      * @param sockets of exomem's devices
      */
@@ -136,7 +139,7 @@ public final class VmmCommandLine {
                 .waiting();
     }
 
-    /** The same for a VMM that waits for a guest, and lets it run only when it is told to. */
+    /** Returns this command line for a VMM that waits for a guest, and starts it only on request. */
     public VmmCommandLine waiting() {
         List<VmmOption> changed = new ArrayList<>(options);
         changed.removeIf(option -> OF_ONE_START.contains(option.name()));
@@ -145,7 +148,7 @@ public final class VmmCommandLine {
         return new VmmCommandLine(program, changed);
     }
 
-    /** The same without the devices whose back-ends are met on these sockets, and without their connections. */
+    /** Returns this command line without the devices whose back-ends are on these sockets, and without their connections. */
     public VmmCommandLine withoutDevicesOn(Collection<Path> sockets) {
         Set<String> connections = new HashSet<>();
         for (VmmOption option : options) {
@@ -177,7 +180,7 @@ public final class VmmCommandLine {
                                 .isPresent();
     }
 
-    /** What a VMM makes in the file system at its start, so that two with the same options would take it from each other. */
+    /** The paths that a VMM makes at its start, so that two VMMs with the same options would be in conflict. */
     public List<Path> places() {
         List<Path> places = new ArrayList<>();
         for (VmmOption option : options) {
@@ -186,13 +189,13 @@ public final class VmmCommandLine {
         return places;
     }
 
-    /** The same with other places for what a VMM makes at its start. */
+    /** Returns this command line with other paths for what a VMM makes at its start. */
     public VmmCommandLine movingPlaces(UnaryOperator<Path> to) {
         return changed(option ->
                 place(option).map(place -> withPlace(option, to.apply(place))).orElse(option));
     }
 
-    /** The same with other files for what a VMM writes of itself: consoles and logs. */
+    /** Returns this command line with other files for the output of a VMM: consoles and logs. */
     public VmmCommandLine movingOutputs(UnaryOperator<Path> to) {
         return changed(option -> {
             String value = option.value().orElse("");
@@ -213,12 +216,12 @@ public final class VmmCommandLine {
         });
     }
 
-    /** True if the guest is told when it is another one than before ({@code vmgenid}). */
+    /** True if the guest is notified when it becomes another one ({@code vmgenid}). */
     public boolean hasGenerationId() {
         return options.stream().anyMatch(VmmCommandLine::isGenerationId);
     }
 
-    /** The same for a guest that is another one than before: it has another generation id, if it has one. */
+    /** Returns this command line for a guest that becomes another one: with another generation id, if it has one. */
     public VmmCommandLine withNewGenerationId() {
         return changed(option ->
                 isGenerationId(option) ? option.with(option.properties().with("guid", "auto")) : option);
@@ -250,7 +253,7 @@ public final class VmmCommandLine {
         return Optional.empty();
     }
 
-    /** A monitor of GDB or VNC always does. */
+    /** The servers of GDB and VNC always listen. */
     private static boolean listens(String option, VmmProperties properties) {
         return option.equals("vnc") || option.equals("gdb") || properties.isOn("server");
     }
@@ -314,13 +317,16 @@ public final class VmmCommandLine {
         return Optional.empty();
     }
 
-    /** The same with another file for a part of its RAM, mapped so that others see what the guest writes. */
+    /** Returns this command line with another file for a part of its RAM, mapped shared. */
     public VmmCommandLine withSharedMemory(String id, Path file) {
         return withMemory(
                 id, properties -> properties.with(MEMORY_PATH, file.toString()).with("share", true));
     }
 
-    /** The same with a file for a part of its RAM that is only read: what the guest writes is its own. */
+    /**
+     * Returns this command line with another file for a part of its RAM, mapped privately: the guest's writes don't reach
+     * the file.
+     */
     public VmmCommandLine withPrivateMemory(String id, Path file) {
         return withMemory(
                 id,
@@ -330,7 +336,7 @@ public final class VmmCommandLine {
                         .with("rom", false));
     }
 
-    /** The same with an empty file of a clone's own for a part of its RAM, of which nothing is to be there beforehand. */
+    /** Returns this command line with an empty file of a clone's own for a part of its RAM, without preallocation. */
     public VmmCommandLine withEmptyMemory(String id, Path file) {
         return withMemory(
                 id,
@@ -343,7 +349,8 @@ public final class VmmCommandLine {
     }
 
     /**
-     * The same with one more file mapped privately, which is no RAM yet: what is mapped can be put over a part of its RAM.
+     * Returns this command line with one more file, mapped privately. It is not RAM yet: its mapping can be moved over a
+     * part of the RAM.
      *
      * @param id of the RAM that it is for
      * @param size of the file, in bytes
@@ -377,12 +384,12 @@ public final class VmmCommandLine {
                 : option);
     }
 
-    /** The same with one text in place of another, in all values. */
+    /** Returns this command line with a text replaced in all values. */
     public VmmCommandLine replacing(String text, String by) {
         return changed(option -> new VmmOption(option.name(), option.value().map(value -> value.replace(text, by))));
     }
 
-    /** The option by which others than the VMM itself use the guest's memory, or pin it; empty if there is none. */
+    /** The option by which other processes use the guest's memory, or pin it; empty if there is none. */
     public Optional<String> sharing() {
         return options.stream()
                 .filter(option -> SHARING_OPTIONS.stream().anyMatch(option::is))
@@ -392,7 +399,7 @@ public final class VmmCommandLine {
     }
 
     /**
-     * Why another VMM can't be started with this command line; empty if nothing is known of that.
+     * Why another VMM can't be started with this command line; empty if no reason is known.
      *
      * @return for people
      */

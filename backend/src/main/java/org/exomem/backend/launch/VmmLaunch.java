@@ -8,44 +8,63 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 
-/** Starts a VMM that goes on when this process ends. */
+/** Starts a VMM that continues when this process ends. */
 public final class VmmLaunch {
     private static final long LIMIT_SECONDS = 60;
-    /** The most characters of what it says that are told on. */
+    /** The most characters of its output in an error message. */
     private static final int MOST_SAID = 2000;
 
     private VmmLaunch() {}
 
     /**
-     * Starts a VMM as the user of this process; returns when it can be asked on its QMP socket.
+     * Starts a VMM as the user of this process. Returns when its QMP socket listens.
      *
-     * @param folder in which it starts: relative paths in its options are meant from there
-     * @throws IOException if it does not start, with what it says of that
+     * @param folder in which it starts; relative paths in its options refer to it
+     * @throws IOException if it does not start; the message has its output
      */
     public static void start(VmmCommandLine line, Path folder) throws IOException {
         List<String> words = new ArrayList<>(line.words());
-        // The process that was started ends when the VMM is ready, which then has no parent that it could end with.
+        // The process that is started here ends when the VMM is ready. The VMM then does not end with this process.
         words.add("-daemonize");
         Path output = Files.createTempFile("exomem-vmm", ".log");
         try {
-            Process process = new ProcessBuilder(words)
-                    .directory(folder.toFile())
-                    .redirectInput(Path.of("/dev/null").toFile())
-                    .redirectErrorStream(true)
-                    .redirectOutput(output.toFile())
-                    .start();
+            Process process = started(words, folder, output);
             if (!process.waitFor(LIMIT_SECONDS, TimeUnit.SECONDS)) {
                 process.destroyForcibly();
                 throw new IOException("the VMM did not start in " + LIMIT_SECONDS + " s" + said(output));
             }
             if (process.exitValue() != 0) {
-                throw new IOException("the VMM did not start" + said(output));
+                throw new IOException("the VMM " + words.getFirst() + " did not start" + said(output));
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new IOException("interrupted while the VMM starts", e);
         } finally {
             Files.deleteIfExists(output);
+        }
+    }
+
+    private static Process started(List<String> words, Path folder, Path output) throws IOException {
+        Path program = Path.of(words.getFirst());
+        try {
+            return new ProcessBuilder(words)
+                    .directory(folder.toFile())
+                    .redirectInput(Path.of("/dev/null").toFile())
+                    .redirectErrorStream(true)
+                    .redirectOutput(output.toFile())
+                    .start();
+        } catch (IOException e) {
+            // The JDK says it in words of its own, and gives no other sign of the reason.
+            String why = !Files.isDirectory(folder)
+                    ? "the folder " + folder + " in which it is to start is not there"
+                    : !program.isAbsolute()
+                            ? "no folder of PATH has a program of that name"
+                            : !Files.exists(program)
+                                    ? "there is no such file"
+                                    : Files.isRegularFile(program) && Files.isExecutable(program)
+                                            ? String.valueOf(e.getMessage())
+                                            : "it is no program that this user may run";
+            throw new IOException("the VMM " + program + " can't be started: " + why + "; --vmm names another one", e);
         }
     }
 

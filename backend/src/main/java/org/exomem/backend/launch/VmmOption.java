@@ -4,13 +4,13 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * One option of a VMM's command line, as QEMU has them.
+ * An option of a VMM's command line, in QEMU's syntax.
  *
- * @param name without the dash; empty for a word that stands alone, which is a disk
- * @param value what follows it, if it takes anything
+ * @param name without the dash; empty for a word without an option, which is a disk
+ * @param value the argument, if the option takes one
  */
 record VmmOption(String name, Optional<String> value) {
-    /** All others take a value. */
+    /** The options without a value. */
     private static final Set<String> FLAGS = Set.of(
             "S",
             "daemonize",
@@ -56,7 +56,7 @@ record VmmOption(String name, Optional<String> value) {
         return name.equals(other);
     }
 
-    /** The properties that its value has; empty for an option without. */
+    /** The properties in its value; empty for an option without a value. */
     VmmProperties properties() {
         return VmmProperties.parse(value.orElse(""));
     }

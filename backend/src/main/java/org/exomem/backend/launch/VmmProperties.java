@@ -10,13 +10,13 @@ import org.exomem.backend.qmp.JsonException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The value of one of QEMU's options: {@code type,name=value,…}, a comma in a value written twice, or a JSON object. What is not asked
- * for stays as it was written. Immutable.
+ * The value of one of QEMU's options: {@code type,name=value,…}, with a comma in a value doubled, or a JSON object. Parts
+ * that are not changed keep their text. Immutable.
  */
 final class VmmProperties {
     private static final String ON = "on";
 
-    /** The first is the one without a name, if there is such a one. */
+    /** The first may have no name. */
     private final List<Property> properties;
 
     private final @Nullable ObjectNode json;
@@ -35,7 +35,7 @@ final class VmmProperties {
                     return new VmmProperties(List.of(), object);
                 }
             } catch (JsonException e) {
-                // Then it is none that anything is looked for in.
+                // Then it is a value in which no property is looked up.
             }
         }
         List<Property> properties = new ArrayList<>();
@@ -68,7 +68,7 @@ final class VmmProperties {
         return parts;
     }
 
-    /** What stands first without a name, or is named so: {@code socket} of {@code socket,id=c}, for example. */
+    /** The first value, without a name or with this name: {@code socket} in {@code socket,id=c}, for example. */
     String type(String name) {
         if (json == null && !properties.isEmpty() && properties.getFirst().name() == null) {
             return properties.getFirst().value();
@@ -87,7 +87,7 @@ final class VmmProperties {
                 .reduce((first, last) -> last);
     }
 
-    /** True if a switch is on, which may be written as its name alone. */
+    /** True if a switch is on; its name alone means on. */
     boolean isOn(String name) {
         if (json != null) {
             return json.path(name).asBoolean();
@@ -99,7 +99,7 @@ final class VmmProperties {
         return alone || get(name).map(value -> value.equals(ON)).orElse(false);
     }
 
-    /** The same with another value, or one more. */
+    /** Returns this value with a property set. */
     VmmProperties with(String name, String value) {
         if (json != null) {
             return new VmmProperties(properties, json.deepCopy().put(name, value));
@@ -109,7 +109,7 @@ final class VmmProperties {
         return new VmmProperties(List.copyOf(changed), null);
     }
 
-    /** The same with a switch on or off. */
+    /** Returns this value with a switch on or off. */
     VmmProperties with(String name, boolean value) {
         return json != null
                 ? new VmmProperties(properties, json.deepCopy().put(name, value))
@@ -122,7 +122,7 @@ final class VmmProperties {
         return rest;
     }
 
-    /** As QEMU reads it. */
+    /** The text for QEMU. */
     @Override
     public String toString() {
         if (json != null) {

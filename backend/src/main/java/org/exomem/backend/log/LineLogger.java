@@ -10,7 +10,7 @@ import org.slf4j.helpers.MessageFormatter;
 final class LineLogger extends LegacyAbstractLogger {
     private static final long serialVersionUID = 1L;
 
-    /** Of libraries only what is wrong is of use. */
+    /** Of libraries only warnings and errors are useful. */
     private final Level least;
 
     LineLogger(String name) {

@@ -13,14 +13,14 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.event.Level;
 
 /**
- * Where and how log lines are written: on stderr, each with its time and level. The journal of systemd knows the time itself: it gets
- * the level as a prefix that it understands ({@code sd-daemon(3)}). Safe for use by several threads.
+ * Writes log lines to stderr, each with its time and level. The journal of systemd adds the time itself; for it the level is
+ * a prefix that it understands ({@code sd-daemon(3)}). Safe for use by several threads.
  */
 public final class Log {
-    /** What is logged unless somebody wants more or less. */
+    /** The default level. */
     public static final Level DEFAULT_LEVEL = Level.INFO;
 
-    /** As sd-daemon(3) has them: LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG. */
+    /** The prefixes of sd-daemon(3): LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG. */
     private static final Map<Level, String> PRIORITIES =
             Map.of(Level.ERROR, "<3>", Level.WARN, "<4>", Level.INFO, "<6>", Level.DEBUG, "<7>", Level.TRACE, "<7>");
 
@@ -31,12 +31,12 @@ public final class Log {
 
     private Log() {}
 
-    /** Logs what is at least that severe, from now on. */
+    /** Sets the least severe level that is logged from now on. */
     public static void level(Level least) {
         level = least;
     }
 
-    /** A level by its name, in any case. */
+    /** The level of that name, in any case. */
     public static Optional<Level> levelNamed(String name) {
         return LEVELS.stream().filter(of -> of.name().equalsIgnoreCase(name)).findFirst();
     }
@@ -55,7 +55,7 @@ public final class Log {
         System.err.print(lines(begin, message, failure));
     }
 
-    /** A line for the message, and where a fault of exomem itself is to be reported, one for each of its stack trace. */
+    /** A line for the message. If there is a failure of exomem itself to report, a line for each line of its stack trace. */
     static String lines(@Nullable String begin, String message, @Nullable Throwable failure) {
         StringBuilder lines = new StringBuilder(128);
         lines.append(begin).append(VisibleText.line(message)).append('\n');
@@ -93,8 +93,8 @@ public final class Log {
     }
 
     /**
-     * True if a descriptor is the journal's: systemd names the device and inode of what it gave a service for stderr, and a
-     * shell in the service may have directed it elsewhere.
+     * True if a descriptor is the journal's. systemd passes the device and inode of a service's stderr; a shell in the
+     * service may have redirected it.
      */
     static boolean isJournal(@Nullable String stream, Path descriptor) {
         if (stream == null) {

@@ -34,9 +34,9 @@ final class CellCounts {
     /**
      * Counts the pages of a GiB.
      *
-     * @param memory which pages the guest has
-     * @param resident which of them have host memory; without words if that is not known
-     * @param travelling which of them have travelled, and were written lately; without words if none were
+     * @param memory the pages that the guest has
+     * @param resident the pages that have host memory; without words if that is unknown
+     * @param travelling the pages that were sent and that were written recently; without words if there are none
      */
     void add(PageUse use, long[] memory, Residence resident, Travelled travelling) {
         long base = (long) use.gib() * PageSet.CHUNK_PAGES;

@@ -4,7 +4,7 @@ import org.exomem.pages.PageSet;
 import org.exomem.pages.Pages;
 
 /**
- * The guest addresses of which a map is wanted, in cells of equal size; the last cell may be smaller. All in pages of 4096 bytes.
+ * The guest addresses of a map, in cells of equal size; the last cell may be smaller. In pages of 4096 bytes.
  *
  * @param first the first page
  * @param length at least 1
@@ -15,12 +15,12 @@ public record MapRange(long first, long length, long cellPages) {
     public static final int MOST_CELLS = 4096;
 
     /**
-     * A range in at most so many cells, whose size is a power of two: people read them.
+     * Returns a range with at most this number of cells, whose size is a power of two to be readable.
      *
-     * @param from guest address of the first byte; a page of which any part is in the range is in it
+     * @param from guest address of the first byte; a page that is partly in the range belongs to it
      * @param bytes at least 1
      * @param cells 1 to {@link #MOST_CELLS}
-     * @throws IllegalArgumentException if the range ends behind the last address that a page may have
+     * @throws IllegalArgumentException if the range ends after the last possible page
      */
     static MapRange of(long from, long bytes, int cells) {
         long most = Pages.bytes(PageSet.LIMIT);
@@ -34,7 +34,7 @@ public record MapRange(long first, long length, long cellPages) {
         return new MapRange(first, length, least == 1 ? 1 : Long.highestOneBit(least - 1) << 1);
     }
 
-    /** The first page behind the range. */
+    /** The first page after the range. */
     long end() {
         return first + length;
     }
@@ -44,12 +44,12 @@ public record MapRange(long first, long length, long cellPages) {
         return (int) ((length + cellPages - 1) / cellPages);
     }
 
-    /** The cell that a page is in. */
+    /** The cell of a page. */
     int cell(long page) {
         return (int) ((page - first) / cellPages);
     }
 
-    /** The first page behind a cell. */
+    /** The first page after a cell. */
     long endOf(int cell) {
         return Math.min(end(), first + (cell + 1) * cellPages);
     }

@@ -23,21 +23,21 @@ import org.exomem.pages.PageSet;
 import org.exomem.pages.Pages;
 
 /**
- * Draws maps of VMs' memory, on a thread of its own. A VM's loop is asked for copies of its devices' bits, of so many GiB in a step
- * as it has time for, and does nothing else for it. Safe for use by several threads.
+ * Draws maps of VMs' memory on a thread of its own. The VM's loop only copies the bitmaps of its devices, of as many GiBs in
+ * a step as it has time for. Safe for use by several threads.
  */
 public final class MemoryMaps implements AutoCloseable {
     private static final int GIBS_AT_ONCE = 64;
-    /** As many maps wait for the thread at most. */
+    /** The most maps that wait for the thread. */
     private static final int WAITING = 64;
 
     private static final Duration IDLE = Duration.ofSeconds(10);
-    /** What is known of host memory is forgotten when nobody has asked for so long. */
+    /** The knowledge of host memory is dropped when it was not used for this time. */
     private static final Duration KEPT = Duration.ofSeconds(30);
 
     private final Migrations migrations;
     private final ThreadPoolExecutor thread;
-    /** By the VMs' names. Belongs to the thread. */
+    /** By VM name. Used by the thread only. */
     private final Map<String, ResidentMemory> resident = new HashMap<>();
 
     public MemoryMaps(Migrations migrations) {
@@ -53,12 +53,12 @@ public final class MemoryMaps implements AutoCloseable {
     }
 
     /**
-     * Draws a map. The future fails with {@link VirtualMachine.NotActive} while no memory is shared, {@link
-     * VirtualMachine.NotAnswering} if the VM is held up, and {@link VirtualMachine.Refused} if the range is wrong or too many maps are
-     * being drawn.
+     * Draws a map. The future fails with {@link VirtualMachine.NotActive} while no memory is shared, with {@link
+     * VirtualMachine.NotAnswering} if the VM is held up, and with {@link VirtualMachine.Refused} if the range is wrong or
+     * too many maps are being drawn.
      *
      * @param from guest address of the first byte
-     * @param length bytes; all of the guest's memory behind {@code from} if it is left out
+     * @param length bytes; if empty, all of the guest's memory from {@code from} on
      * @param cells 1 to {@link MapRange#MOST_CELLS}
      */
     public CompletableFuture<MemoryMap> map(VirtualMachine vm, long from, OptionalLong length, int cells) {
@@ -101,18 +101,18 @@ public final class MemoryMaps implements AutoCloseable {
         }
     }
 
-    /** Also when no other map is drawn. */
+    /** Runs even if no other map is drawn. */
     private void forgetIdle() {
         resident.values().removeIf(known -> known.isIdle(KEPT));
     }
 
-    /** Takes no more; waits for nothing. */
+    /** Accepts no more maps. Does not wait. */
     @Override
     public void close() {
         thread.shutdownNow();
     }
 
-    /** One map that is being drawn. */
+    /** A map that is being drawn. */
     private final class Drawing {
         private final VirtualMachine vm;
         private final MapRange range;
@@ -144,7 +144,7 @@ public final class MemoryMaps implements AutoCloseable {
             return List.copyOf(found);
         }
 
-        /** What is between GiBs that have any memory. */
+        /** Counts the range between GiBs that have any memory. */
         private void countNoMemory() {
             long counted = range.first();
             for (int gib : gibs) {
@@ -155,7 +155,7 @@ public final class MemoryMaps implements AutoCloseable {
             counts.add(PageKind.NONE, counted, Math.max(0, range.end() - counted));
         }
 
-        /** Goes on from the GiB of that index. */
+        /** Continues with the GiB of that index. */
         CompletableFuture<MemoryMap> next(int index) {
             if (index >= gibs.size()) {
                 return CompletableFuture.completedFuture(new MemoryMap(range, counts.counts(), regions));
@@ -164,7 +164,7 @@ public final class MemoryMaps implements AutoCloseable {
             return vm.pageUse(some).thenApplyAsync(this::count, thread).thenCompose(done -> next(index + done));
         }
 
-        /** Returns how many GiBs these are. */
+        /** Returns the number of GiBs that were counted. */
         private int count(List<PageUse> uses) {
             for (PageUse use : uses) {
                 Travelled travelled = migrations

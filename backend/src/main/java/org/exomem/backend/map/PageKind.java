@@ -5,31 +5,31 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * What a page of a guest is. Each page is one of the first nine, the first that is so of those in the order unplugged, balloon, reported,
- * hole, hinted, free; the last two may be so of any page besides.
+ * The kind of a guest's page. Each page has one of the first nine kinds: the first that applies, in the order unplugged,
+ * balloon, reported, hole, hinted, free. The last two kinds may apply in addition.
  */
 public enum PageKind {
-    /** It has host memory, and nobody said that the guest does not need it. */
+    /** The page has host memory, and the guest has not reported that it does not need it. */
     USED,
-    /** The guest hinted in the session that runs that it is free. */
+    /** The guest hinted in the present session that the page is free. */
     HINTED,
-    /** It was free in the guest's last bitmap of free pages. */
+    /** The page was free in the guest's last bitmap of free pages. */
     FREE,
-    /** The guest reported it free; it has no host memory since. */
+    /** The guest reported the page as free. It has had no host memory since. */
     REPORTED,
-    /** It is in the balloon. */
+    /** The page is in the balloon. */
     BALLOON,
-    /** It belongs to a block of a memory device that is unplugged. */
+    /** The page belongs to an unplugged block of a memory device. */
     UNPLUGGED,
-    /** It has no host memory: it was never touched, was given back, or is swapped out. */
+    /** The page has no host memory: it was never touched, was given back, or is swapped out. */
     HOLE,
-    /** It was not looked at yet whether it has host memory. */
+    /** It is not known yet whether the page has host memory. */
     UNSEEN,
     /** The guest has no memory there. */
     NONE,
-    /** The guest wrote it between the last two looks of a migration that is under way. */
+    /** The guest wrote the page between the last two syncs of a migration that is under way. */
     WRITTEN,
-    /** Its content went to the destination of a migration that is under way. */
+    /** The page's content was sent to the destination of a migration that is under way. */
     TRAVELLED;
 
     /** All kinds, in the order of the map's counts. */

@@ -12,22 +12,23 @@ import org.exomem.pages.PageSet;
 import org.exomem.pages.Pages;
 
 /**
- * Which pages of a GiB of guest addresses had host memory when it was looked at. Never changed.
+ * The pages of a GiB of guest addresses that had host memory at one time. Immutable.
  *
- * @param words a bit for each page, in {@link PageSet#CHUNK_WORDS} words of 64; without words if all are as {@code all} says
- * @param all whether all pages have host memory, where there are no words
- * @param lookedAt the time of {@link System#nanoTime}
- * @param isKnown false before it was looked at
+ * @param words a bit for each page, in {@link PageSet#CHUNK_WORDS} words of 64; without words if {@code all} applies to all
+ *     pages
+ * @param all whether all pages have host memory, if there are no words
+ * @param lookedAt the time, by {@link System#nanoTime}
+ * @param isKnown false if that is unknown
  */
 record Residence(long[] words, boolean all, long lookedAt, boolean isKnown) {
     static final long[] NO_WORDS = {};
     static final Residence UNKNOWN = new Residence(NO_WORDS, false, 0, false);
 
-    /** A byte's lowest bits of 8 bytes become 8 neighbouring bits in the highest byte. */
+    /** Multiplying by this gathers the lowest bits of 8 bytes in the highest byte. */
     private static final long GATHER = 0x0102_0408_1020_4080L;
 
     private static final long LOWEST = 0x0101_0101_0101_0101L;
-    /** Each call keeps the kernel busy for a part of a millisecond. */
+    /** The bytes of one call, which keeps the kernel busy for a part of a millisecond. */
     private static final long PIECE = 32L << 20;
 
     private static final ValueLayout.OfLong LE_LONG =
@@ -41,10 +42,11 @@ record Residence(long[] words, boolean all, long lookedAt, boolean isKnown) {
     }
 
     /**
-     * Looks at the memory in a GiB; some 10 ms' work where it has small pages, less where it has none.
+     * Examines the memory in a GiB. Takes about 10 ms with small pages, less where there is no memory.
      *
      * @param parts of the guest's memory
      * @param buffer of {@link #bufferBytes} bytes
+     * @throws LinuxException if the memory can't be examined
      */
     static Residence look(int gib, List<Part> parts, MemorySegment buffer) throws LinuxException {
         long start = Pages.bytes((long) gib * PageSet.CHUNK_PAGES);
@@ -68,14 +70,14 @@ record Residence(long[] words, boolean all, long lookedAt, boolean isKnown) {
     private static boolean look(Part part, long from, long to, long base, long[] words, MemorySegment buffer)
             throws LinuxException {
         if (part.file().pageSize() > Pages.SIZE) {
-            // The kernel tells of no huge page whether it is there, but to who has touched it.
+            // The kernel reports a huge page only to a process that has touched it.
             set(words, Pages.floor(from - base), Pages.ceil(to - base));
             return true;
         }
         boolean any = false;
         long shift = part.offset() - part.guestAddress();
         for (long at = from; at < to; ) {
-            // Where nothing is, the kernel finds that out at once.
+            // The kernel finds empty ranges at once.
             long data = part.file().nextData(at + shift);
             if (data < 0 || data - shift >= to) {
                 break;

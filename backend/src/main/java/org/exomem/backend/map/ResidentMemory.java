@@ -12,13 +12,13 @@ import org.exomem.backend.vm.VmmProcesses.Part;
 import org.exomem.linux.LinuxException;
 
 /**
- * Which pages of a VM have host memory. To look at a large VM takes seconds of a processor, so each call goes on where the last one
- * stopped, at what was looked at longest ago. For one thread at a time.
+ * The pages of a VM that have host memory. To examine a large VM takes seconds of processor time. So each call continues
+ * where the last one stopped, with the oldest knowledge. For one thread at a time.
  */
 final class ResidentMemory {
-    /** What is younger is not looked at again. */
+    /** Knowledge of this age is not renewed. */
     private static final Duration FRESH = Duration.ofMillis(500);
-    /** A part of what was looked at before is looked at again for so long; what was never looked at, for longer. */
+    /** The time that a call spends on renewing knowledge. The first examination gets more. */
     private static final Duration AGAIN = Duration.ofMillis(25);
 
     private static final Duration FIRST = Duration.ofMillis(150);
@@ -27,7 +27,11 @@ final class ResidentMemory {
     private List<String> of = List.of();
     private long usedAt = System.nanoTime();
 
-    /** Looks at some of these GiBs. */
+    /**
+     * Examines some of these GiBs.
+     *
+     * @throws LinuxException if the memory can't be examined
+     */
     void look(MemoryParts memory, List<Integer> gibs) throws LinuxException {
         usedAt = System.nanoTime();
         List<String> now = memory.parts().stream().map(ResidentMemory::identity).toList();
@@ -63,7 +67,7 @@ final class ResidentMemory {
         return known.getOrDefault(gib, Residence.UNKNOWN);
     }
 
-    /** True if nobody has asked for so long. */
+    /** True if this was not used for that time. */
     boolean isIdle(Duration time) {
         return System.nanoTime() - usedAt > time.toNanos();
     }

@@ -8,13 +8,13 @@ import org.exomem.pages.PageSet;
 import org.exomem.pages.Pages;
 
 /**
- * Which pages of a GiB of guest addresses have travelled, and were written lately: a bit for each, in {@link PageSet#CHUNK_WORDS} words of
- * 64, or no words if no migration is under way.
+ * The pages of a GiB of guest addresses that were sent, and that were written recently: a bit for each, in {@link
+ * PageSet#CHUNK_WORDS} words of 64, or no words if no migration is under way.
  */
 record Travelled(long[] travelled, long[] written) {
     static final Travelled NONE = new Travelled(Residence.NO_WORDS, Residence.NO_WORDS);
 
-    /** Of a migration, whose engine goes on meanwhile. */
+    /** Reads them from a migration, whose engine goes on meanwhile. */
     static Travelled of(Travelling travelling, int gib) {
         long[] travelled = new long[PageSet.CHUNK_WORDS];
         long[] written = new long[PageSet.CHUNK_WORDS];

@@ -3,9 +3,9 @@ package org.exomem.backend.metrics;
 import java.util.concurrent.atomic.AtomicLongArray;
 import java.util.concurrent.atomic.LongAdder;
 
-/** How often something was how late. Safe for use by several threads; makes nothing to be collected. */
+/** A histogram of delays. Safe for use by several threads; adding allocates nothing. */
 final class DelayHistogram {
-    /** Upper bounds in nanoseconds. A step of a loop takes 20 ms at most; what is above that is a fault. */
+    /** Upper bounds in nanoseconds. A step of a loop may take 20 ms; longer steps are a fault. */
     private static final long[] BOUNDS = {
         100_000,
         250_000,

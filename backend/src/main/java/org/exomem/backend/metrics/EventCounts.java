@@ -11,9 +11,9 @@ import org.exomem.backend.migrate.Status;
 import org.exomem.backend.vm.VmEvent;
 import org.exomem.vhostuser.backend.FaultKind;
 
-/** Counts what happens and is counted nowhere else. Told from any thread. */
+/** Counts events that are counted nowhere else. Safe for use by several threads. */
 public final class EventCounts {
-    /** How migrations end. */
+    /** The final statuses of migrations. */
     private static final List<String> OVER = Arrays.stream(Status.values())
             .filter(Status::isOver)
             .map(Status::toString)
@@ -23,7 +23,7 @@ public final class EventCounts {
 
     private final Map<Key, LongAdder> counts = new ConcurrentHashMap<>();
 
-    /** Takes note of what has happened. */
+    /** Counts an event. */
     public void happened(VmEvent event) {
         switch (event) {
             case VmEvent.Fault(String vm, String device, var kind, String message) ->
@@ -42,7 +42,7 @@ public final class EventCounts {
         }
     }
 
-    /** These are 0 where nothing was counted: what begins at 1 has no increase for Prometheus. */
+    /** Sets counters to 0, because Prometheus sees no increase in a counter that begins at 1. */
     void begin(String vm, Set<String> devices) {
         for (String device : devices) {
             counter(Metric.DEVICE_CONNECTIONS, vm, device);
@@ -67,7 +67,7 @@ public final class EventCounts {
         return counts.computeIfAbsent(new Key(metric, List.of(labels)), key -> new LongAdder());
     }
 
-    /** @param vms those that are served: what is counted of others is forgotten */
+    /** @param vms the VMs that are served; counters of others are dropped */
     void addTo(Samples samples, Set<String> vms) {
         counts.keySet().removeIf(key -> !vms.contains(key.labels().getFirst()));
         counts.forEach((key, count) ->

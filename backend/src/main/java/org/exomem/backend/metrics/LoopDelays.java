@@ -12,13 +12,13 @@ import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vm.VmTable;
 
 /**
- * Measures how late the event loops are: each is asked once a second, one after the other, so that they do not all wake at the same
- * moment and wait for each other. On a thread of its own, which only sleeps and asks.
+ * Measures the delays of the event loops. Each loop gets a task once a second, one after the other, so that they do not all
+ * wake up at the same moment. On a thread of its own, which only sleeps and submits tasks.
  */
 final class LoopDelays implements AutoCloseable {
-    /** In this time each loop is asked once. */
+    /** The time in which each loop gets one task. */
     private static final Duration ROUND = Duration.ofSeconds(1);
-    /** So often the thread wakes at most. */
+    /** The shortest sleep of the thread. */
     private static final Duration SHORTEST = Duration.ofMillis(10);
 
     private final VmTable vms;
@@ -30,7 +30,7 @@ final class LoopDelays implements AutoCloseable {
 
     private record OfVm(VirtualMachine vm, LoopProbe probe) {}
 
-    /** @param loops the process's own, by the label that they get: each takes a task and runs it */
+    /** @param loops the process's own, by label: each takes a task and runs it */
     LoopDelays(VmTable vms, Map<String, Consumer<Runnable>> loops) {
         this.vms = vms;
         histograms.put("vm", ofVms);
@@ -47,7 +47,7 @@ final class LoopDelays implements AutoCloseable {
         try {
             while (!Thread.interrupted()) {
                 List<LoopProbe> round = round();
-                // More at once where there are so many that the thread would hardly sleep.
+                // Several at once if there are so many that the thread would hardly sleep.
                 int size = Math.max(1, round.size());
                 int atOnce = Math.toIntExact(Math.ceilDiv(size * SHORTEST.toNanos(), ROUND.toNanos()));
                 long each = ROUND.toNanos() * atOnce / size;
@@ -85,7 +85,7 @@ final class LoopDelays implements AutoCloseable {
         return round;
     }
 
-    /** How late the VM's loop is, in nanoseconds; empty before it was asked. */
+    /** The delay of the VM's loop in nanoseconds; empty before the first measurement. */
     OptionalLong of(String vm) {
         OfVm probe = probes.get(vm);
         return probe == null

@@ -4,14 +4,14 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.function.Consumer;
 
 /**
- * Asks one event loop again and again to run a task, and measures how late it is. While it has not answered it is not asked again:
- * what hangs gets no heap of tasks. Made once for each loop; asking makes nothing but the loop's entry.
+ * Measures the delay of one event loop by submitting a task. While a task waits, no other one is submitted, so that a loop
+ * that hangs does not accumulate tasks. One object for each loop; a measurement allocates only the loop's entry.
  */
 final class LoopProbe {
     private final Consumer<Runnable> loop;
     private final DelayHistogram delays;
     private final Runnable task = this::answered;
-    /** When it was asked and has not answered; 0 if it has. Never 0 otherwise. */
+    /** When the task was submitted that waits, by {@link System#nanoTime}; 0 if none waits. */
     private volatile long askedAt;
 
     private volatile long last;
@@ -22,7 +22,7 @@ final class LoopProbe {
         this.delays = delays;
     }
 
-    /** On the thread that asks, which is one. */
+    /** Submits a task. On the measuring thread only. */
     void ask() {
         if (askedAt != 0) {
             return;
@@ -31,7 +31,7 @@ final class LoopProbe {
         try {
             loop.accept(task);
         } catch (RejectedExecutionException e) {
-            // It ends; whoever asks next does not know it any more.
+            // The loop is ending. The next round does not include it.
             askedAt = 0;
         }
     }
@@ -43,7 +43,7 @@ final class LoopProbe {
         delays.add(last);
     }
 
-    /** Nanoseconds that it was late when it answered last, or is by now, if that is more. */
+    /** The last delay in nanoseconds, or the present one if that is longer. */
     long delay() {
         long since = askedAt;
         return since == 0 ? last : Math.max(last, System.nanoTime() - since);

@@ -33,11 +33,12 @@ import org.exomem.backend.vm.VmTable;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Serves {@code /metrics} and {@code /healthz}. VMs are asked as the control socket's commands ask them, within the same limit; what they
- * answer is put into words on a thread of its own, on which one scrape is made at a time: who asks meanwhile gets the same one.
+ * Serves {@code /metrics} and {@code /healthz}. VMs get the same requests as from the control socket's commands, with the
+ * same limit. Their answers are formatted on a thread of its own, one scrape at a time: concurrent clients get the same
+ * scrape. Safe for use by several threads.
  */
 public final class MetricsServer implements AutoCloseable {
-    /** A first guess at the length of a scrape. */
+    /** The initial buffer for a scrape, in bytes. */
     private static final int ROOM = 1 << 14;
 
     private final Process process;
@@ -48,15 +49,15 @@ public final class MetricsServer implements AutoCloseable {
             Thread.ofPlatform().daemon().name("metrics").factory());
     private final HttpServer server;
     private @Nullable CompletableFuture<HttpAnswer> underWay;
-    /** The length of the last one. */
+    /** The length of the last scrape. */
     private int room = ROOM;
 
     /**
-     * What is measured.
+     * The measured process.
      *
      * @param version of exomem
-     * @param migrations tells of the last migration of each VM
-     * @param paged tells of the VMs whose memory comes on demand
+     * @param migrations returns the present or last migration of each VM
+     * @param paged returns the VMs whose memory comes on demand
      * @param loops the process's own event loops, by name: each takes a task and runs it
      */
     public record Process(
@@ -71,7 +72,7 @@ public final class MetricsServer implements AutoCloseable {
     /**
      * Begins to serve.
      *
-     * @throws IOException if an address can't be listened on, or certificates can't be used
+     * @throws IOException if an address can't be listened on, or the certificates can't be used
      */
     public MetricsServer(HttpConfig config, Process process) throws IOException {
         this.process = process;
@@ -85,12 +86,12 @@ public final class MetricsServer implements AutoCloseable {
         delays.start();
     }
 
-    /** Where it is served, with ports as they are. */
+    /** The addresses, with the actual ports. */
     public List<HttpAddress> addresses() {
         return server.addresses();
     }
 
-    /** How many descriptors it takes at most. */
+    /** The most descriptors that it uses. */
     public int descriptors() {
         return server.descriptors();
     }

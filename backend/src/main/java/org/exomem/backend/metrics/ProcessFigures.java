@@ -11,7 +11,7 @@ import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** What the process itself takes: processor, memory, descriptors. What can't be read is left out. */
+/** The resources of the process itself: processor, memory, descriptors. Values that can't be read are left out. */
 final class ProcessFigures {
     private static final Logger LOG = LoggerFactory.getLogger(ProcessFigures.class);
     private static final Path SELF = Path.of("/proc/self");

@@ -20,7 +20,7 @@ import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 
-/** The values of one scrape, as they come together. Belongs on one thread. */
+/** The values of one scrape. For one thread. */
 final class Samples {
     private static final long NO_CREATION = 0;
 
@@ -28,13 +28,13 @@ final class Samples {
     private final Map<Metric, List<CounterDataPointSnapshot>> counters = new EnumMap<>(Metric.class);
     private final Map<Metric, List<HistogramDataPointSnapshot>> histograms = new EnumMap<>(Metric.class);
     private final Map<Metric, List<SummaryDataPointSnapshot>> summaries = new EnumMap<>(Metric.class);
-    /** By the metric that had them first: most of a VM's have the same. */
+    /** Reused while the label names and values stay the same, as for most metrics of a VM. */
     private Labels last = Labels.EMPTY;
 
     private List<String> lastNames = List.of();
     private List<String> lastValues = List.of();
 
-    /** A gauge or counter is that now. */
+    /** Adds the value of a gauge or counter. */
     void add(Metric metric, double value, String... labels) {
         switch (metric.type()) {
             case GAUGE ->
@@ -47,7 +47,7 @@ final class Samples {
         }
     }
 
-    /** 1 for yes. */
+    /** Adds 1 for true, and 0 for false. */
     void add(Metric metric, boolean value, String... labels) {
         add(metric, value ? 1 : 0, labels);
     }
@@ -80,7 +80,7 @@ final class Samples {
         return last;
     }
 
-    /** All, as the library has them. */
+    /** All values, for the library. */
     MetricSnapshots snapshots() {
         List<MetricSnapshot> all = new ArrayList<>();
         gauges.forEach((metric, points) -> all.add(new GaugeSnapshot(metadata(metric), points)));

@@ -16,7 +16,7 @@ import org.exomem.migration.precopy.Progress;
 import org.exomem.migration.precopy.Report;
 import org.exomem.migration.stream.destination.ReceivedMigration;
 
-/** What is told of a VM: what its own counters say, in the metrics' units. */
+/** The values of a VM: its counters in the units of the metrics. */
 final class VmSamples {
     private static final double NANOS = 1e9;
     private static final double TWO_TO_64 = 0x1p64;
@@ -70,7 +70,7 @@ final class VmSamples {
         }
     }
 
-    /** A guest's numbers have no sign. */
+    /** A guest's numbers are unsigned. */
     private static double unsigned(long value) {
         return value < 0 ? value + TWO_TO_64 : value;
     }
@@ -146,7 +146,7 @@ final class VmSamples {
         }
     }
 
-    /** What is known last: with the last round, or so far. */
+    /** The rounds in the final report, or those so far. */
     private static Optional<Long> rounds(MigrationState migration) {
         return migration
                 .report()

@@ -29,12 +29,16 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The memory of a VMM while pages are owed to its guest by another host. A pager asks for what somebody waits for; the threads of the
- * migration's data connections place what comes. Safe for use by several threads.
+ * The memory of a VMM whose guest runs here while another host still owes pages to it (post-copy). A pager asks the source
+ * for the pages that a thread waits for. The threads of the migration's data connections place the pages that arrive. Safe
+ * for use by several threads.
  */
 final class ArrivingMemory implements PostCopyMemory, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(ArrivingMemory.class);
-    /** The kernel puts a page off while the VMM changes its mappings; it does not do that for long. */
+    /**
+     * How often a placement is tried again: the kernel refuses a placement (EAGAIN) while the VMM changes its mappings, but
+     * only for a short time.
+     */
     private static final int TRIES = 1000;
 
     private static final long RETRY_MILLIS = 1000;
@@ -42,17 +46,17 @@ final class ArrivingMemory implements PostCopyMemory, AutoCloseable {
 
     private final String vm;
     private final PagedMemory memory;
-    /** Another one after one that has failed. */
+    /** Replaced by a new pager after one has failed. */
     private volatile Pager pager;
 
     private final OwedPages pages;
     private final PageBits promised;
     private final CompletableFuture<Void> arrived = new CompletableFuture<>();
-    /** True as long as the host has no memory for what comes. */
+    /** True while the host has no memory for the pages that arrive. */
     private final AtomicBoolean full = new AtomicBoolean();
 
     private boolean closed;
-    /** What the source was asked for since it came. */
+    /** The pages that were requested on the source's present connection. */
     private volatile PageBits asked;
 
     private volatile WantedPage want = page -> {
@@ -60,10 +64,11 @@ final class ArrivingMemory implements PostCopyMemory, AutoCloseable {
     };
 
     /**
-     * Serves the memory from now on; nothing is asked for before {@link #begin}.
+     * Serves the memory from now on. No page is requested before {@link #begin}.
      *
-     * @param memory closed with this; stays the caller's if this fails
-     * @param promised pages that are missing in it; not changed any more
+     * @param memory closed with this; it remains the caller's if this constructor fails
+     * @param promised pages that are missing in {@code memory}; never changed afterwards
+     * @throws LinuxException if no pager can serve the memory
      */
     ArrivingMemory(String vm, PagedMemory memory, PageBits promised) throws LinuxException {
         this.vm = vm;
@@ -80,22 +85,23 @@ final class ArrivingMemory implements PostCopyMemory, AutoCloseable {
     }
 
     /**
-     * Has all that is owed be missing, and asks for what somebody waits for; once.
+     * Makes all owed pages missing, and requests the pages that threads wait for. Called once.
      *
-     * @param owed those that were promised too
-     * @param wants asks the source for a page
+     * @param owed all owed pages, including those that were promised
+     * @param wants requests a page from the source
+     * @throws IOException if the pages can't be made missing
      */
     void begin(PageBits owed, WantedPage wants) throws IOException {
         PageBits more = new PageBits(owed.pages());
         more.copyOf(owed);
         more.andNot(promised);
         want = wants;
-        // Before they are missing: a page that is missing and not owed becomes zeros.
+        // Before the pages are emptied: a page that is missing and not owed becomes zeros.
         pages.add(more);
         memory.emptyAlso(more);
         pages.complete();
         pager.arrived();
-        // Somebody may have needed a page before it could be asked for, where an earlier process has begun.
+        // If an earlier process began this, a thread may have touched a page before it could be requested.
         pager.tryAgain();
     }
 
@@ -107,7 +113,7 @@ final class ArrivingMemory implements PostCopyMemory, AutoCloseable {
         }
     }
 
-    /** Unless it was closed, and another exomem goes on. */
+    /** Serves the memory again after a while, unless this was closed: then another exomem goes on. */
     private void failed(String why) {
         synchronized (this) {
             if (closed) {
@@ -142,12 +148,12 @@ final class ArrivingMemory implements PostCopyMemory, AutoCloseable {
         pager.close();
     }
 
-    /** Of the VMM. */
+    /** The process id of the VMM. */
     int pid() {
         return memory.pid();
     }
 
-    /** Of the files, in their order. */
+    /** The paths of the RAM files, in the order of the files. */
     List<Path> paths() {
         return memory.paths();
     }
@@ -156,7 +162,7 @@ final class ArrivingMemory implements PostCopyMemory, AutoCloseable {
         return pager.state();
     }
 
-    /** Asks for a page once. */
+    /** Requests each page once from the source. */
     private final class Source implements PageSource {
         @Override
         public void demand(long page, PagePlacer into) throws IOException {
@@ -198,7 +204,7 @@ final class ArrivingMemory implements PostCopyMemory, AutoCloseable {
                 try {
                     placer.copyOwed(first, count, content.address());
                 } catch (VmmGoneException e) {
-                    // Its memory goes before its process does: the source is to be told that, and not of a lost
+                    // A VMM's memory goes before its process ends: report the end of the VMM to the source, not a lost
                     // connection.
                     arrived.completeExceptionally(e);
                     return;
@@ -206,7 +212,7 @@ final class ArrivingMemory implements PostCopyMemory, AutoCloseable {
                     if (e.errno() != Errno.ENOMEM || !counts.getAsBoolean()) {
                         throw e;
                     }
-                    // However long it takes (PGR-STALL-1).
+                    // The wait has no limit (PGR-STALL-1).
                     tries = 0;
                     awaitMemory(e);
                 }
@@ -272,7 +278,7 @@ final class ArrivingMemory implements PostCopyMemory, AutoCloseable {
         return arrived;
     }
 
-    /** Leaves all as it is: whoever needs a page waits for the next exomem. */
+    /** Leaves the memory unchanged: a thread that needs a page waits for the next exomem. */
     @Override
     public void close() {
         closePager();

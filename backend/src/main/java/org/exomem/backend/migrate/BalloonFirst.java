@@ -16,16 +16,17 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Takes from a guest what it can spare, before it migrates: what is in the balloon does not travel. The guest keeps a margin of
- * what it says is available to its programs, and gets back what it needs all the same, without asking (DEFLATE_ON_OOM). Until
- * {@link #close}; what was wanted of the VM's size otherwise stays as it is, and travels.
+ * Inflates a guest's balloon before the guest migrates: pages in the balloon are not sent. The guest keeps a margin of the
+ * memory that it reports as available to its programs. If it needs more, it takes pages out of the balloon by itself
+ * (DEFLATE_ON_OOM). Lasts until {@link #close}. The logical size that was requested otherwise does not change, and migrates
+ * with the VM.
  */
 public final class BalloonFirst implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(BalloonFirst.class);
 
     private static final long LEAST_MARGIN = 128L << 20;
     private static final int MARGIN_PARTS = 8;
-    /** Less is not worth the trouble. */
+    /** The smallest reduction, in bytes, that is worth the effort. */
     private static final long LEAST_GAIN = 16L << 20;
 
     private static final Duration LIMIT = Duration.ofSeconds(30);
@@ -36,13 +37,13 @@ public final class BalloonFirst implements AutoCloseable {
     private final VirtualMachine vm;
 
     /**
-     * What it did, so far.
+     * What was reached so far.
      *
-     * @param available bytes that the guest said were available
+     * @param available bytes that the guest reported as available
      * @param before bytes of the VM's logical size before
-     * @param target bytes of the logical size that was asked for; the same as before if there was nothing to spare
-     * @param after bytes of the logical size that it came to
-     * @param time since it was asked for
+     * @param target bytes of the logical size that was requested; equals {@code before} if the guest had nothing to spare
+     * @param after bytes of the logical size that was reached
+     * @param time since the request
      */
     public record Result(long available, long before, long target, long after, Duration time) {
         @Override
@@ -60,26 +61,26 @@ public final class BalloonFirst implements AutoCloseable {
     }
 
     /**
-     * The logical size that leaves a guest an eighth of its memory above what it uses, and 128 MiB at least.
+     * Returns the logical size that leaves the guest an eighth of its memory above what it uses, and at least 128 MiB.
      *
-     * @param memory bytes that it has with an empty balloon
-     * @param actual bytes that it has now
-     * @param available bytes of these that its programs could get without swapping
-     * @return nothing if it has nothing to spare
+     * @param memory bytes that the guest has with an empty balloon
+     * @param actual bytes that the guest has now
+     * @param available bytes of {@code actual} that the guest's programs could get without swapping
+     * @return empty if the guest has nothing to spare
      */
     static OptionalLong target(long memory, long actual, long available) {
         long margin = Math.max(LEAST_MARGIN, memory / MARGIN_PARTS);
-        // Whole pages, or the driver would never quite come to it.
+        // Whole pages: otherwise the driver would never reach the target exactly.
         long spare = Math.min(available, actual) - margin & -Pages.SIZE;
         return spare < LEAST_GAIN ? OptionalLong.empty() : OptionalLong.of(actual - spare);
     }
 
     /**
-     * Inflates the balloon; returns when that is done, or the guest does not get on with it.
+     * Inflates the balloon. Returns when the target is reached, when the guest has made no progress for 2 s, or after 30 s.
      *
-     * @param cancelled ends the waiting
-     * @param soFar is told again and again how far it is, and the result
-     * @throws IOException if the guest's driver can't; says why
+     * @param cancelled ends the wait when it returns true
+     * @param soFar receives the progress about every 20 ms, and the result
+     * @throws IOException if the guest's driver can't do this; the message says why
      */
     Result inflate(BooleanSupplier cancelled, Consumer<Result> soFar) throws IOException {
         try {
@@ -140,7 +141,7 @@ public final class BalloonFirst implements AutoCloseable {
         return balloon;
     }
 
-    /** The VM's size is what was wanted of it otherwise. */
+    /** Sets the balloon back to the size that was requested otherwise. Does not wait for it. */
     @Override
     public void close() {
         vm.endSqueeze().exceptionally(failure -> {

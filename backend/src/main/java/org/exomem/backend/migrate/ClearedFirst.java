@@ -7,24 +7,25 @@ import org.exomem.migration.CancelToken;
 import org.exomem.migration.GuestPages;
 
 /**
- * Has a guest clear its free memory before its writes are noted, if it is one that clears what it hints (Linux with
- * {@code init_on_alloc}, as most distributions have it). Its hints would excuse nothing while writes are noted, as each page is
- * written just before. Now they count for nothing either (MIG-HINT-2), but what was cleared is zeros, which are not sent, and the guest
- * clears it at full speed. A guest that does not clear is found out by its first hints.
+ * Asks a guest to clear its free memory before its writes are tracked, if it is a guest that clears what it hints (Linux
+ * with {@code init_on_alloc}, the default of most distributions). Such a guest writes each page just before it hints the
+ * page. So its hints would exclude no page while writes are tracked. The hints of this session count for nothing either
+ * (MIG-HINT-2), but cleared pages are zeros, which are not sent, and the guest clears them at full speed. The first hints
+ * show whether a guest clears its pages.
  */
 final class ClearedFirst {
     private static final Duration STEP = Duration.ofMillis(20);
-    /** A driver that has told nothing by then gives no hints. */
+    /** A driver that has sent no hint after this time gives none. */
     private static final Duration SILENT = Duration.ofMillis(250);
-    /** A driver that looks for the newest command only has to see the end of a session before the next begins. */
+    /** A driver may read only the newest command. It must see the end of this session before the next begins. */
     private static final Duration AFTERWARDS = Duration.ofMillis(50);
 
-    /** So many bytes of hints show whether the guest clears them. */
+    /** Bytes of hints that show whether the guest clears its pages. */
     private static final long ENOUGH = 64L << 20;
-    /** Bytes a second. What comes more slowly is not waited for. */
+    /** Bytes a second. Slower hints are not worth the wait. */
     private static final long LEAST_RATE = 256L << 20;
 
-    /** Before that a rate says little. */
+    /** Within this time after the first hint the rate says little. */
     private static final Duration SETTLED = Duration.ofMillis(300);
 
     private static final int SAMPLES = 1024;
@@ -33,21 +34,21 @@ final class ClearedFirst {
     interface Driver {
         void start();
 
-        /** The driver has its pages back. */
+        /** Ends the session: the driver gets its pages back. */
         void finish();
 
         Hints hints();
     }
 
     /**
-     * What a session has brought.
+     * What a session has brought so far.
      *
-     * @param bytes hinted so far
-     * @param over no more come
+     * @param bytes hinted
+     * @param over whether no more hints come
      */
     record Hints(long bytes, boolean over) {}
 
-    /** What a test does otherwise. */
+    /** The clock. Tests replace it. */
     interface Time {
         Time REAL = new Time() {
             @Override
@@ -79,10 +80,11 @@ final class ClearedFirst {
     }
 
     /**
-     * Waits as long as hints come fast.
+     * Runs the session, and waits as long as hints arrive fast enough.
      *
-     * @return true if the guest clears what it hints, and is not to be asked again
+     * @return true if the guest clears what it hints; then it is not asked for hints again
      * @throws org.exomem.migration.MigrationCancelledException if the migration is cancelled meanwhile
+     * @throws IOException if memory can't be read
      */
     static boolean run(GuestPages memory, Driver driver, Time time, CancelToken cancel) throws IOException {
         return new ClearedFirst(memory, driver, time, cancel).run();

@@ -5,7 +5,9 @@ import java.util.concurrent.Callable;
 import org.exomem.migration.pagesource.Errand;
 import org.exomem.migration.stream.source.MigrationSender;
 
-/** A connection to a destination, which is made while its source prepares. Belongs to the migration's thread. */
+/**
+ * A connection to a destination, which is made while the source prepares the migration. Used by the migration's thread only.
+ */
 final class Connecting implements AutoCloseable {
     private final Errand<MigrationSender> connection;
 
@@ -13,12 +15,20 @@ final class Connecting implements AutoCloseable {
         this.connection = connection;
     }
 
-    /** @param connect fails by itself if it takes too long, or is cancelled */
+    /**
+     * Begins to connect, on a thread of its own.
+     *
+     * @param connect must fail by itself when it takes too long or is cancelled
+     */
     static Connecting begin(Callable<MigrationSender> connect) {
         return new Connecting(Errand.begin("migration-connect", connect));
     }
 
-    /** @throws IOException if it is known by now that there will be no connection, saying why */
+    /**
+     * Checks the connection, and does not wait for it.
+     *
+     * @throws IOException if the connection has already failed; the message says why
+     */
     void failIfRefused() throws IOException {
         if (connection.isDone()) {
             connection.result();
@@ -26,30 +36,33 @@ final class Connecting implements AutoCloseable {
     }
 
     /**
-     * Waits until the connection is there.
+     * Waits for the connection.
      *
-     * @throws IOException if there is none, saying why
+     * @throws IOException if there is none; the message says why
      */
     MigrationSender sender() throws IOException {
         return connection.result();
     }
 
-    /** Tells the destination, if there is a connection, why there will be no migration. */
+    /**
+     * Waits for the connection, and reports to the destination why there will be no migration. Does nothing if there is no
+     * connection.
+     */
     void abort(String reason) {
         try {
             connection.result().abort(reason);
         } catch (IOException e) {
-            // There is nobody to tell.
+            // There is no destination to report to.
         }
     }
 
-    /** Closes the connection, also one that is still to come. */
+    /** Waits for the connection, and closes it. */
     @Override
     public void close() {
         try {
             connection.result().close();
         } catch (IOException e) {
-            // Whoever needed the connection was told.
+            // The caller of sender() got this failure.
         }
     }
 }

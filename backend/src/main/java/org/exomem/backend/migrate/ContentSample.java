@@ -8,16 +8,16 @@ import java.util.List;
 import java.util.SplittableRandom;
 import org.exomem.migration.GuestPages;
 
-/** Pages from all over a guest's memory that were not zeros when they were looked at. For one thread. */
+/** A random sample of a guest's pages that have not been zeros at any look. For one thread. */
 final class ContentSample {
     private final GuestPages memory;
     private final int samples;
     private final List<Long> contents = new ArrayList<>();
 
     /**
-     * Looks at one page in each of so many parts of memory.
+     * Divides memory into parts of the same size, and looks at one random page in each.
      *
-     * @param most parts, at least 1
+     * @param most the number of parts, at least 1; fewer if memory has fewer pages
      * @throws IOException if memory can't be read
      */
     ContentSample(GuestPages memory, int most) throws IOException {
@@ -31,7 +31,11 @@ final class ContentSample {
         lookAgain();
     }
 
-    /** Leaves out what has become zeros since. */
+    /**
+     * Removes from the sample the pages that have become zeros.
+     *
+     * @throws IOException if memory can't be read
+     */
     void lookAgain() throws IOException {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment page = arena.allocate(memory.pageSize(), Long.BYTES);
@@ -48,7 +52,7 @@ final class ContentSample {
         }
     }
 
-    /** About how many bytes of memory have not been zeros at any look. */
+    /** An estimate of how many bytes of memory have not been zeros at any look. */
     long bytes() {
         return memory.pages() * contents.size() / samples * memory.pageSize();
     }

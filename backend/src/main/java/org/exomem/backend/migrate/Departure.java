@@ -7,45 +7,49 @@ import org.exomem.migration.precopy.PagesOnTheWay;
 import org.exomem.migration.precopy.Progress;
 import org.exomem.migration.precopy.Report;
 
-/** Is told how it goes with a guest that leaves its VMM, or of which a copy is made; on the task's thread. */
+/** Notified of the progress of a guest that leaves its VMM, or of which a copy is made. Called on the task's thread. */
 public interface Departure {
-    /** The guest has so many bytes of memory. */
+    /** The size of the guest's memory is known, in bytes. */
     void memory(long bytes);
 
-    /** Again and again, as the balloon inflates. */
+    /** Called repeatedly while the balloon inflates. */
     void balloonFirst(BalloonFirst.Result soFar);
 
-    /** That is how writes are found, from now on. */
+    /** Writes are found this way from now on. */
     void writes(GuestWrites.Found how);
 
-    /** It has come so far. */
+    /** The task has reached this status. */
     void status(Status status);
 
-    /** Again and again, as memory travels. */
+    /** Called repeatedly while memory is sent. */
     void progress(Progress progress);
 
-    /** These are the pages that travel, and where the guest has them. */
+    /** The pages that are sent, and their addresses in the guest. */
     default void pages(AddressMap addresses, PagesOnTheWay pages) {}
 
-    /** The connection was lost, and is made again for so long. */
+    /** The connection was lost. New attempts to connect are made for {@code within}. */
     void lost(String why, Duration within);
 
-    /** The connection is there again. */
+    /** A new connection is there. */
     void back();
 
     /**
-     * The guest runs at the destination, and pages are owed to it.
+     * The guest runs at the destination, and this host still owes pages to it.
      *
-     * @param abandon when it is cancelled, they are sent no more, and the guest over there is lost
+     * @param abandon cancelling it ends the sending of pages, and the guest at the destination is lost
      */
     void owing(CancelToken abandon);
 
-    /** What became of memory. */
+    /** What became of the pages of memory. */
     void report(Report report);
 
-    /** The guest runs again, there or here. */
+    /**
+     * The guest runs again, at the destination or here.
+     *
+     * @param paused how long it did not run
+     */
     void downtime(Duration paused);
 
-    /** Something that an operator should know and that stops nothing. */
+    /** A remark for the operator. Nothing stops because of it. */
     void note(String what);
 }

@@ -12,8 +12,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * What a guest's driver has told of its page descriptors. Its device is taken out before the pause, or stops at it. So what it told is kept
- * from then on, and counts for as long as the machine is not reset (MIG-SETTLE-4, FPB-DESC-12). Belongs to the migration's thread.
+ * The page descriptors that a guest's driver has reported. The balloon device is removed before the pause, or stops at it.
+ * So the last report is kept from then on, and counts until the machine is reset (MIG-SETTLE-4, FPB-DESC-12). Used by the
+ * migration's thread only.
  */
 public final class DescriptorsAtPause implements Supplier<List<PageDescriptors>> {
     private static final Logger LOG = LoggerFactory.getLogger(DescriptorsAtPause.class);
@@ -28,10 +29,10 @@ public final class DescriptorsAtPause implements Supplier<List<PageDescriptors>>
         this.vmm = vmm;
     }
 
-    /** Returns what counts now; nothing if the driver has told nothing, or can't be asked. */
+    /** Returns the descriptors that count now. Empty if the driver has reported none, or can't be asked. */
     @Override
     public List<PageDescriptors> get() {
-        // Others need not tell that the machine was reset.
+        // Other VMMs need not report a reset of the machine.
         if (!vmm.isQemu()) {
             return List.of();
         }
@@ -47,7 +48,7 @@ public final class DescriptorsAtPause implements Supplier<List<PageDescriptors>>
     }
 
     /**
-     * Makes sure, before the guest is handed over, that what counted at the pause still does.
+     * Checks, before the guest is handed over, that the descriptors of the pause still count.
      *
      * @throws IOException if the machine was reset since: its memory has changed
      */
@@ -58,9 +59,13 @@ public final class DescriptorsAtPause implements Supplier<List<PageDescriptors>>
         }
     }
 
-    /** The devices are about to be taken out. */
+    /**
+     * Keeps the present descriptors, as the devices are about to be removed.
+     *
+     * @throws IOException if the VMM does not answer
+     */
     void keep() throws IOException {
-        // Whatever reset came before is told by now, and the device knows of it.
+        // The answer comes after the events of earlier resets, so the device knows of these resets.
         vmm.isRunning();
         resets = vmm.resets();
         kept = get();

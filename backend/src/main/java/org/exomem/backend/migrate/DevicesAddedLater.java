@@ -10,8 +10,8 @@ import org.exomem.pages.PageBits;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Notices a device or block node that is added after a watch has begun, and by which memory is written in a way that the watch does not
- * count with: from then on every page may have been written (MIG-WATCH-2). Belongs to one thread.
+ * Finds a device or block node that was added after a watch began, and that writes memory in a way that the watch does not
+ * see. From then on every page counts as written (MIG-WATCH-2). For one thread.
  */
 final class DevicesAddedLater implements DirtySource {
     private final QmpVmm vmm;
@@ -21,8 +21,8 @@ final class DevicesAddedLater implements DirtySource {
     private @Nullable Errand<DirectWrites> asked;
 
     /**
-     * @param before what there was when the watch began
-     * @param note is told once, for people
+     * @param before the VMM's direct writes when the watch began
+     * @param note receives one message for people
      */
     DevicesAddedLater(QmpVmm vmm, DirectWrites before, Consumer<String> note) {
         this.vmm = vmm;
@@ -30,7 +30,7 @@ final class DevicesAddedLater implements DirtySource {
         this.note = note;
     }
 
-    /** Nobody else talks to the VMM during a sync. */
+    /** Asks in the background: no other thread talks to the VMM during a sync. */
     @Override
     public void beginSync() {
         if (!found && asked == null) {

@@ -2,18 +2,18 @@ package org.exomem.backend.migrate;
 
 import java.util.Locale;
 
-/** What becomes of a guest. */
+/** Where a guest goes. */
 public enum Direction {
-    /** It comes from another host. */
+    /** The guest comes from another host. */
     INCOMING,
-    /** It goes to another host. */
+    /** The guest goes to another host. */
     OUTGOING,
-    /** A copy of it goes into an image. */
+    /** A copy of the guest goes into an image. */
     SAVE,
-    /** It goes to another VMM on this host. */
+    /** The guest goes to another VMM on this host. */
     UPDATE;
 
-    /** As it is written on the wire. */
+    /** The name on the control socket, in small letters. */
     @Override
     public String toString() {
         return name().toLowerCase(Locale.ROOT);

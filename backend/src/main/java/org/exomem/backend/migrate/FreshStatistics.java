@@ -7,11 +7,14 @@ import java.util.concurrent.TimeUnit;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.balloon.StatisticsTag;
 
-/** What a guest says of its memory when it is asked. */
+/** The memory statistics of a guest, requested now. */
 final class FreshStatistics {
     private FreshStatistics() {}
 
-    /** Asks the guest; empty if it has no such value, no driver answers in that time, or none gives statistics. */
+    /**
+     * Asks the guest for one value, and waits at most {@code limit}. Empty if the guest has no such value, does not answer
+     * in time, or has no driver with statistics.
+     */
     static OptionalLong value(VirtualMachine vm, StatisticsTag which, Duration limit) {
         try {
             Long value = vm.nextStatistics()
@@ -21,7 +24,7 @@ final class FreshStatistics {
                     .get(which);
             return value == null ? OptionalLong.empty() : OptionalLong.of(Math.max(0, value));
         } catch (CompletionException e) {
-            // No driver, one without statistics, or none that answers in time.
+            // There is no driver, it has no statistics, or it did not answer in time.
             return OptionalLong.empty();
         }
     }

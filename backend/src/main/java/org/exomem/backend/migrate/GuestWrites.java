@@ -25,7 +25,9 @@ import org.exomem.migration.pagesource.WatchedWrites;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** How one migration learns which pages the guest writes: from the VMM's log, by watching, or by comparing. Belongs to one thread. */
+/**
+ * How a migration finds the pages that the guest writes: from the VMM's log, by watching, or by comparing. For one thread.
+ */
 public final class GuestWrites implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(GuestWrites.class);
 
@@ -36,7 +38,7 @@ public final class GuestWrites implements AutoCloseable {
     private final Consumer<Found> found;
     private final List<DirtySource> sources = new ArrayList<>();
     private final List<AutoCloseable> open = new ArrayList<>();
-    /** What watching does not see, for people. */
+    /** The writes that watching does not see, for people. */
     private final List<String> unseen = new ArrayList<>();
 
     private boolean watching;
@@ -50,7 +52,7 @@ public final class GuestWrites implements AutoCloseable {
         /** All of memory is compared in each round (MIG-DIRTY-5). */
         COMPARE;
 
-        /** As it is written on the wire. */
+        /** The name on the control socket, in small letters. */
         @Override
         public String toString() {
             return name().toLowerCase(Locale.ROOT);
@@ -58,9 +60,9 @@ public final class GuestWrites implements AutoCloseable {
     }
 
     /**
-     * What was found out.
+     * How writes are found.
      *
-     * @param reason why it is no better way, or why it sees less than it could; for people
+     * @param reason why there is no better way, or which writes are not seen; for people
      */
     public record Found(Way way, Optional<String> reason) {}
 
@@ -73,10 +75,10 @@ public final class GuestWrites implements AutoCloseable {
     }
 
     /**
-     * Begins to note writes, in the best way that is wanted and possible.
+     * Begins to track writes, in the best way that is allowed and possible.
      *
-     * @param found is told how, and again when that changes
-     * @throws IOException if it can't be done as is wanted, or the VMM has gone
+     * @param found receives the way, and receives it again when it changes
+     * @throws IOException if the wanted way is not possible, or the VMM has ended
      */
     static GuestWrites begin(
             String vm, QmpVmm vmm, MemoryImage image, GuestView view, WritesChoice wanted, Consumer<Found> found)
@@ -148,13 +150,13 @@ public final class GuestWrites implements AutoCloseable {
         sources.add(watch);
     }
 
-    /** While the VMM stands still, none of its devices has a write under way (MIG-WATCH-2). */
+    /** Begins while the VMM is stopped, because then none of its devices has a write under way (MIG-WATCH-2). */
     private void beginWhileStopped(WatchedVmm process, Fd fd) throws IOException {
         try (fd) {
             boolean running = vmm.isRunning();
             try {
                 vmm.pause();
-                // Stopped, it writes nothing.
+                // A stopped guest writes nothing, so any rate is bearable.
                 begin(process, fd.duplicate(), true, WatchedWrites.ANY_RATE);
             } finally {
                 vmm.goOn(running);
@@ -181,7 +183,7 @@ public final class GuestWrites implements AutoCloseable {
         found.accept(new Found(Way.COMPARE, why));
     }
 
-    /** For the engine's thread. */
+    /** The sources of written pages, for the engine's thread. */
     List<DirtySource> sources() {
         return sources;
     }

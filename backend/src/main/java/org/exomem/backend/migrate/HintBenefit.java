@@ -10,23 +10,27 @@ import org.exomem.migration.image.ImageFile;
 import org.exomem.migration.image.MemoryImage;
 
 /**
- * Whether a guest is worth asking for hints. A driver takes all free memory to hint it, and many kernels clear what they take
- * ({@code init_on_alloc}): if that saves nothing, the guest has written all memory that it never touched, and its host has to find room for
- * it. So there must be more to save than the host may lose: free memory that does not hold zeros anyway, against memory that
- * the host has given nothing for yet.
+ * Decides whether it is worth asking a guest for hints. To hint its free memory, a driver allocates all of it, and many
+ * kernels clear what they allocate ({@code init_on_alloc}). So the guest may write memory that it never touched before, and
+ * its host has to provide that memory. Hints pay off only if they save more than this costs: the saving is free memory that
+ * does not hold zeros, the cost is memory that the host has not provided yet.
  */
 final class HintBenefit {
-    /** A guest that is well answers within milliseconds. */
+    /** A guest that works normally answers within milliseconds. */
     private static final Duration ANSWER_LIMIT = Duration.ofMillis(100);
 
     private static final long LEAST = 64L << 20;
 
-    /** So many pages tell to one or two percent of memory how much of it has contents, in some 10 ms. */
+    /** A sample of this many pages shows to one or two percent how much of memory is not zeros, and takes about 10 ms. */
     private static final int SAMPLES = 4096;
 
     private HintBenefit() {}
 
-    /** Asks the guest how much of its memory is free; waits for its answer for a tenth of a second at most. */
+    /**
+     * Asks the guest how much of its memory is free, and waits at most 100 ms for its answer.
+     *
+     * @throws IOException if memory can't be read
+     */
     static boolean isExpected(VirtualMachine vm, MemoryImage image) throws IOException {
         long allocated = 0;
         for (ImageFile file : image.files()) {
@@ -40,10 +44,10 @@ final class HintBenefit {
     }
 
     /**
-     * @param contents bytes of its memory that are not zeros
+     * @param contents bytes of the guest's memory that are not zeros
      * @param allocated bytes of host memory that the guest occupies
-     * @param ram bytes of its memory
-     * @param free bytes that it says are free, if it says so; if not, all may be
+     * @param ram bytes of the guest's memory
+     * @param free bytes that the guest reports as free; if it reports none, all memory may be free
      */
     static boolean isExpected(long contents, long allocated, long ram, OptionalLong free) {
         long used = ram - Math.min(ram, free.orElse(ram));
@@ -51,7 +55,7 @@ final class HintBenefit {
         return saved >= Math.max(LEAST, contents / 8) && saved >= ram - allocated;
     }
 
-    /** The bytes in pages that are not zeros, by a sample from all over memory. */
+    /** Estimates how many bytes are in pages that are not zeros, from a sample of all of memory. */
     static long contents(GuestPages memory) throws IOException {
         return new ContentSample(memory, SAMPLES).bytes();
     }

@@ -15,8 +15,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Ends what an exomem that was killed in the middle of a migration or save has left in a VMM: that it leaves memory out of its transfers
- * (VMM-22). Tries again as long as that can't be done. Safe for use by several threads; each VM concerned has one of its own.
+ * Switches off ignore-shared in a VMM where an exomem that was killed during a migration or save has left it on: such a VMM
+ * leaves memory out of its transfers (VMM-22). Tries again until that succeeds. Each VM concerned has a thread. Safe for use
+ * by several threads.
  */
 public final class IgnoreSharedReset implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(IgnoreSharedReset.class);
@@ -30,14 +31,15 @@ public final class IgnoreSharedReset implements AutoCloseable {
     private final Set<Path> underWay = ConcurrentHashMap.newKeySet();
     private final CountDownLatch closing = new CountDownLatch(1);
 
-    /** @param released is run when a VM that was reserved is free again, on any thread */
+    /** @param released runs on any thread when a VM that was reserved is free again */
     public IgnoreSharedReset(Migrations migrations, Runnable released) {
         this.migrations = migrations;
         this.released = released;
     }
 
     /**
-     * Looks whether there is something to be ended, and begins with it. Takes as long as the file system does.
+     * Looks for files that name such a VMM, and begins to reset each one on a thread of its own. Takes as long as the file
+     * system does.
      *
      * @param sockets of the VM's devices
      */
@@ -100,7 +102,7 @@ public final class IgnoreSharedReset implements AutoCloseable {
             file.delete();
             return;
         }
-        // A migration of ours ends it too, and must not have it ended in the middle.
+        // A migration of this process resets ignore-shared itself, and needs it until then.
         migrations.reserve(vm, RESERVED);
         try {
             if (file.isThere()) {
@@ -125,7 +127,7 @@ public final class IgnoreSharedReset implements AutoCloseable {
         }
     }
 
-    /** Leaves what could not be ended to the next exomem; waits for nobody. */
+    /** Leaves the remaining resets to the next exomem. Does not wait. */
     @Override
     public void close() {
         closing.countDown();

@@ -43,12 +43,12 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A VM that comes: a VMM waits for it, with RAM in files that exomem fills. Belongs to the threads of one migration, which
- * call one after the other.
+ * An incoming VM: a VMM waits for it, and exomem fills its RAM files. Used by the threads of one migration, never by two at
+ * a time.
  */
 final class IncomingVm implements Destination, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(IncomingVm.class);
-    /** What a VMM writes of its devices is some MiB, with the memory of a graphics card some hundred. */
+    /** Bytes. The state of a VMM's devices is some MiB, or some hundred with the memory of a graphics card. */
     private static final long MOST_STATE = 1L << 30;
 
     private final String vm;
@@ -58,18 +58,18 @@ final class IncomingVm implements Destination, AutoCloseable {
     private final Map<String, Path> sockets;
     private final Watcher watcher;
     private final List<SharedFile> files = new ArrayList<>();
-    /** Of the files, as the VMM has them. */
+    /** The ids of the files' memory back-ends in the VMM. */
     private List<String> ids = List.of();
 
     private @Nullable MemoryDescription memory;
     private final ByteArrayOutputStream devices = new ByteArrayOutputStream();
-    /** Made when there is something to put into it: a process that is killed before that leaves nothing behind. */
+    /** Made when there is something to put into it, so that a process that is killed before leaves nothing behind. */
     private @Nullable Path folder;
 
     private @Nullable MovedDevices moved;
     private volatile @Nullable ArrivingMemory owed;
     private PagedMemory.@Nullable Prepared prepared;
-    /** From when pages were promised until they are owed. */
+    /** From the time when pages are promised until they are owed. */
     private @Nullable ArrivingMemory listening;
 
     private @Nullable IgnoreShared ignoreShared;
@@ -79,32 +79,32 @@ final class IncomingVm implements Destination, AutoCloseable {
     private @Nullable BegunMigration begun;
     private MigrationAddress address;
 
-    /** Is told how it goes, on the threads of the migration. */
+    /** Notified of the progress, on the threads of the migration. */
     interface Watcher {
-        /** A source has come whose memory fits. */
+        /** A source has connected whose memory fits. */
         void begins();
 
-        /** The connection was lost; the source may come back. */
+        /** The connection was lost. The source may connect again. */
         void lost(String why);
 
         void back();
 
-        /** The guest runs here, and pages are owed to it; {@code pager} tells how far that is. */
+        /** The guest runs here, and pages are still owed to it. {@code pager} returns the progress. */
         void owing(Supplier<PagerState> pager);
 
         /** The guest runs here with all of its memory. */
         void arrived(MovedDevices devices);
 
-        /** Something that an operator should know and that stops nothing. */
+        /** A remark for the operator. Nothing stops because of it. */
         void note(String what);
     }
 
     /**
      * @param vm its name
-     * @param vmm that waits; closed with this
-     * @param sockets of the devices that exomem serves here for the VM, by their names
-     * @param request what was asked for
-     * @param file for what the next exomem has to know; without, no guest can begin here before its memory
+     * @param vmm the VMM that waits for the guest; closed with this, also if this fails
+     * @param sockets of the devices that exomem serves here for the VM, by device name
+     * @param request what the operator asked for
+     * @param file keeps what the next exomem needs to go on; if empty, post-copy is not possible
      * @throws IOException if the VMM does not wait for a guest
      */
     IncomingVm(
@@ -131,7 +131,10 @@ final class IncomingVm implements Destination, AutoCloseable {
         }
     }
 
-    /** What the destination can use: a guest may begin before its memory is there where that can come on demand. */
+    /**
+     * The options of this destination. They offer post-copy if there is a file for the next exomem, and the VMM allows
+     * missing pages.
+     */
     StreamOptions options() throws IOException {
         StreamOptions wanted = request.stream();
         if (file.isEmpty()) {
@@ -149,7 +152,7 @@ final class IncomingVm implements Destination, AutoCloseable {
         return wanted.withFeatures(features, wanted.required());
     }
 
-    /** Where the source comes back to. */
+    /** Sets the address where the source connects again. */
     void listensAt(MigrationAddress actual) {
         address = actual;
     }
@@ -171,7 +174,7 @@ final class IncomingVm implements Destination, AutoCloseable {
                 vmm.expectMapped(wanted.name(), file);
             }
             for (SharedFile file : files) {
-                // STR-MEM-4: what a VMM put there while it started is not the guest's.
+                // STR-MEM-4: what a VMM wrote there while it started is no content of the guest.
                 file.punchHole(0, file.size());
             }
             ids = described.stream().map(MemoryDescription.MemoryFile::name).toList();
@@ -180,13 +183,13 @@ final class IncomingVm implements Destination, AutoCloseable {
             watcher.begins();
             return target;
         } catch (IOException | RuntimeException e) {
-            // This destination waits on, maybe for a source with another memory.
+            // This destination goes on waiting, maybe for a source with other memory.
             closeFiles();
             throw e;
         }
     }
 
-    /** Attaches to the VMM, and finds out whether what the next exomem has to know can be kept. */
+    /** Attaches to the VMM, and checks that there is room for what the next exomem needs. */
     @Override
     public void mayBeOwed() throws IOException {
         try {
@@ -269,7 +272,7 @@ final class IncomingVm implements Destination, AutoCloseable {
 
     @Override
     public void listening(PageBits promised) throws IOException {
-        // None of this is for the guest's pause.
+        // Done here, so that it does not lengthen the guest's pause.
         folder = StateFolder.makeFor(vmm);
         ignoreShared = vmm.ignoreShared();
         vmm.expectIncoming();
@@ -292,7 +295,7 @@ final class IncomingVm implements Destination, AutoCloseable {
         return arriving;
     }
 
-    /** Nobody would serve whoever touches a missing page. */
+    /** Releases the memory: no thread would serve a missing page any more. */
     private void leave(PagedMemory memory) {
         try {
             memory.memory().leave();
@@ -303,7 +306,7 @@ final class IncomingVm implements Destination, AutoCloseable {
         }
     }
 
-    /** The guest does not come, and nobody has touched its memory yet. */
+    /** For a guest that does not arrive. Nothing has touched its memory yet. */
     private void leaveListening() {
         ArrivingMemory memory = listening;
         if (memory != null) {
@@ -344,18 +347,18 @@ final class IncomingVm implements Destination, AutoCloseable {
         try {
             StartedGuest.start(vmm);
         } finally {
-            // Only now: the guest need not wait for that.
+            // After the start, so that the guest does not wait for it.
             removeFolder();
         }
         try {
             keep(true);
         } catch (IOException e) {
-            // It runs. The next exomem would start it once more, if it was paused meanwhile.
+            // The guest runs. If it is paused meanwhile, the next exomem would start it once more.
             watcher.note(String.valueOf(e.getMessage()));
         }
     }
 
-    /** What the next exomem has to know is there before the guest runs (STR-PST-9). */
+    /** Keeps what the next exomem needs, before the guest runs (STR-PST-9). */
     private void keep(boolean started) throws IOException {
         ArrivingMemory arriving = owed;
         if (arriving == null || begun == null || moved == null) {
@@ -382,7 +385,7 @@ final class IncomingVm implements Destination, AutoCloseable {
                 started);
     }
 
-    /** The guest can do without its devices for a while: what waits for the guest need not wait for them. */
+    /** Plugs in the devices after the guest has started, as it can do without them for a while. */
     @Override
     public void started() {
         if (moved == null) {
@@ -393,7 +396,7 @@ final class IncomingVm implements Destination, AutoCloseable {
         deleteFile();
     }
 
-    /** Gives all memory back to the host: a VMM that waits can wait for another source. */
+    /** Gives all memory back to the host. The VMM can then wait for another source. */
     @Override
     public void failed(IOException why) {
         leaveListening();
@@ -403,7 +406,7 @@ final class IncomingVm implements Destination, AutoCloseable {
         ArrivingMemory arriving = owed;
         if (arriving != null) {
             if (loads) {
-                // Its guest ran here, and has ended; or its VMM has been given up.
+                // The guest ran here and has ended, or its VMM was given up.
                 return;
             }
             arriving.abandon();

@@ -8,8 +8,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Where it is kept that a VM's guest has arrived before its memory. Each call takes as long as the file system does, which may be for
- * good: not on an event loop, and not under a monitor that one takes.
+ * The file that says that a VM's guest runs here while pages are still owed to it. Each call takes as long as the file
+ * system does, which may be forever: do not call it on an event loop, nor under a monitor that an event loop takes.
  *
  * @param files empty if nothing is kept
  */
@@ -17,9 +17,9 @@ record KeptArrival(String vm, Optional<ArrivalFiles> files) {
     private static final Logger LOG = LoggerFactory.getLogger(KeptArrival.class);
 
     /**
-     * Looks whether a guest may run here that waits for its memory, while no migration goes on with it (MIG-POST-4).
+     * Checks that no guest may run here that waits for its memory, while no migration goes on with it (MIG-POST-4).
      *
-     * @throws IOException if it may, or that can't be known; says what to do
+     * @throws IOException if there may be one, or the file system gives no answer; the message says what to do
      */
     void expectNone() throws IOException {
         if (files.isEmpty()) {
@@ -38,7 +38,7 @@ record KeptArrival(String vm, Optional<ArrivalFiles> files) {
         }
     }
 
-    /** For what the next exomem has to know; empty, with a line in the log, if it can't be kept. */
+    /** The file for what the next exomem needs. Empty, with a line in the log, if there can be none. */
     Optional<ReplacedFile> file() {
         try {
             return files.isPresent() ? Optional.of(files.get().arrival(vm)) : Optional.empty();

@@ -3,7 +3,7 @@ package org.exomem.backend.migrate;
 import java.io.IOException;
 import java.io.OutputStream;
 
-/** Takes so many bytes, and no more: how many come is up to the source. */
+/** Accepts a limited number of bytes, and fails after that: the source decides how many it sends. */
 final class LimitedOutput extends OutputStream {
     private final OutputStream to;
     private long left;

@@ -16,6 +16,7 @@ import org.exomem.backend.state.ReplacedFile;
 import org.exomem.backend.vm.VirtualMachine;
 import org.exomem.backend.vmm.PagedMemory;
 import org.exomem.backend.vmm.QmpVmm;
+import org.exomem.cli.text.FileFault;
 import org.exomem.migration.CancelToken;
 import org.exomem.migration.DestinationFault;
 import org.exomem.migration.HandoverUncertainException;
@@ -41,9 +42,9 @@ final class Migration {
 
     private static final Duration ROOM_LIMIT = Duration.ofSeconds(2);
     private static final Duration RETRY = Duration.ofSeconds(2);
-    /** For the file system of the state directory (CTL-20). */
+    /** The time limit for the file system of the state directory (CTL-20). */
     private static final Duration LOOK_LIMIT = Duration.ofSeconds(8);
-    /** Between two looks whether a guest still needs this process. */
+    /** The time between two checks whether a guest still needs this process. */
     private static final Duration LOOK = Duration.ofSeconds(1);
 
     private final VirtualMachine vm;
@@ -51,7 +52,7 @@ final class Migration {
     private final KeptArrival arrival;
     private final Consumer<MigrationState> changed;
     private final long begin = System.nanoTime();
-    /** Whether the guest may wait here for its memory. */
+    /** Completed when it is known whether the guest may wait here for its memory. */
     private final CompletableFuture<Void> looked = new CompletableFuture<>();
 
     private final CompletableFuture<Void> begun = new CompletableFuture<>();
@@ -59,11 +60,14 @@ final class Migration {
     private final CancelToken cancel = new CancelToken();
 
     private Status status = Status.SETUP;
-    /** What it was before the connection was lost. */
+    /** The status before the connection was lost. */
     private Status before = Status.SETUP;
 
     private String peer;
-    /** When the guest ran at the destination, or it ended otherwise; what is cleaned up after that is not counted. 0 before. */
+    /**
+     * When the guest ran at the destination, or the migration ended otherwise, by {@link System#nanoTime}. Clean-up after
+     * that is not counted. 0 before.
+     */
     private long end;
 
     private long memory;
@@ -73,24 +77,24 @@ final class Migration {
     private @Nullable Travelling travelling;
     private @Nullable Duration downtime;
     private @Nullable Report report;
-    /** Ends the sending of what is owed to a guest that has left. */
+    /** Cancels the sending of the pages that are owed to a guest that has left. */
     private @Nullable CancelToken abandon;
 
     private @Nullable ReceivedMigration received;
-    /** At a destination, with post-copy. */
+    /** Set at a destination with post-copy. */
     private @Nullable Supplier<PagerState> pager;
 
     private @Nullable String error;
 
-    /** What is done. */
+    /** The kind of the task. */
     sealed interface Work {
-        /** The VM is waited for. */
+        /** Waits for the VM. */
         record Receive(MigrationRequest request) implements Work {}
 
-        /** Its guest has arrived before its memory, and an earlier process has ended meanwhile. */
+        /** Goes on with a guest that runs here while pages are owed to it, after an earlier process has ended. */
         record GoOn(PostCopyArrival arrival, ReplacedFile file) implements Work {}
 
-        /** Its guest leaves, or a copy of it is made. */
+        /** The guest leaves, or a copy of it is made. */
         record Leave(VmTask task) implements Work {}
 
         default Direction direction() {
@@ -110,7 +114,7 @@ final class Migration {
         }
     }
 
-    /** @param arrival is asked on the migration's own thread only */
+    /** @param arrival called on the migration's own thread only */
     Migration(VirtualMachine vm, Work work, KeptArrival arrival, Consumer<MigrationState> changed) {
         this.vm = vm;
         this.work = work;
@@ -120,8 +124,11 @@ final class Migration {
     }
 
     /**
-     * @param before what is over, and may still hold the address
-     * @return when the VM leaves, or a source may connect; fails with {@link VirtualMachine.Refused} if it comes to neither
+     * Starts the migration's thread.
+     *
+     * @param before migrations that are over, and may still listen at the address
+     * @return completes when the VM leaves, or when a source may connect; fails with {@link VirtualMachine.Refused} if
+     *     neither happens
      */
     CompletableFuture<Void> start(Path qmp, List<Migration> before) {
         if (work instanceof Work.Leave) {
@@ -137,7 +144,7 @@ final class Migration {
         return begun;
     }
 
-    /** Whoever asked is told no later; what comes after that is of no use any more. */
+    /** Fails the request after {@link #LOOK_LIMIT}, and cancels the migration: a later answer has no use. */
     private void refuseWhenLate() {
         looked.orTimeout(LOOK_LIMIT.toNanos(), TimeUnit.NANOSECONDS).exceptionally(late -> {
             cancel.cancel();
@@ -180,7 +187,7 @@ final class Migration {
             } else if (cancel.isCancelled()) {
                 over(Status.CANCELLED, "it was cancelled at this end");
             } else {
-                over(Status.FAILED, String.valueOf(e.getMessage() == null ? e : e.getMessage()));
+                over(Status.FAILED, e.getMessage() == null ? e.toString() : FileFault.text(e));
             }
         } catch (RuntimeException | Error e) {
             LOG.error("{}: a migration failed by a fault of exomem, please report it", vm.name(), e);
@@ -190,7 +197,7 @@ final class Migration {
         }
     }
 
-    /** @param file for what the next exomem has to know, if it may know */
+    /** @param file for what the next exomem needs; empty if nothing can be kept */
     private void receive(Path qmp, MigrationRequest request, Optional<ReplacedFile> file) throws IOException {
         try (IncomingVm guest = new IncomingVm(
                         vm.name(),
@@ -202,12 +209,12 @@ final class Migration {
                 MigrationReceiver receiver =
                         MigrationReceiver.listen(request.address(), request.security(), guest.options(), guest)) {
             guest.listensAt(receiver.address());
-            // A VMM may take one QMP connection only.
+            // A VMM may accept one QMP connection only.
             receive(receiver, guest::close);
         }
     }
 
-    /** Tries again for as long as the VMM runs: its guest waits, and its source comes back for as long as it takes. */
+    /** Tries again for as long as the VMM runs: its guest waits, and its source may connect again at any time. */
     private void goOn(PostCopyArrival arrival, ReplacedFile file) throws IOException {
         Arrival watcher = new Arrival(arrival.reconnectWithin());
         become(Status.POSTCOPY_ACTIVE, null);
@@ -252,7 +259,7 @@ final class Migration {
                 .withResumeWithin(arrival.reconnectWithin());
         try (PostCopyVm guest = new PostCopyVm(arrival, file, memory, vm.sockets(), watcher)) {
             if (memory.isEmpty()) {
-                // Before the source is told that all is well.
+                // Before the source is told that the guest has arrived.
                 guest.startIfNeeded();
             }
             try (MigrationReceiver receiver = MigrationReceiver.listen(
@@ -261,7 +268,7 @@ final class Migration {
                     goOn(receiver, guest, arrival.pid(), file);
                     return;
                 }
-                // The process before was killed when all had arrived. The source may not have heard of it.
+                // The earlier process was killed after all pages had arrived. The source may not know that yet.
                 listens(receiver.address().toString());
                 cancel.onCancel(receiver::cancel);
                 guest.started();
@@ -292,7 +299,7 @@ final class Migration {
         }
     }
 
-    /** @param arrived is run when the guest is here with all of its memory */
+    /** @param arrived runs when the guest is here with all of its memory */
     private void receive(MigrationReceiver receiver, Runnable arrived) throws IOException {
         listens(receiver.address().toString());
         cancel.onCancel(receiver::cancel);
@@ -310,7 +317,11 @@ final class Migration {
         peer = address;
     }
 
-    /** False if it is over already. Has no effect any more on a guest that was handed over. */
+    /**
+     * Cancels the migration. Returns false if it is over already. Has no effect on a guest that was handed over.
+     *
+     * @throws VirtualMachine.Refused if the guest runs here, and waits for memory that the source has
+     */
     boolean cancel() {
         CancelToken what;
         synchronized (this) {
@@ -328,7 +339,7 @@ final class Migration {
         return true;
     }
 
-    /** True for one that is over, and whose address is still waited at. */
+    /** Returns true if the migration is over and still listens at this address. */
     synchronized boolean holds(MigrationAddress address) {
         return work instanceof Work.Receive
                 && status.isOver()
@@ -337,12 +348,13 @@ final class Migration {
     }
 
     /**
-     * The process ends: as {@link #cancel}, but a guest that runs here and waits for its memory is left to the next one, and one that has
-     * left is sent the rest of its memory, until {@link #awaitEnd} gives it up.
+     * Ends the migration as {@link #cancel} does, because the process ends. But a guest that runs here and waits for its
+     * memory is left to the next process. A guest that has left is sent the rest of its memory, until {@link #awaitEnd}
+     * gives it up.
      */
     void leave() {
         synchronized (this) {
-            // A source that has to hear that its guest runs here gets a moment for that.
+            // A source that must learn that its guest runs here gets a short time for that.
             if (status.isOver() || abandon != null) {
                 return;
             }
@@ -350,13 +362,18 @@ final class Migration {
         cancel.cancel();
     }
 
-    /** Another wants the address: a source that has not heard by now that its guest runs here has to ask its user. */
+    /**
+     * Frees the address for another migration. A source that has not learnt by now that its guest runs here has to ask its
+     * user.
+     */
     private void endWaiting() {
         long end = System.nanoTime() + ROOM_LIMIT.toNanos();
         awaitEnd(ROOM_LIMIT, end, end);
     }
 
-    /** No longer waits for a source to hear that its guest runs here; false if that is not what it does. */
+    /**
+     * Stops waiting for a source to learn that its guest runs here. Returns false if this is not what the migration does.
+     */
     private boolean letBe() {
         synchronized (this) {
             if (!status.isOver()) {
@@ -391,12 +408,12 @@ final class Migration {
         return (status == Status.RECONNECTING ? before : status) == Status.DEVICE;
     }
 
-    /** True if its guest has left, and would wait for good for memory that this process has. */
+    /** True if the guest has left, and would wait forever for memory that this process has. */
     private synchronized boolean sendsOwed() {
         return abandon != null && owes();
     }
 
-    /** True if the guest runs, here or there, and pages are owed to it. */
+    /** True if the guest runs, here or at the destination, and pages are owed to it. */
     synchronized boolean owes() {
         return (status == Status.RECONNECTING ? before : status) == Status.POSTCOPY_ACTIVE;
     }
@@ -421,7 +438,7 @@ final class Migration {
         begun.completeExceptionally(new VirtualMachine.Refused("VM \"" + vm.name() + "\": " + why));
     }
 
-    /** The pages that travel, while they do. */
+    /** The pages that are being sent. Empty before and after. */
     synchronized Optional<Travelling> travelling() {
         return Optional.ofNullable(travelling);
     }
@@ -446,10 +463,10 @@ final class Migration {
     }
 
     /**
-     * @param limit for what can only be told to end, once it was
-     * @param end when not to wait any longer, by {@link System#nanoTime}
-     * @param guestsEnd the same where a guest needs this: one that is paused here would stay so, and one that has left before its
-     *     memory would wait for good
+     * @param limit how long a migration may take to end after it was asked to
+     * @param end when the wait ends, by {@link System#nanoTime}
+     * @param guestsEnd when the wait ends for a guest that needs it, by {@link System#nanoTime}: a guest that is paused here
+     *     would stay paused, and a guest that has left before its memory would wait forever
      */
     void awaitEnd(Duration limit, long end, long guestsEnd) {
         try {
@@ -459,7 +476,7 @@ final class Migration {
                 over = awaitGuest(guestsEnd);
             }
             if (!over && (letBe() || giveUp())) {
-                // A connection that is dead takes its part of that.
+                // A dead connection takes a part of this time.
                 over = endsBy(System.nanoTime() + 2 * limit.toNanos());
             }
             if (!over) {
@@ -501,7 +518,7 @@ final class Migration {
         }
     }
 
-    /** False if it has no guest that waits for its memory. */
+    /** Cancels the sending of owed pages. Returns false if no guest waits for them. */
     private boolean giveUp() {
         CancelToken what;
         synchronized (this) {
@@ -560,7 +577,7 @@ final class Migration {
             LOG.info("{}: its guest runs here, and the rest of its memory comes", vm.name());
         }
 
-        /** What was wanted of the VM's balloon where it was is wanted here too. */
+        /** Applies the balloon target of the source here too. */
         @Override
         public void arrived(MovedDevices devices) {
             devices.target().ifPresent(vm::resize);
@@ -633,7 +650,7 @@ final class Migration {
         public void owing(CancelToken token) {
             synchronized (Migration.this) {
                 abandon = token;
-                // It goes on.
+                // The time continues to count.
                 end = 0;
             }
             become(Status.POSTCOPY_ACTIVE, null);

@@ -10,16 +10,16 @@ import org.exomem.migration.stream.wire.MigrationAddress;
 import org.exomem.migration.stream.wire.StreamSecurity;
 
 /**
- * What an operator wants of a migration.
+ * What an operator asks for in a migration. A destination ignores {@code bandwidth}, {@code hints}, {@code precopy}, {@code
+ * balloonFirst} and {@code writes}.
  *
- * @param address where the VM goes, or where it is waited for
+ * @param address where the VM goes, or where this host waits for it
  * @param vmmQmp the QMP socket of the VMM, if it is not the configured one
- * @param bandwidth bytes a second that may go to the network, 0 for no limit; of no meaning to a destination
- * @param hints how the guest is asked which pages it does not need; of no meaning to a destination
- * @param precopy of no meaning to a destination
- * @param balloonFirst whether the balloon takes what the guest can spare, before; of no meaning to a destination
- * @param writes how to learn which pages the guest writes, if not as is configured; of no meaning to a destination
- * @param keys from which {@code security} was read, for the next exomem
+ * @param bandwidth the most bytes a second on the network; 0 for no limit
+ * @param hints how the guest is asked which pages it does not need
+ * @param balloonFirst whether the balloon first takes the memory that the guest can spare
+ * @param writes how to find the pages that the guest writes, if not in the configured way
+ * @param keys the files from which {@code security} was read, for the next exomem
  */
 public record MigrationRequest(
         MigrationAddress address,
@@ -32,7 +32,7 @@ public record MigrationRequest(
         boolean balloonFirst,
         Optional<WritesChoice> writes,
         KeyFiles keys) {
-    /** With the balloon left as it is, and writes found as is configured. */
+    /** A request that leaves the balloon unchanged, and finds writes in the configured way. */
     public MigrationRequest(
             MigrationAddress address,
             Optional<Path> vmmQmp,
@@ -74,18 +74,18 @@ public record MigrationRequest(
                 address, vmmQmp, security, stream, bandwidth, wanted, precopy, balloonFirst, writes, keys);
     }
 
-    /** The same, but the balloon takes first what the guest can spare. */
+    /** Returns this request, with the balloon inflated first. */
     public MigrationRequest withBalloonFirst() {
         return new MigrationRequest(address, vmmQmp, security, stream, bandwidth, hints, precopy, true, writes, keys);
     }
 
-    /** The same, but with writes found so. */
+    /** Returns this request, with writes found in the given way. */
     public MigrationRequest withWrites(WritesChoice choice) {
         return new MigrationRequest(
                 address, vmmQmp, security, stream, bandwidth, hints, precopy, balloonFirst, Optional.of(choice), keys);
     }
 
-    /** The same, with keys from these files. */
+    /** Returns this request, with keys from the given files. */
     public MigrationRequest withKeys(KeyFiles files) {
         return new MigrationRequest(
                 address, vmmQmp, security, stream, bandwidth, hints, precopy, balloonFirst, writes, files);

@@ -11,19 +11,19 @@ import org.exomem.migration.stream.destination.ReceivedMigration;
  * A VM's migration, or another task with its guest, at one moment.
  *
  * @param vm its name
- * @param direction what becomes of its guest
- * @param peer the other end: where the guest goes, or where it is waited for
- * @param elapsed since the migration was asked for, or until it was over
- * @param memory bytes of the guest's memory; 0 before that is known
- * @param sent bytes that went to the network
- * @param balloonFirst what the balloon has taken before, so far, if that was wanted
+ * @param direction where the guest goes
+ * @param peer the other end: where the guest goes, or where this host waits for it
+ * @param elapsed from the request until now, or until the end
+ * @param memory bytes of the guest's memory; 0 while that is unknown
+ * @param sent bytes that were sent to the network
+ * @param balloonFirst what the balloon has taken so far, if it was to be inflated first
  * @param writes how the guest's writes are found, at a source that has begun
  * @param progress of memory, at a source that has begun
- * @param downtime for which the guest was paused, at a source that is done
+ * @param downtime how long the guest was paused, at a source that is done
  * @param report what became of memory, at a source that is done
- * @param received what came, at a destination that is done
- * @param owed how far a destination is whose guest runs before its memory has come, or was then
- * @param error why it failed
+ * @param received what arrived, at a destination that is done
+ * @param owed the pager's present or last state, at a destination with post-copy
+ * @param error why the migration failed
  */
 public record MigrationState(
         String vm,
@@ -41,7 +41,7 @@ public record MigrationState(
         Optional<ReceivedMigration> received,
         Optional<PagerState> owed,
         Optional<String> error) {
-    /** True if the VM comes from another host. */
+    /** True if the guest comes from another host. */
     public boolean incoming() {
         return direction == Direction.INCOMING;
     }

@@ -17,15 +17,16 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The migrations of all VMs: at most one of each at a time, the last one of each remembered. Safe for use by several threads. Event loops
- * may call all but {@link #takeUp}, {@link #reserve} and {@link #close}: the others wait for nobody, and for no file system.
+ * The migrations of all VMs. Each VM has at most one at a time, and its last one is remembered. Safe for use by several
+ * threads. Event loops may call all methods but {@link #takeUp}, {@link #reserve} and {@link #close}. The other methods do
+ * not wait, and do not use a file system.
  */
 public final class Migrations implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Migrations.class);
     private static final Duration END_LIMIT = Duration.ofSeconds(3);
     /**
-     * Of all migrations together. What a paused guest waits for has limits of its own, which are not longer; a guest that has left before
-     * its memory is given up after that.
+     * The limit for all migrations together at the end of the process. What a paused guest waits for has shorter limits of
+     * its own. A guest that has left before its memory is given up after this time.
      */
     private static final Duration GUEST_LIMIT = Duration.ofMinutes(4);
 
@@ -35,12 +36,12 @@ public final class Migrations implements AutoCloseable {
     private boolean closed;
     private Optional<ArrivalFiles> kept = Optional.empty();
 
-    /** VMs that something else is done with, and what. */
+    /** VMs that are reserved for another task, and the text for people that names the task. */
     private final Map<String, String> reserved = new HashMap<>();
 
     /**
-     * @param vms those that are served
-     * @param changed is told of every change of a migration's status, on any thread
+     * @param vms the VMs that are served
+     * @param changed receives every change of a migration's status, on any thread
      */
     public Migrations(VmTable vms, Consumer<MigrationState> changed) {
         this.vms = vms;
@@ -48,17 +49,18 @@ public final class Migrations implements AutoCloseable {
     }
 
     /**
-     * Begins to migrate a VM to another host; returns at once. Where its guest may wait here for its memory, it fails soon (MIG-POST-4).
+     * Begins to migrate a VM to another host, and returns at once. The migration fails soon if the guest may wait here for
+     * its memory (MIG-POST-4).
      *
      * @throws VirtualMachine.NotFound if there is no such VM
-     * @throws VirtualMachine.Refused if it is migrating already, or the QMP socket of its VMM is not known
+     * @throws VirtualMachine.Refused if it is migrating already or is reserved, or the QMP socket of its VMM is unknown
      */
     public void migrate(String vm, MigrationRequest request) {
         begin(vm, request.vmmQmp(), new OutgoingTask(request));
     }
 
     /**
-     * Begins a task with a VM's guest; returns at once. Throws as {@link #migrate} does.
+     * Begins a task with a VM's guest, and returns at once. Throws what {@link #migrate} throws.
      *
      * @param vmmQmp the QMP socket of the VMM, if it is not the configured one
      */
@@ -67,9 +69,9 @@ public final class Migrations implements AutoCloseable {
     }
 
     /**
-     * Begins to wait for a VM from another host; returns at once. Throws as {@link #migrate} does.
+     * Begins to wait for a VM from another host, and returns at once. Throws what {@link #migrate} throws.
      *
-     * @return when a source may connect; fails with {@link VirtualMachine.Refused} if it never may
+     * @return completes when a source may connect; fails with {@link VirtualMachine.Refused} if none ever can
      */
     public synchronized CompletableFuture<Void> receive(String vm, MigrationRequest request) {
         List<Migration> atItsAddress = last.values().stream()
@@ -79,10 +81,10 @@ public final class Migrations implements AutoCloseable {
     }
 
     /**
-     * Goes on with the guests that have arrived before their memory, and lets others do so from now on (STR-PST-9). A file that can't be
-     * used is told of in the log, and left.
+     * Goes on with the guests that wait here for their memory, and allows post-copy from now on (STR-PST-9). A file that
+     * can't be used is reported in the log, and stays.
      *
-     * @param files where it is kept what the next process has to know
+     * @param files where exomem keeps what the next process needs
      */
     public void takeUp(ArrivalFiles files) {
         synchronized (this) {
@@ -115,7 +117,7 @@ public final class Migrations implements AutoCloseable {
         migration.start(arrival.qmp(), List.of());
     }
 
-    /** VMs whose guest runs, here or at another host, with pages owed to it. */
+    /** The names of the VMs whose guest runs, here or at another host, while pages are owed to it; sorted. */
     public synchronized List<String> owing() {
         return last.values().stream()
                 .filter(Migration::owes)
@@ -145,18 +147,18 @@ public final class Migrations implements AutoCloseable {
     }
 
     /**
-     * Keeps a VM from being migrated, until {@link #release}, while something else is done with it that must not meet a
+     * Keeps a VM from being migrated until {@link #release}, for another task that must not run at the same time as a
      * migration.
      *
      * <p>Takes as long as the file system of the state directory does: not for event loops.
      *
-     * @param what is done, for people: "is being detached"
+     * @param what the task, for people: "is being detached"
      * @throws VirtualMachine.Refused if the VM is migrating, or reserved already, or its guest may wait here for its memory
      */
     public void reserve(String name, String what) {
         KeptArrival arrival = reserveNow(name, what);
         try {
-            // Nothing else can begin with the VM meanwhile.
+            // The VM is reserved, so no other task can begin with it meanwhile.
             arrival.expectNone();
         } catch (IOException e) {
             release(name);
@@ -176,20 +178,22 @@ public final class Migrations implements AutoCloseable {
         return new KeptArrival(name, kept);
     }
 
-    /** Ends what {@link #reserve} began. */
+    /** Ends the reservation of {@link #reserve}. */
     public synchronized void release(String name) {
         reserved.remove(name);
     }
 
-    /** Forgets the last migration of a VM that is served no more. Only while the VM is reserved. */
+    /** Forgets the last migration of a VM that is no longer served. Call it only while the VM is reserved. */
     public synchronized void forget(String name) {
         last.remove(name);
     }
 
     /**
-     * Ends a migration; its status changes when it has ended. False if there is none under way.
+     * Cancels a migration. Its status changes when it has ended.
      *
+     * @return false if there is none under way
      * @throws VirtualMachine.NotFound if there is no such VM
+     * @throws VirtualMachine.Refused if the guest runs here, and waits for memory that the source has
      */
     public boolean cancel(String name) {
         Migration migration;
@@ -200,7 +204,7 @@ public final class Migrations implements AutoCloseable {
     }
 
     /**
-     * The last migration of a VM, or the one under way.
+     * Returns the present migration of a VM, or its last one.
      *
      * @throws VirtualMachine.NotFound if there is no such VM
      */
@@ -208,7 +212,7 @@ public final class Migrations implements AutoCloseable {
         return Optional.ofNullable(last.get(vms.named(name).name())).map(Migration::state);
     }
 
-    /** The last migration of each VM, or the one under way, in no order. */
+    /** Returns the present or last migration of each VM, in no order. */
     public List<MigrationState> states() {
         List<Migration> all;
         synchronized (this) {
@@ -218,7 +222,7 @@ public final class Migrations implements AutoCloseable {
     }
 
     /**
-     * The pages of a VM that leaves, while they travel.
+     * Returns the pages of an outgoing VM while they are being sent.
      *
      * @throws VirtualMachine.NotFound if there is no such VM
      */
@@ -227,8 +231,8 @@ public final class Migrations implements AutoCloseable {
     }
 
     /**
-     * Ends all migrations; waits a few seconds for their guests to be left as they were, and up to four minutes where one is paused or
-     * needs memory that is only here.
+     * Ends all migrations. Waits a few seconds for that, and up to four minutes where a guest is paused or needs memory that
+     * only this process has.
      */
     @Override
     public void close() {

@@ -20,29 +20,28 @@ import org.exomem.images.manifest.Manifest;
 import org.exomem.mem.MemoryRegionPlan;
 
 /**
- * What of a VM's devices travels with it, since they are taken out of the VMM before the VM leaves: which they were, and what
- * was wanted of them (spec/migration.md, "What travels beside memory").
+ * The VM's devices that exomem serves, and their settings, which migrate with the VM. They are removed from the VMM before
+ * the VM leaves (spec/migration.md, "What travels beside memory").
  *
- * @param devices those that exomem served, as the source's VMM had them, each by its name: {@code balloon}, or the id of a
- *     memory device
- * @param regions of the memory devices among them
- * @param target the VM's logical size in bytes that was wanted of its balloon, if one was
- * @param running whether the guest ran until it was paused for this: one that stood still arrives so
+ * @param devices the devices as the source's VMM had them, by name: {@code balloon}, or the id of a memory device
+ * @param regions the regions of the memory devices among them
+ * @param target the requested logical size of the VM in bytes, if one was requested of its balloon
+ * @param running whether the guest ran until it was paused for this; a guest that was paused before arrives paused
  */
 public record MovedDevices(
         Map<String, GenericDevice> devices,
         Map<String, MemoryRegionPlan> regions,
         OptionalLong target,
         boolean running) {
-    /** What its state is called in the stream. */
+    /** The name of this state in the stream. */
     public static final String STATE = "exomem";
 
     private static final String CHARDEV = "exomem-";
 
-    /** The version of the format that this is. */
+    /** The version of the format. */
     private static final int VERSION = 1;
 
-    /** The most bytes that are read of it. */
+    /** The most bytes that are read. */
     static final int MOST_BYTES = 1 << 20;
 
     public MovedDevices {
@@ -50,7 +49,7 @@ public record MovedDevices(
         regions = Map.copyOf(regions);
     }
 
-    /** As it travels and as it is kept. */
+    /** The format in the stream and in files: JSON in UTF-8. */
     public byte[] toBytes() {
         ObjectNode json = Json.object().put("version", VERSION).put("running", running);
         ArrayNode list = json.putArray("devices");
@@ -75,7 +74,7 @@ public record MovedDevices(
         return json;
     }
 
-    /** @throws IllegalArgumentException if it is none that a memory device can have */
+    /** @throws IllegalArgumentException if no memory device can have such a region */
     private static MemoryRegionPlan region(JsonNode json) {
         JsonNode node = json.path("node");
         return new MemoryRegionPlan(
@@ -85,7 +84,11 @@ public record MovedDevices(
                 node.isMissingNode() ? OptionalInt.empty() : OptionalInt.of(node.asInt(-1)));
     }
 
-    /** @throws IOException if it is not what {@link #toBytes} makes; says what is wrong */
+    /**
+     * Reads what {@link #toBytes} writes.
+     *
+     * @throws IOException if the format is wrong; the message says what is wrong
+     */
     public static MovedDevices of(byte[] bytes) throws IOException {
         JsonNode json;
         try {
@@ -125,7 +128,11 @@ public record MovedDevices(
                 json.path("running").asBoolean());
     }
 
-    /** Those of a saved VM; none if its image does not tell. */
+    /**
+     * Returns the devices of a saved VM; none if its image does not name them.
+     *
+     * @throws IOException if the image's description of them is wrong
+     */
     public static MovedDevices ofImage(Manifest manifest) throws IOException {
         return of(manifest.devices()
                 .orElse("{\"version\":1,\"running\":" + manifest.running() + ",\"devices\":[]}")
@@ -133,11 +140,11 @@ public record MovedDevices(
     }
 
     /**
-     * Plugs them in again where their guest runs now. It can do without them for a while, and there is no way back: what can't be plugged
-     * in is only told.
+     * Plugs the devices into the VMM where the guest runs now. The guest can do without them for a while, and can't go back.
+     * So a device that can't be plugged in is only reported.
      *
-     * @param sockets of the devices that exomem serves here for the VM, by their names
-     * @param note is told what could not be done, and why
+     * @param sockets of the devices that exomem serves here for the VM, by device name
+     * @param note receives each failure, and its reason
      */
     public void plugInto(QmpVmm vmm, Map<String, Path> sockets, Consumer<String> note) {
         devices.forEach((name, device) -> {

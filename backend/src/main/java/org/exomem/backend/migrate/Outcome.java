@@ -1,6 +1,6 @@
 package org.exomem.backend.migrate;
 
-/** What is said of a task in the log, by what becomes of the guest. */
+/** The log texts for the beginning and the end of a task, by direction. */
 final class Outcome {
     private Outcome() {}
 

@@ -23,11 +23,11 @@ import org.exomem.migration.stream.source.MigrationSender.ResumePoint;
 import org.exomem.pages.PageBits;
 
 /**
- * The connection by which a VM leaves. Whatever travels over it, memory, states or the hand-over, this is the one place that
- * decides to make it again when it is lost, and for how long. Belongs to the migration's thread.
+ * The connection over which a VM leaves. Only this class decides whether a lost connection is made again, and for how long,
+ * for memory, device states and the hand-over alike. Used by the migration's thread only.
  */
 final class OutgoingConnection {
-    /** Between two looks whether it was given up. */
+    /** The time limit of one attempt to connect while pages are owed. Between attempts the cancel token is checked. */
     private static final Duration LONG = Duration.ofSeconds(10);
 
     private final MigrationSender sender;
@@ -38,7 +38,7 @@ final class OutgoingConnection {
 
     /**
      * @param memory of the VM
-     * @param patience how long to try to make the connection again, as things are then
+     * @param patience returns how long to try to connect again, given the present state of the migration
      */
     OutgoingConnection(MigrationSender sender, GuestPages memory, Departure watcher, Supplier<Duration> patience) {
         this.sender = sender;
@@ -47,7 +47,7 @@ final class OutgoingConnection {
         this.patience = patience;
     }
 
-    /** For memory. */
+    /** The engine's destination for memory. */
     Destination destination() {
         return new Destination(
                 sender.channels(), sender::endRound, lost -> reconnect(lost).rounds(), this::promise);
@@ -61,32 +61,37 @@ final class OutgoingConnection {
                 promised = true;
                 listens = true;
             } catch (ConnectionLostException e) {
-                // Refused by a destination that listens already (STR-PST-7).
+                // A destination that listens already has refused the channel (STR-PST-7).
                 reconnect(e);
             }
         }
     }
 
-    /** True if the destination was told that pages come later; {@link #owe} says which, in all, also if none do. */
+    /**
+     * True if the destination was told that pages come later. Then {@link #owe} must follow with all owed pages, even if
+     * there are none.
+     */
     boolean hasPromised() {
         return promised;
     }
 
     /**
-     * With post-copy: says which pages come only when the guest has begun over there (STR-PST-2). A cut from here to the end of {@link
-     * #finish} ends the migration (STR-PST-7).
+     * Post-copy: tells the destination which pages come only after its guest has begun (STR-PST-2). A lost connection from
+     * here to the end of {@link #finish} ends the migration (STR-PST-7).
      *
-     * @param owed all of them
+     * @param owed all owed pages
+     * @throws IOException if the connection fails
      */
     void owe(PageBits owed) throws IOException {
         sender.owe(owed);
     }
 
     /**
-     * Sends what is left after memory; returns when the destination could start the guest at once.
+     * Sends the states of the devices. Returns when the destination is ready to start the guest.
      *
      * @param vmm a file with the state of the VMM's own devices
-     * @param devices what is to be known of the devices that were taken out
+     * @param devices the format of {@link MovedDevices#toBytes}
+     * @throws IOException if the connection is lost and can't be made again, or the destination refuses the states
      */
     void finish(Path vmm, byte[] devices) throws IOException {
         boolean ready = false;
@@ -111,9 +116,10 @@ final class OutgoingConnection {
     }
 
     /**
-     * Lets go; returns when the guest runs at the destination. Throws as {@link MigrationSender#handOver} does.
+     * Hands the guest over. Returns when it runs at the destination. Throws what {@link MigrationSender#handOver} throws.
      *
-     * @param abandon if pages are owed to it: the connection is made again for as long as it takes then, until this is cancelled
+     * @param abandon present if pages are owed to the guest: then a lost connection is made again without a time limit,
+     *     until this is cancelled
      */
     void handOver(Optional<CancelToken> abandon) throws IOException {
         boolean runs = false;
@@ -133,11 +139,11 @@ final class OutgoingConnection {
     }
 
     /**
-     * Returns when all owed pages have arrived. The connection is made again for as long as it takes: the guest over there waits for what
-     * it needs.
+     * Returns when all owed pages have arrived. A lost connection is made again without a time limit, because the guest at
+     * the destination waits for pages.
      *
-     * @param abandon ends that
-     * @param meanwhile is told every now and then how many pages have not been sent
+     * @param abandon ends the wait when it is cancelled
+     * @param meanwhile receives from time to time how many pages have not been sent
      * @throws PeerFault if the destination has given the guest up
      */
     void awaitArrived(CancelToken abandon, LongConsumer meanwhile) throws IOException {
@@ -189,7 +195,10 @@ final class OutgoingConnection {
         }
     }
 
-    /** While it may still be made again, an operator need not look which end has the guest. */
+    /**
+     * The cause of an uncertain hand-over: while the connection may be made again, an operator need not check which end has
+     * the guest.
+     */
     private static String reason(IOException lost) {
         Throwable why = lost instanceof HandoverUncertainException && lost.getCause() != null ? lost.getCause() : lost;
         return String.valueOf(why.getMessage());

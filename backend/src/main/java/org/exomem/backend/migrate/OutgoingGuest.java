@@ -35,7 +35,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The guest of a VM that leaves, and the devices that are taken out of it. Belongs to the migration's thread.
+ * The guest of an outgoing VM, and the devices that are removed from the VMM before it leaves. Used by the migration's
+ * thread only.
  *
  * <pre>
  *         pause            letGo
@@ -47,19 +48,19 @@ import org.slf4j.LoggerFactory;
 public final class OutgoingGuest implements GuestControl, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(OutgoingGuest.class);
 
-    /** Whose the guest is, and what it does here. */
+    /** Which end has the guest, and whether the guest runs. */
     private sealed interface State {
-        /** It is as it was before the migration. */
+        /** The guest is as it was before the migration. */
         record Runs() implements State {}
 
         /**
-         * It was paused for the migration.
+         * The guest was paused for the migration.
          *
-         * @param ran whether it ran before; only then it is let run on, here or there (MIG-BESIDE-4)
+         * @param ran whether it ran before; only then it runs again, here or at the destination (MIG-BESIDE-4)
          */
         record Paused(boolean ran) implements State {}
 
-        /** It is the destination's, which may be running it. */
+        /** The destination has the guest, and may be running it. */
         record HandedOver(boolean ran) implements State {}
     }
 
@@ -69,7 +70,7 @@ public final class OutgoingGuest implements GuestControl, AutoCloseable {
     private final CancelToken cancel;
     private final Consumer<Status> status;
     private final DescriptorsAtPause descriptors;
-    /** By the names that exomem has for them. */
+    /** By exomem's names of the devices. */
     private final Map<String, PluggedDevice> devices;
 
     private final RememberedDevices remembered;
@@ -77,14 +78,17 @@ public final class OutgoingGuest implements GuestControl, AutoCloseable {
 
     private State state = new State.Runs();
     private @Nullable Path stateFile;
-    /** True if the VMM saves its state, or has. */
+    /** True while the VMM saves its state, and after that. */
     private boolean saving;
-    /** From when the pause is near. */
+    /** Set when the pause is near. */
     private @Nullable IgnoreShared ignoreShared;
-    /** The last thing that the driver was asked about hints; until DONE it keeps the pages that it has hinted. */
+    /** The last request to the driver about hints. The driver keeps the pages that it has hinted until DONE. */
     private HintAction asked = HintAction.DONE;
 
-    /** @param status is told when the guest is about to be paused */
+    /**
+     * @param status receives DEVICE when the guest is about to be paused, and ACTIVE when it runs again here
+     * @throws IOException if the VMM does not answer, or has a vhost-user device that this exomem does not serve for the VM
+     */
     public OutgoingGuest(
             VirtualMachine vm, QmpVmm vmm, boolean autoConverge, CancelToken cancel, Consumer<Status> status)
             throws IOException {
@@ -127,9 +131,9 @@ public final class OutgoingGuest implements GuestControl, AutoCloseable {
     }
 
     /**
-     * Checks that nothing would keep the guest here.
+     * Checks that nothing prevents the guest from leaving.
      *
-     * @throws IOException saying what does, and what to do
+     * @throws IOException if something does; the message says what, and what to do
      */
     public void refuseWhatCannotLeave() throws IOException {
         refusePlugged();
@@ -147,7 +151,10 @@ public final class OutgoingGuest implements GuestControl, AutoCloseable {
         vmm.refuseWhatStays(devices.values());
     }
 
-    /** A VMM that knows nothing of blocks starts without any, and the guest would lose what is in them (MIG-BESIDE-3). */
+    /**
+     * Refuses plugged blocks: a VMM that knows nothing of blocks starts without any, and the guest would lose their contents
+     * (MIG-BESIDE-3).
+     */
     private void refusePlugged() throws IOException {
         for (MemoryState device : memory()) {
             if (device.plugged() > 0) {
@@ -167,13 +174,13 @@ public final class OutgoingGuest implements GuestControl, AutoCloseable {
         }
     }
 
-    /** What the VM's own thread said. */
+    /** The message of the failure that the VM's own thread reported. */
     static String reason(CompletionException e) {
         Throwable cause = e.getCause() == null ? e : e.getCause();
         return String.valueOf(cause.getMessage());
     }
 
-    /** Where the driver can be asked for hints (MIG-HINT-1). */
+    /** Sessions of free page hinting with the guest's driver (MIG-HINT-1). */
     HintSessions hints() {
         return new HintSessions() {
             @Override
@@ -188,7 +195,7 @@ public final class OutgoingGuest implements GuestControl, AutoCloseable {
         };
     }
 
-    /** True if the guest's driver answers with bitmaps. */
+    /** True if the guest's driver supports free page bitmaps. */
     boolean givesBitmaps() throws IOException {
         try {
             return vm.state()
@@ -201,7 +208,7 @@ public final class OutgoingGuest implements GuestControl, AutoCloseable {
         }
     }
 
-    /** Where the driver can be asked for bitmaps (FPB-BIT-4). */
+    /** Requests for free page bitmaps to the guest's driver (FPB-BIT-4). */
     HintSessions bitmaps() {
         return new HintSessions() {
             @Override
@@ -214,13 +221,13 @@ public final class OutgoingGuest implements GuestControl, AutoCloseable {
 
             @Override
             public void end() {
-                // Of no effect where the balloon was taken out.
+                // Has no effect if the balloon was removed.
                 vm.cancelFreePages().exceptionally(failure -> null);
             }
         };
     }
 
-    /** The same, for as long as hints don't count yet. */
+    /** The driver for a session before writes are tracked: its hints do not count. */
     ClearedFirst.Driver driver() {
         return new ClearedFirst.Driver() {
             @Override
@@ -247,12 +254,12 @@ public final class OutgoingGuest implements GuestControl, AutoCloseable {
         };
     }
 
-    /** What the driver has told of its page descriptors (FPB-DESC-1). */
+    /** The page descriptors that the driver has reported (FPB-DESC-1). */
     public DescriptorsAtPause descriptors() {
         return descriptors;
     }
 
-    /** Asks, and does not wait: a guest that does not hint, or can't, costs savings only. */
+    /** Sends the request without waiting for it. A guest that does not hint only costs savings. */
     private void hint(HintAction action) {
         asked = action;
         vm.hint(action).exceptionally(failure -> {
@@ -263,7 +270,11 @@ public final class OutgoingGuest implements GuestControl, AutoCloseable {
         });
     }
 
-    /** Takes the devices out (MIG-BESIDE-1). */
+    /**
+     * Removes the devices from the VMM (MIG-BESIDE-1).
+     *
+     * @throws IOException if something prevents the guest from leaving, or a device can't be removed
+     */
     @Override
     public void prepare() throws IOException {
         refuseWhatCannotLeave();
@@ -276,7 +287,7 @@ public final class OutgoingGuest implements GuestControl, AutoCloseable {
             vmm.unplug(device, cancel::isCancelled);
         }
         vmm.refuseWhatStays(List.of());
-        // Until a device was out, its guest might still plug.
+        // Until its device was removed, a guest could still plug blocks.
         refusePlugged();
     }
 
@@ -296,8 +307,8 @@ public final class OutgoingGuest implements GuestControl, AutoCloseable {
     }
 
     /**
-     * Where {@link #saveState} has the VMM's own state saved. It begins with that as soon as the guest stays paused, next to whatever else is
-     * done meanwhile.
+     * Sets the file for {@link #saveState}. The VMM begins to save its own state as soon as the guest stays paused, in
+     * parallel with other work.
      */
     public void savesInto(Path file) {
         stateFile = file;
@@ -309,7 +320,11 @@ public final class OutgoingGuest implements GuestControl, AutoCloseable {
         saving = true;
     }
 
-    /** Returns when the VMM's own state is in the file of {@link #savesInto}. */
+    /**
+     * Returns when the VMM's own state is in the file of {@link #savesInto}.
+     *
+     * @throws IOException if the VMM could not save it, or the migration was cancelled
+     */
     public void saveState() throws IOException {
         if (!saving) {
             paused();
@@ -342,18 +357,18 @@ public final class OutgoingGuest implements GuestControl, AutoCloseable {
         };
     }
 
-    /** True while it is paused, and still this host's. */
+    /** True while the guest is paused, and this host still has it. */
     public boolean isPaused() {
         return state instanceof State.Paused;
     }
 
-    /** True if the destination may be running it. */
+    /** True if the destination may be running the guest. */
     public boolean isHandedOver() {
         return state instanceof State.HandedOver;
     }
 
     /**
-     * From now on the guest is the destination's.
+     * Marks the guest as the destination's. It can't be cancelled from now on.
      *
      * @throws MigrationCancelledException if the migration was cancelled before
      */
@@ -363,9 +378,9 @@ public final class OutgoingGuest implements GuestControl, AutoCloseable {
     }
 
     /**
-     * What the destination has to know of the devices that were taken out.
+     * Returns what the destination needs to know of the removed devices.
      *
-     * @param target the logical size in bytes that is wanted of the VM, if another than the whole is
+     * @param target the requested logical size of the VM in bytes, if it is not the whole
      */
     public MovedDevices moved(OptionalLong target) {
         Map<String, GenericDevice> moved = new TreeMap<>();
@@ -374,9 +389,9 @@ public final class OutgoingGuest implements GuestControl, AutoCloseable {
     }
 
     /**
-     * The guest stays here after all was copied, and runs on: it gets its devices back.
+     * Plugs the devices in again, for a guest that runs on here after a complete copy was made.
      *
-     * @param note is told of a device that it did not get back, and why
+     * @param note receives each device that could not be plugged in, and why
      */
     public void returnDevices(Consumer<String> note) {
         devices.forEach((name, device) -> {
@@ -389,24 +404,24 @@ public final class OutgoingGuest implements GuestControl, AutoCloseable {
     }
 
     /**
-     * After a failure: the guest runs on, and has the pages back that it set aside for hints (MIG-HINT-6).
+     * After a failure: resumes the guest, and lets its driver take back the pages that it set aside for hints (MIG-HINT-6).
      *
-     * @param because takes what fails of that
+     * @param because receives failures as suppressed exceptions
      */
     public void goOn(Throwable because) {
         if (!(state instanceof State.Runs)) {
             attempt(because, "go on", this::resume);
         }
         if (asked != HintAction.DONE) {
-            // Of no effect where the balloon was taken out: its driver has given everything back.
+            // Has no effect if the balloon was removed: then the driver has given all pages back.
             hint(HintAction.DONE);
         }
     }
 
     /**
-     * After a failure: plugs in the devices that have left, or will (MIG-BESIDE-2).
+     * After a failure: plugs in the devices that have left the VMM, or will (MIG-BESIDE-2).
      *
-     * @param because takes what fails of that
+     * @param because receives failures as suppressed exceptions
      */
     public void putBack(Throwable because) {
         devices.forEach((name, device) ->
@@ -418,7 +433,7 @@ public final class OutgoingGuest implements GuestControl, AutoCloseable {
         remembered.forget(name);
     }
 
-    /** The guest has left, and needs its devices here no more. */
+    /** Forgets the devices here, for a guest that has left. */
     public void left() {
         remembered.forgetAll();
     }
@@ -436,7 +451,7 @@ public final class OutgoingGuest implements GuestControl, AutoCloseable {
         }
     }
 
-    /** What is done with it is over. */
+    /** Ends the task with the guest. */
     @Override
     public void close() {
         IgnoreShared left = ignoreShared;

@@ -28,8 +28,8 @@ import org.exomem.migration.stream.format.MemoryDescription;
 import org.exomem.pages.FreeReason;
 
 /**
- * The memory of a running guest that leaves, or of which a copy is made: its pages, and what the VM's devices and its VMM tell of
- * them. Belongs to the task's thread.
+ * The memory of a running guest that leaves, or of which a copy is made: its pages, and what the VM's devices and its VMM
+ * know of them. Used by the task's thread only.
  */
 public final class OutgoingMemory implements AutoCloseable {
     private final VirtualMachine vm;
@@ -38,7 +38,7 @@ public final class OutgoingMemory implements AutoCloseable {
     private final OutgoingGuest guest;
     private final GuestView view;
 
-    /** What has to be there before a guest is asked to do work for it. */
+    /** A condition that must hold before the guest is asked to do work. */
     public interface First {
         void expect() throws IOException;
     }
@@ -52,9 +52,9 @@ public final class OutgoingMemory implements AutoCloseable {
     }
 
     /**
-     * The memory of a guest.
+     * Opens the memory of a guest.
      *
-     * @param ram the files that it is in
+     * @param ram the files of the memory
      * @throws IOException if one can't be opened
      */
     public static MemoryImage image(List<GuestRamFile> ram) throws IOException {
@@ -70,7 +70,7 @@ public final class OutgoingMemory implements AutoCloseable {
         }
     }
 
-    /** What the other end has to know of it. */
+    /** Describes the memory for the other end. */
     public static MemoryDescription description(MemoryImage image) {
         List<MemoryDescription.MemoryFile> files = new ArrayList<>();
         for (ImageFile file : image.files()) {
@@ -81,10 +81,10 @@ public final class OutgoingMemory implements AutoCloseable {
     }
 
     /**
-     * Has the VM's devices tell of the guest's pages, until this is closed.
+     * Asks the VM's devices for their knowledge of the guest's pages, until this is closed.
      *
-     * @param image stays the caller's
-     * @throws IOException if the image is not what the VMM has mapped
+     * @param image remains the caller's
+     * @throws IOException if the VMM has not mapped the image's files
      */
     public static OutgoingMemory show(VirtualMachine vm, QmpVmm vmm, MemoryImage image, OutgoingGuest guest)
             throws IOException {
@@ -104,7 +104,7 @@ public final class OutgoingMemory implements AutoCloseable {
         }
     }
 
-    /** Where no device is shown the guest's memory, only the VMM's process tells whether these files are that. */
+    /** Checks the files in the VMM's process, if no device knows the guest's memory. */
     private void expectMapped() throws IOException {
         if (!view.addresses().ranges().isEmpty()) {
             return;
@@ -114,30 +114,32 @@ public final class OutgoingMemory implements AutoCloseable {
         }
     }
 
-    /** Where the guest has its pages. */
+    /** The addresses of the pages in the guest. */
     public AddressMap addresses() {
         return view.addresses();
     }
 
-    /** The logical size in bytes that is wanted of the VM, if another than the whole is. */
+    /** The requested logical size of the VM in bytes, if it is not the whole. */
     public OptionalLong target() {
         return view.target();
     }
 
     /**
-     * Begins to note what the guest writes.
+     * Begins to track the guest's writes.
      *
-     * @param wanted how, if not as is configured for the VM
-     * @param found is told how, and again when that changes
+     * @param wanted the way, if not the one that is configured for the VM
+     * @param found receives the way, and receives it again when it changes
+     * @throws IOException if the wanted way is not possible, or the VMM has ended
      */
     public GuestWrites writes(Optional<WritesChoice> wanted, Consumer<GuestWrites.Found> found) throws IOException {
         return GuestWrites.begin(vm.name(), vmm, image, view, wanted.orElseGet(vm::vmmWrites), found);
     }
 
     /**
-     * How the guest is asked which pages it does not need.
+     * Selects how the guest is asked which pages it does not need.
      *
-     * @param first is called before the guest is asked to clear memory, and fails if that is not wanted
+     * @param first is called before the guest is asked to clear memory, and fails if the guest must not do that
+     * @throws IOException if {@code first} fails, or the guest's memory can't be read
      */
     public HintSessions hints(HintsChoice wanted, First first, CancelToken cancel) throws IOException {
         return switch (wanted) {
@@ -159,7 +161,9 @@ public final class OutgoingMemory implements AutoCloseable {
                 && !ClearedFirst.run(image, guest.driver(), ClearedFirst.Time.REAL, cancel);
     }
 
-    /** True if the guest's page descriptors say at the pause what hints, without a log of writes, can't (MIG-SETTLE). */
+    /**
+     * True if the guest's page descriptors are read at the pause in place of hints: hints need a log of writes (MIG-SETTLE).
+     */
     public boolean settles(HintsChoice wanted, GuestWrites writes) {
         boolean asked = wanted == HintsChoice.AUTO || wanted == HintsChoice.BITMAP;
         return asked
@@ -168,7 +172,7 @@ public final class OutgoingMemory implements AutoCloseable {
     }
 
     /**
-     * What the engine needs.
+     * Returns the source of the migration engine.
      *
      * @param settles whether the guest's page descriptors are read in place of hints
      */

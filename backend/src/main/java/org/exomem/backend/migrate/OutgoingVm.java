@@ -23,12 +23,12 @@ import org.exomem.migration.stream.wire.BandwidthLimit;
 import org.exomem.pages.PageBits;
 
 /**
- * A VM that leaves. Memory first, while the guest runs; then its vhost-user devices are taken out, which a VMM can't
- * migrate; then the guest is paused, and what is left of its memory and the VMM's own state travel. Whatever fails before
- * the destination has taken over leaves the guest running here, with its devices.
+ * An outgoing VM. First its memory is sent while the guest runs. Then its vhost-user devices are removed, as a VMM can't
+ * migrate them. Then the guest is paused, and the rest of its memory and the VMM's own state are sent. After any failure
+ * before the destination has taken over, the guest runs on here with its devices.
  */
 final class OutgoingVm {
-    /** The longest that a paused guest waits for a connection that was lost; it would rather go on here (MIG-CUT-6). */
+    /** The longest time that a paused guest waits for a lost connection. After that it goes on here (MIG-CUT-6). */
     private static final Duration PAUSED_LIMIT = Duration.ofSeconds(3);
 
     private final VirtualMachine vm;
@@ -57,10 +57,10 @@ final class OutgoingVm {
     }
 
     /**
-     * Migrates the VM; returns when its guest runs at the destination, and is stopped here for good.
+     * Migrates the VM. Returns when its guest runs at the destination, and is stopped here for good.
      *
-     * @param cancel ends it, until the guest is handed over
-     * @throws IOException if it could not be; the guest then runs here, unless it is a {@link
+     * @param cancel ends the migration, until the guest is handed over
+     * @throws IOException if the migration failed; the guest then runs here, except after a {@link
      *     org.exomem.migration.HandoverUncertainException}
      */
     static void migrate(VirtualMachine vm, Path qmp, MigrationRequest request, Departure watcher, CancelToken cancel)
@@ -89,11 +89,11 @@ final class OutgoingVm {
     }
 
     private void move() throws IOException {
-        // What takes its time goes on side by side: the connection, and what is asked of the VMM and of the guest.
+        // The slow steps run in parallel: the connection, and the requests to the VMM and the guest.
         try (OutgoingMemory memory = OutgoingMemory.show(vm, vmm, image, guest);
                 Connecting connecting = Connecting.begin(this::connect)) {
             Prepared prepared = prepare(connecting, memory);
-            // Open until the guest is handed over: what it takes to end the watch is not for the pause.
+            // Open until the guest is handed over, as ending the watch would lengthen the pause.
             try (GuestWrites writes = prepared.writes()) {
                 MigrationSender sender = connecting.sender();
                 watcher.status(Status.ACTIVE);
@@ -102,14 +102,14 @@ final class OutgoingVm {
         }
     }
 
-    /** How the guest is asked which pages it does not need, and how it is found out what it writes. */
+    /** How the guest is asked which pages it does not need, and how its writes are found. */
     private record Prepared(HintSessions hints, GuestWrites writes) {}
 
     private Prepared prepare(Connecting connecting, OutgoingMemory memory) throws IOException {
         try {
-            // First: a guest is to clear its memory only for a destination that wants it.
+            // First, because a guest clears its memory only for a destination that accepts it.
             HintSessions hints = memory.hints(request.hints(), connecting::sender, cancel);
-            // A guest's memory is not watched for a destination that is known to refuse it.
+            // Memory is not watched if the destination is already known to refuse it.
             connecting.failIfRefused();
             return new Prepared(hints, memory.writes(request.writes(), watcher::writes));
         } catch (IOException | RuntimeException e) {
@@ -123,10 +123,10 @@ final class OutgoingVm {
         try {
             moveMemoryAndState(sender, memory, writes, hints);
         } catch (Throwable e) {
-            // Errors too: whatever failed, the guest must not be left as it is. One that was handed over is the
-            // destination's, unless that said that it can't start it (STR-END-4).
+            // Errors too, so that the guest is never left in between. A guest that was handed over is the
+            // destination's, unless the destination reported that it can't start it (STR-END-4).
             if (!guest.isHandedOver() || e instanceof GuestGivenBackException) {
-                // First the guest: a destination that has gone may take seconds to be told, and a device to leave.
+                // First the guest: it may take seconds to reach a destination that has gone, or to remove a device.
                 guest.goOn(e);
                 sender.abort(MigrationFailure.text(e));
                 guest.putBack(e);
@@ -150,11 +150,11 @@ final class OutgoingVm {
         OutgoingConnection connection = new OutgoingConnection(sender, image, watcher, this::patience);
         boolean settles = memory.settles(request.hints(), writes);
         MigrationSource source = memory.source(writes, hints, settles);
-        // Before the guest is paused: nothing of it is for the pause.
+        // Before the pause, so that this does not lengthen it.
         Path folder = StateFolder.makeFor(vmm);
         Path state = folder.resolve(StateFolder.VMM);
         guest.savesInto(state);
-        // Once before the pause too: what is done for the first time takes its time.
+        // Once before the pause too, because the first call is slow.
         guest.moved(memory.target()).toBytes();
         try {
             Precopy precopy = new Precopy(
@@ -185,7 +185,7 @@ final class OutgoingVm {
         }
     }
 
-    /** A guest that leaves without all of its memory, and the rest of that. */
+    /** A guest that leaves before all of its memory was sent, and the pages that are owed to it. */
     private final class Owing {
         private final OutgoingConnection connection;
         private final Report report;
@@ -194,7 +194,7 @@ final class OutgoingVm {
         private final long begin = System.nanoTime();
         private final CancelToken abandon = new CancelToken();
 
-        /** @param state is not needed any more when the guest runs over there */
+        /** @param state a folder that is removed when the guest runs at the destination */
         Owing(OutgoingConnection connection, Report report, long pages, Path state) {
             this.state = state;
             this.connection = connection;
@@ -202,7 +202,7 @@ final class OutgoingVm {
             this.pages = pages;
         }
 
-        /** @param pausing when the guest was paused, ns */
+        /** @param pausing when the guest was paused, by {@link System#nanoTime} */
         void handOver(long pausing) throws IOException {
             boolean runs = false;
             try {
@@ -250,7 +250,7 @@ final class OutgoingVm {
         }
     }
 
-    /** How long a connection that is lost now is worth waiting for. */
+    /** How long to try to connect again after a connection is lost now. */
     private Duration patience() {
         Duration limit = request.stream().resumeWithin();
         return guest.isPaused() && limit.compareTo(PAUSED_LIMIT) > 0 ? PAUSED_LIMIT : limit;

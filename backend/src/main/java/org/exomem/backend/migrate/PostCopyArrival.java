@@ -20,7 +20,7 @@ import org.exomem.migration.stream.wire.MigrationAddress;
 import org.exomem.pages.Pages;
 
 /**
- * What the next exomem has to know of a guest that has arrived before its memory (STR-PST-9), in JSON:
+ * What the next exomem needs to know of a guest that runs here while pages are owed to it (STR-PST-9), in JSON:
  *
  * <pre>
  * {"version":1,"vm":"web","migration":UUID,"source":"192.0.2.1:40000","rounds":3,
@@ -31,15 +31,15 @@ import org.exomem.pages.Pages;
  *
  * @param vm its name
  * @param begun the migration
- * @param listen where its source comes back to
- * @param keys that protect it
- * @param plain whether it may travel unprotected
- * @param reconnectWithin how long after the end the source may come back to hear of it
- * @param pid of the VMM
+ * @param listen the address where its source connects again
+ * @param keys the files that protect the migration
+ * @param plain whether an unprotected connection is allowed
+ * @param reconnectWithin how long after the end the source may connect again to learn of it; whole seconds
+ * @param pid the process id of the VMM
  * @param qmp the VMM's QMP socket
- * @param ram the files that are its memory, in the order of the stream's
- * @param devices what the VM had of exomem's devices
- * @param started whether the VMM was told to have the guest run, and has
+ * @param ram the files of its memory, in the stream's order; 1 to 64
+ * @param devices the devices of exomem that the VM had
+ * @param started whether the VMM has started the guest
  */
 record PostCopyArrival(
         String vm,
@@ -53,7 +53,7 @@ record PostCopyArrival(
         List<Path> ram,
         MovedDevices devices,
         boolean started) {
-    /** Of the file, in bytes. */
+    /** The largest file, in bytes. */
     static final int MOST = 4 << 20;
 
     private static final int VERSION = 1;
@@ -95,7 +95,11 @@ record PostCopyArrival(
         return (Json.pretty(json) + "\n").getBytes(StandardCharsets.UTF_8);
     }
 
-    /** @throws IOException if it is not what {@link #toBytes} makes; says what is wrong */
+    /**
+     * Reads what {@link #toBytes} writes.
+     *
+     * @throws IOException if the format is wrong; the message says what is wrong
+     */
     static PostCopyArrival of(byte[] bytes) throws IOException {
         try {
             JsonNode json = Json.parse(new String(bytes, StandardCharsets.UTF_8));

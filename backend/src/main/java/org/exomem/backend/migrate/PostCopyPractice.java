@@ -37,12 +37,12 @@ import org.exomem.pages.PageBits;
 import org.exomem.pages.Pages;
 
 /**
- * Both ends of a post-copy without a guest. A guest that leaves without its memory waits for each page that it needs, and is not to wait for
- * classes to be loaded: the AOT cache is trained by this.
+ * Runs both ends of a post-copy without a guest, to train the AOT cache. After a hand-over the guest waits for pages, and
+ * must not wait for classes to be loaded.
  */
 public final class PostCopyPractice implements Destination {
     private static final long MEMORY = 64 << 20;
-    /** One page of so many holds zeros. */
+    /** One of this many pages holds zeros. */
     private static final int ZEROS = 8;
 
     private static final StreamOptions OPTIONS = StreamOptions.defaults()
@@ -69,7 +69,12 @@ public final class PostCopyPractice implements Destination {
         }
     }
 
-    /** @param folder for the socket */
+    /**
+     * Runs one migration within this process.
+     *
+     * @param folder for the socket
+     * @throws IOException if it fails
+     */
     public static void run(Path folder) throws IOException {
         MemoryDescription memory =
                 new MemoryDescription(Pages.SIZE, List.of(new MemoryDescription.MemoryFile("ram", MEMORY, Pages.SIZE)));
@@ -130,7 +135,7 @@ public final class PostCopyPractice implements Destination {
     @Override
     public void failed(IOException why) {}
 
-    /** What came is written into the file. */
+    /** Writes the pages that arrive into the file. */
     private record Arriving(OwedPages left, FilePages target, CompletableFuture<Void> arrived)
             implements PostCopyMemory, PageSink {
         Arriving(OwedPages left, FilePages target) {

@@ -31,8 +31,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A guest that has arrived before its memory, as an earlier process has left it (STR-PST-9). Its VMM is asked for nothing until its source
- * has come back: it may wait for a page. Belongs to the threads of one migration.
+ * A guest that runs here while pages are owed to it, and that an earlier process has left (STR-PST-9). Its VMM is not asked
+ * anything until the source has connected again, because the VMM may wait for a page. Used by the threads of one migration.
  */
 final class PostCopyVm implements Destination, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(PostCopyVm.class);
@@ -40,19 +40,19 @@ final class PostCopyVm implements Destination, AutoCloseable {
 
     private final PostCopyArrival arrival;
     private final ReplacedFile file;
-    /** Empty if all has arrived. */
+    /** Empty if all pages have arrived. */
     private final Optional<PagedMemory> memory;
 
     private final Map<String, Path> sockets;
     private final IncomingVm.Watcher watcher;
     private volatile @Nullable ArrivingMemory owed;
     private final CountDownLatch closing = new CountDownLatch(1);
-    /** Completes when its guest is known to run, or is to stay paused. */
+    /** Completes when the guest is known to run, or is to stay paused. */
     private final CompletableFuture<Void> runs = new CompletableFuture<>();
 
     private boolean isPlugged;
 
-    /** @param memory closed with this; empty if all has arrived */
+    /** @param memory closed with this; empty if all pages have arrived */
     PostCopyVm(
             PostCopyArrival arrival,
             ReplacedFile file,
@@ -94,12 +94,12 @@ final class PostCopyVm implements Destination, AutoCloseable {
         ArrivingMemory arriving = new ArrivingMemory(arrival.vm(), memory.get(), pages);
         arriving.begin(pages, want);
         owed = arriving;
-        // Not before: the VMM may need a page for that.
+        // Not earlier: the VMM may need a page for it.
         Thread.ofPlatform().name("owed-start-" + arrival.vm()).daemon().start(this::startUntilItRuns);
         return new StartedToo(arriving, runs);
     }
 
-    /** True as long as nobody serves the VMM's memory: nothing else notices that it ends. */
+    /** True while no pager serves the VMM's memory. Then nothing else notices the end of the VMM. */
     boolean waitsForItsSource() {
         return owed == null;
     }
@@ -128,9 +128,9 @@ final class PostCopyVm implements Destination, AutoCloseable {
     }
 
     /**
-     * The process before may have ended just before it had its VMM go on. Waits for the VMM, which may wait for a page.
+     * Starts the guest if the earlier process ended just before it did so. Waits for the VMM, which may wait for a page.
      *
-     * @throws IOException if it is not known whether the guest runs
+     * @throws IOException if it is unknown whether the guest runs
      */
     void startIfNeeded() throws IOException {
         if (!arrival.started() && arrival.devices().running()) {
@@ -169,7 +169,7 @@ final class PostCopyVm implements Destination, AutoCloseable {
         }
     }
 
-    /** Its guest runs, with all of its memory: nobody has to know anything of it any more. */
+    /** Ends the migration: the guest runs with all of its memory, so no later process needs to know of it. */
     @Override
     public void started() {
         if (isPlugged) {
@@ -180,7 +180,7 @@ final class PostCopyVm implements Destination, AutoCloseable {
         delete();
     }
 
-    /** All is there: the devices are plugged in that the VM had. */
+    /** Plugs in the devices that the VM had. */
     private static void plug(PostCopyArrival arrival, Map<String, Path> sockets, IncomingVm.Watcher watcher) {
         try (QmpVmm vmm = QmpVmm.connect(arrival.qmp())) {
             arrival.devices().plugInto(vmm, sockets, watcher::note);
@@ -208,7 +208,7 @@ final class PostCopyVm implements Destination, AutoCloseable {
         watcher.note(who + " was turned away: " + why.getMessage());
     }
 
-    /** Leaves all as it is for the next exomem. */
+    /** Leaves everything to the next exomem. */
     @Override
     public void close() {
         closing.countDown();
@@ -220,7 +220,7 @@ final class PostCopyVm implements Destination, AutoCloseable {
         }
     }
 
-    /** The memory of a guest that has arrived only when it also runs (STR-PST-6). */
+    /** Memory that counts as arrived only when the guest runs too (STR-PST-6). */
     private record StartedToo(ArrivingMemory memory, CompletableFuture<Void> runs) implements PostCopyMemory {
         @Override
         public PageSink sink(BooleanSupplier counts) {
@@ -267,7 +267,7 @@ final class PostCopyVm implements Destination, AutoCloseable {
         }
     }
 
-    /** All was there before the process began, and its guest is known to run. */
+    /** For a guest that is known to run, and whose pages had all arrived before this process began. */
     private record NothingOwed(long pages) implements PostCopyMemory {
         @Override
         public PageSink sink(BooleanSupplier counts) {

@@ -4,15 +4,15 @@ import org.exomem.backend.qmp.VmmException;
 import org.exomem.backend.vmm.QmpVmm;
 import org.exomem.migration.HandoverUncertainException;
 
-/** The start of a guest whose state came from another VMM, where it must not run twice. */
+/** Starts a guest whose state came from another VMM, where it must not run again. */
 public final class StartedGuest {
     private StartedGuest() {}
 
     /**
-     * Has a guest run that has arrived in a VMM (VMM-7).
+     * Starts a guest that has arrived in a VMM (VMM-7).
      *
-     * @throws VmmException if it does not run there, and may run on where it was
-     * @throws HandoverUncertainException if it may run
+     * @throws VmmException if it does not run there, so that it may run on at its source
+     * @throws HandoverUncertainException if it may run there
      */
     public static void start(QmpVmm vmm) throws VmmException, HandoverUncertainException {
         try {

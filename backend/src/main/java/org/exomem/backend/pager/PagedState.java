@@ -7,16 +7,16 @@ import java.util.Optional;
 /**
  * A VM whose memory comes on demand, at one moment.
  *
- * @param image from which it comes
+ * @param image the folder that it comes from
  * @param pid of its VMM
- * @param since when this process began with it
+ * @param since when this process began to serve it
  * @param owed bytes that have not arrived
  * @param arrived bytes that have arrived since then
- * @param faults touches of missing pages that were answered
- * @param zeroFaults those of them that found a page which the image has not
- * @param firstFaults those of {@code faults} that did not, in the first second
- * @param prefetched bytes that were brought before anybody waited for them
- * @param reason why whoever needs a page waits, or why it has ended
+ * @param faults the number of touches of missing pages that were answered
+ * @param zeroFaults those of {@code faults} for pages that the image does not have
+ * @param firstFaults those of {@code faults} in the first second, without {@code zeroFaults}
+ * @param prefetched bytes that arrived before a thread waited for them
+ * @param reason why threads wait, or why it has ended
  */
 public record PagedState(
         String vm,
@@ -32,15 +32,15 @@ public record PagedState(
         long prefetched,
         Optional<String> reason) {
 
-    /** What is done. */
+    /** The status of a pager. */
     public enum Status {
-        /** Pages come. */
+        /** Pages arrive. */
         SERVING("serving"),
-        /** Pages can't be had now, and whoever needs one waits; it is tried again. */
+        /** Pages can't be read or placed now, and threads that need them wait. The pager tries again. */
         STALLED("stalled"),
-        /** All have arrived. */
+        /** All pages have arrived. */
         COMPLETED("completed"),
-        /** The VMM has ended before. */
+        /** The VMM has ended before all pages had arrived. */
         VMM_ENDED("vmm-ended");
 
         private final String word;
@@ -49,7 +49,7 @@ public record PagedState(
             this.word = word;
         }
 
-        /** As people and programs read it. */
+        /** The word for people and programs. */
         public String word() {
             return word;
         }

@@ -23,8 +23,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * One VM whose memory comes on demand, until all has arrived or its VMM ends. What fails is tried again, while whoever needs a page
- * waits:
+ * Serves one VM whose memory comes on demand, until all pages have arrived or its VMM ends. After a failure it tries again,
+ * while threads that need a page wait. Safe for use by several threads:
  *
  * <pre>
  *           the image, or the VMM's files, can't be used now
@@ -53,25 +53,25 @@ final class PagedVm {
     private final Object pagerLock = new Object();
     private volatile @Nullable Serving serving;
     private long loggedAt;
-    /** What there is to say when it is over: a pager has as many bits as its VM has pages. */
+    /** The last state, kept in place of the pager, which has as many bits as its VM has pages. */
     private volatile @Nullable PagedState ended;
 
     private volatile Status status = Status.SERVING;
     private volatile Optional<String> reason = Optional.empty();
 
-    /** What it is a part of. Called on threads of its own. */
+    /** The owner. Called on this class's threads. */
     interface Outside {
-        /** Its status is another one. */
+        /** The status has changed. */
         void changed(PagedState state);
 
-        /** All has arrived: devices are to be plugged in. Returns what could not be done, for people. */
+        /** All pages have arrived, so the devices can be plugged in. Returns what could not be done, for people. */
         Optional<String> arrived(PagerRecord record, ImageFolder image);
 
-        /** It is over. */
+        /** The VM is no longer served. */
         void over(String vm);
     }
 
-    /** A VMM's memory and where it comes from. */
+    /** A VMM's memory and its source. */
     record Work(PagedMemory memory, SavedMemory saved) implements AutoCloseable {
         @Override
         public void close() {
@@ -80,7 +80,7 @@ final class PagedVm {
         }
     }
 
-    /** @param owed pages, when it began */
+    /** @param owed the number of owed pages at the beginning */
     private record Serving(Pager pager, long owed, long firstFaults) {
         Serving withFirst(PagerState state) {
             return new Serving(pager, owed, state.faults() - state.zeroFaults());
@@ -93,12 +93,12 @@ final class PagedVm {
         this.outside = outside;
     }
 
-    /** Begins with what was attached to. */
+    /** Begins with a VMM that this process has attached to. */
     void start(Work work) {
         begin(work);
     }
 
-    /** Waits until what the guest needs first has arrived, if that is known, or has not in time (PGR-SET-4). */
+    /** Waits until the working set has arrived, if it is known, or until the limit (PGR-SET-4). */
     void awaitSet(Duration limit) {
         try {
             setArrived.get(limit.toMillis(), TimeUnit.MILLISECONDS);
@@ -169,7 +169,7 @@ final class PagedVm {
         }
     }
 
-    /** Returns false if it is to be tried again. */
+    /** Returns false to try again. */
     private boolean serve(Work given) throws IOException, InterruptedException {
         try (Work work = given) {
             work.saved().expectFits(work.memory().files());
@@ -229,7 +229,7 @@ final class PagedVm {
         }
     }
 
-    /** Null if it has not within the limit. */
+    /** Null if it has not ended within the limit. */
     private static @Nullable PagerState ended(Pager pager, Duration limit)
             throws InterruptedException, ExecutionException {
         try {
@@ -239,7 +239,7 @@ final class PagedVm {
         }
     }
 
-    /** Of the pager, on its threads. */
+    /** Notified by the pager, on its threads. */
     private final class Watcher implements Pager.Watcher {
         @Override
         public void stalled(String why) {
@@ -264,7 +264,7 @@ final class PagedVm {
         if (!news) {
             return;
         }
-        // It may come and go many times in a second, for other pages each time.
+        // Limited, because the failure may come and go many times a second, for different pages.
         long now = System.nanoTime();
         if (loggedAt == 0 || now - loggedAt > LOG_AGAIN.toNanos()) {
             loggedAt = now;
@@ -286,7 +286,7 @@ final class PagedVm {
         }
     }
 
-    /** An earlier process was killed when all had arrived. */
+    /** For an earlier process that was killed after all pages had arrived. */
     private void completedBefore() {
         try {
             ImageFolder image = ImageFolder.open(record.image());
@@ -302,7 +302,7 @@ final class PagedVm {
     private void completed(ImageFolder image) {
         Optional<String> notes = outside.arrived(record, image);
         if (notes.isPresent() && closing.getCount() == 0) {
-            // The next exomem plugs in what this one has not.
+            // The next exomem plugs in the remaining devices.
             return;
         }
         over(Status.COMPLETED, notes);
@@ -327,7 +327,7 @@ final class PagedVm {
         outside.changed(state());
     }
 
-    /** From any thread. */
+    /** Any thread may call this. */
     PagedState state() {
         PagedState over = ended;
         if (over != null) {
@@ -339,7 +339,7 @@ final class PagedVm {
         }
         PagerState of = now.pager().state();
         Status told = status;
-        // The pager tells of the first reason only.
+        // The pager reports only the first reason.
         Optional<String> why =
                 told == Status.STALLED && !of.status().isOver() ? of.reason().or(() -> reason) : reason;
         long first = now.firstFaults() > 0 ? now.firstFaults() : of.faults() - of.zeroFaults();
@@ -362,7 +362,7 @@ final class PagedVm {
         return file.path();
     }
 
-    /** Leaves all as it is for the next exomem; waits for its threads. */
+    /** Leaves everything to the next exomem. Waits for its threads, 6 s at most. */
     void close() {
         Serving now;
         synchronized (pagerLock) {

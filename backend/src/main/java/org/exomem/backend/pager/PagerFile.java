@@ -9,14 +9,18 @@ import java.nio.file.Path;
 import org.exomem.linux.SmallFile;
 
 /**
- * The file of a {@link PagerRecord} in the state directory, which only its user can change. It is there as long as pages are owed
- * (PGR-AGAIN-3). Not forced to disk: a VM does not outlive its host either.
+ * The file of a {@link PagerRecord} in the state directory, which only its user can change. It exists while pages are owed
+ * (PGR-AGAIN-3). Not forced to disk, because a VM does not survive its host either.
  */
 record PagerFile(Path path) {
     /** In bytes. */
     private static final int MOST = 2 << 20;
 
-    /** Replaces what was there. It is there completely, or not at all. */
+    /**
+     * Replaces the file. It is there completely, or not at all.
+     *
+     * @throws IOException if the file system refuses
+     */
     void write(PagerRecord record) throws IOException {
         try {
             SmallFile.replace(path, (record.toJson() + "\n").getBytes(StandardCharsets.UTF_8));
@@ -25,7 +29,11 @@ record PagerFile(Path path) {
         }
     }
 
-    /** @throws IOException if it can't be used; it is left as it is */
+    /**
+     * Reads the file.
+     *
+     * @throws IOException if it can't be used; the file stays
+     */
     PagerRecord read() throws IOException {
         try {
             if (!Files.isRegularFile(path, NOFOLLOW_LINKS)) {

@@ -14,17 +14,17 @@ import org.exomem.images.Sha256;
 import org.exomem.images.manifest.Manifest;
 
 /**
- * What the next exomem has to know of a VM whose memory comes on demand, in JSON:
+ * What the next exomem needs to know of a VM whose memory comes on demand, in JSON:
  *
  * <pre>
  * {"version":1,"vm":"web","image":"/images/web","manifest":SHA-256,"pid":4711,"qmp":"/run/web.qmp","ram":["/dev/shm/web.ram"]}
  * </pre>
  *
- * @param image the folder from which its memory comes
- * @param manifest the digest of the image's manifest: no other image has what is owed
+ * @param image the folder that its memory comes from
+ * @param manifest the digest of the image's manifest, as no other image has the owed pages
  * @param pid of its VMM
  * @param qmp the VMM's QMP socket
- * @param ram the files that are its memory, in the order of the image's
+ * @param ram the files of its memory, in the order of the image's
  */
 record PagerRecord(String vm, Path image, Sha256 manifest, int pid, Path qmp, List<Path> ram) {
     private static final int VERSION = 1;
@@ -46,7 +46,11 @@ record PagerRecord(String vm, Path image, Sha256 manifest, int pid, Path qmp, Li
         return Json.pretty(json);
     }
 
-    /** @throws IOException if it is not what {@link #toJson} makes; says what is wrong */
+    /**
+     * Reads what {@link #toJson} writes.
+     *
+     * @throws IOException if the format is wrong; the message says what is wrong
+     */
     static PagerRecord of(String text) throws IOException {
         JsonNode json;
         try {

@@ -23,18 +23,21 @@ import org.exomem.images.manifest.ImageFolder;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** The VMs whose memory comes on demand: at most one pager for each at a time, the last one of each remembered. Safe for use by several threads. */
+/**
+ * The VMs whose memory comes on demand. Each has at most one pager at a time, and its last one is remembered. Safe for use
+ * by several threads.
+ */
 public final class Pagers implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Pagers.class);
 
-    /** Why nothing else is done with a VM meanwhile (PGR-ALONE-1). */
+    /** The reason for refusing other tasks with the VM meanwhile (PGR-ALONE-1). */
     private static final String RESERVED = "has its memory come on demand, and not all has arrived";
 
     private static final int MOST_REMEMBERED = 256;
-    /** How long a VMM may take to load its guest's state. */
+    /** The limit for a VMM to load its guest's state. */
     private static final Duration LOADED_LIMIT = Duration.ofSeconds(90);
 
-    /** Some hundred MiB arrive in so long, while nobody waits for a page. */
+    /** Some hundred MiB arrive within this time, before the guest runs and waits for pages. */
     private static final Duration SET_LIMIT = Duration.ofMillis(500);
 
     private static final Duration LOOK_AGAIN = Duration.ofMillis(100);
@@ -47,9 +50,10 @@ public final class Pagers implements AutoCloseable {
     private final Map<String, PagedVm> known = new LinkedHashMap<>();
 
     /**
-     * @param state where it is kept what the next process has to know; without, no VM can have its memory come on demand
-     * @param sockets gives those of the devices that exomem serves for a VM, by their names; none for a VM that it does not serve
-     * @param changed is told of every change of status, on any thread
+     * @param state keeps what the next process needs; if empty, no VM's memory can come on demand
+     * @param sockets returns the sockets of the devices that exomem serves for a VM, by device name; none for a VM that it
+     *     does not serve
+     * @param changed receives every change of status, on any thread
      */
     public Pagers(
             Optional<StateDirectory> state,
@@ -62,7 +66,10 @@ public final class Pagers implements AutoCloseable {
         this.changed = changed;
     }
 
-    /** Goes on with what earlier processes have begun (PGR-AGAIN-2). A file that can't be used is told of in the log, and left. */
+    /**
+     * Goes on with what earlier processes have begun (PGR-AGAIN-2). A file that can't be used is reported in the log, and
+     * stays.
+     */
     public void takeUp() {
         if (state.isEmpty()) {
             return;
@@ -91,13 +98,14 @@ public final class Pagers implements AutoCloseable {
     }
 
     /**
-     * Has the memory of a VM come on demand whose VMM waits for its guest: what the image has, and zeros for the rest. Waits for the VMM.
+     * Lets the memory of a VM come on demand: the image's pages, and zeros for all others. Its VMM must be waiting for a
+     * guest. Waits for the VMM.
      *
      * @param image the folder of a saved VM
      * @param qmp the VMM's QMP socket
-     * @return bytes that are owed
-     * @throws IOException if that can't be done, saying why; the VMM is to be ended then
-     * @throws VirtualMachine.Refused if something else is being done with the VM
+     * @return the state at the beginning
+     * @throws IOException if that is not possible, with the reason; the VMM must be ended then
+     * @throws VirtualMachine.Refused if another task is under way with the VM
      */
     public PagedState start(String vm, Path image, Path qmp) throws IOException {
         StateDirectory folder = state.orElseThrow(
@@ -125,8 +133,8 @@ public final class Pagers implements AutoCloseable {
             saved.expectFits(memory.files());
             PagerRecord record = new PagerRecord(vm, image, saved.digest(), memory.pid(), qmp, memory.paths());
             PagedVm paged = new PagedVm(record, file, new Outside());
-            // Before anybody knows of it, as the file system may hang. The VM is reserved, so nobody else writes the
-            // file.
+            // Before the VM is published, as the file system may hang. The VM is reserved, so no other thread writes
+            // the file.
             file.write(record);
             if (!remember(vm, paged)) {
                 file.delete();
@@ -144,7 +152,7 @@ public final class Pagers implements AutoCloseable {
         }
     }
 
-    /** False if it is too late. */
+    /** False if this is being closed. */
     private synchronized boolean remember(String vm, PagedVm paged) {
         if (closing.getCount() == 0) {
             return false;
@@ -161,7 +169,7 @@ public final class Pagers implements AutoCloseable {
                         known.size() > MOST_REMEMBERED && vm.state().status().isOver());
     }
 
-    /** All that are known, also those that are over. */
+    /** All that are remembered, including those that are over. */
     public List<PagedState> states() {
         return all().stream().map(PagedVm::state).toList();
     }
@@ -187,7 +195,7 @@ public final class Pagers implements AutoCloseable {
         }
     }
 
-    /** Plugs in what the VM had of exomem's devices (PGR-ALONE-1). Returns what could not be done. */
+    /** Plugs in the devices of exomem that the VM had (PGR-ALONE-1). Returns what could not be done. */
     private Optional<String> plug(PagerRecord record, ImageFolder image) {
         List<String> notes = new ArrayList<>();
         try {
@@ -201,7 +209,10 @@ public final class Pagers implements AutoCloseable {
         return notes.isEmpty() ? Optional.empty() : Optional.of(String.join("; ", notes));
     }
 
-    /** All may have arrived before the VMM has loaded the state of its own devices, and while somebody else speaks with it. */
+    /**
+     * Tries for a while: all pages may have arrived before the VMM has loaded the state of its devices, and another client
+     * may be connected to the VMM.
+     */
     private void plugWhenLoaded(PagerRecord record, MovedDevices moved, Consumer<String> note) throws IOException {
         long end = System.nanoTime() + LOADED_LIMIT.toNanos();
         while (true) {
@@ -223,7 +234,7 @@ public final class Pagers implements AutoCloseable {
         }
     }
 
-    /** Waits a moment before it answers. */
+    /** Waits 100 ms for it. */
     private boolean isClosing() {
         try {
             return closing.await(LOOK_AGAIN.toMillis(), TimeUnit.MILLISECONDS);
@@ -233,7 +244,7 @@ public final class Pagers implements AutoCloseable {
         }
     }
 
-    /** Leaves all as it is for the next exomem: whoever needs a page waits for that. */
+    /** Leaves everything to the next exomem: threads that need a page wait for it. */
     @Override
     public void close() {
         synchronized (this) {

@@ -11,18 +11,18 @@ import org.exomem.migration.image.MemoryImage;
 import org.exomem.migration.pager.ImagePages;
 
 /**
- * An image from which a VM's memory comes. As long as its files are open here they are mapped, by which {@code restore --take} knows that
- * it must not be used up (IMG-RESTORE-5).
+ * An image that a VM's memory comes from. While this is open the image's files are mapped, so that {@code restore --take}
+ * refuses to use them up (IMG-RESTORE-5).
  *
- * @param image what it holds
- * @param pages what its RAM files hold
+ * @param image the folder
+ * @param pages the pages of its RAM files
  */
 record SavedMemory(ImageFolder image, ImagePages pages) implements AutoCloseable {
     /**
      * Opens an image.
      *
-     * @param manifest the digest of its manifest, if it has to be a certain one (PGR-IMAGE-1)
-     * @throws IOException if it is not there whole, or another one; says which file is wrong
+     * @param manifest the digest that its manifest must have, if it must be a certain image (PGR-IMAGE-1)
+     * @throws IOException if it is not complete, or another one; the message names the wrong file
      */
     static SavedMemory open(Path folder, Optional<Sha256> manifest) throws IOException {
         ImageFolder image = ImageFolder.open(folder);
@@ -34,7 +34,8 @@ record SavedMemory(ImageFolder image, ImagePages pages) implements AutoCloseable
                 .map(ram -> image.ram(ram.name()))
                 .toList());
         try {
-            // Once more: whoever takes the image looks for its users after that, and this is one by now.
+            // Checked again: a process that takes the image looks for its users after it has taken the manifest, and
+            // this is a user by now.
             if (!digest(ImageFolder.open(folder)).equals(digest)) {
                 throw new IOException("the image in " + folder + " was replaced just now");
             }
@@ -54,12 +55,12 @@ record SavedMemory(ImageFolder image, ImagePages pages) implements AutoCloseable
         return digest(image);
     }
 
-    /** The names that the VMM has for its memory, in the order of the files. */
+    /** The VMM's names of its memory, in the order of the files. */
     List<String> ids() {
         return image.manifest().ram().stream().map(ram -> ram.name().name()).toList();
     }
 
-    /** @throws IOException if a VMM's memory has other sizes */
+    /** @throws IOException if the VMM's memory has other sizes */
     void expectFits(MemoryImage memory) throws IOException {
         if (memory.files().size() != image.manifest().ram().size()) {
             throw new IOException("the memory of the VMM has " + memory.files().size() + " parts, that of the image "

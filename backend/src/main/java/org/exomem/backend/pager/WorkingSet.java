@@ -9,14 +9,17 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The pages that a guest needs first when it runs from an image: known from the times before, and learnt each time (PGR-SET-1). Only a guide:
- * what can't be read or written is told in the log, and the guest runs without. For one thread.
+ * The pages that a guest needs first when it runs from an image. They are known from earlier runs, and learnt in each run
+ * (PGR-SET-1). They are only a guide: a failure to read or write them is logged, and the guest runs without. For one thread.
  */
 final class WorkingSet {
-    /** For so long touches are noted. */
+    /** The time during which touches are recorded. */
     static final Duration DURATION = Duration.ofSeconds(10);
 
-    /** What the background brings is not seen to be touched: for so long it brings nothing where nothing is known. */
+    /**
+     * A page that arrives in the background is not seen to be touched. So, without a known set, the background begins after
+     * this time.
+     */
     private static final Duration LEARNING = Duration.ofSeconds(1);
 
     private static final Logger LOG = LoggerFactory.getLogger(WorkingSet.class);
@@ -25,7 +28,7 @@ final class WorkingSet {
     private final WorkingSetFile file;
     private final Optional<PageBits> known;
 
-    /** @param pages that the image has */
+    /** @param pages the number of pages of the image */
     WorkingSet(SavedMemory saved, long pages) {
         this.saved = saved;
         this.file = WorkingSetFile.of(saved.image().folder());
@@ -38,12 +41,15 @@ final class WorkingSet {
         this.known = found;
     }
 
-    /** What to bring before anybody waits for it: what is known from before, then the rest. */
+    /** What arrives in the background: first the known set, then the rest. */
     Pager.Prefetch prefetch() {
         return new Pager.Prefetch(known, known.isPresent() ? Duration.ZERO : LEARNING);
     }
 
-    /** What was touched goes into the file beside what is there: what is brought first is not seen to be touched. */
+    /**
+     * Adds touched pages to the set in the file. The pages of the old set stay in it, because prefetched pages are not seen
+     * to be touched.
+     */
     void add(PageBits touched) {
         if (touched.isEmpty()) {
             return;

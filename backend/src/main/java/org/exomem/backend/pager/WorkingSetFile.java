@@ -16,7 +16,7 @@ import org.exomem.pages.PageBits;
 import org.exomem.pages.Pages;
 
 /**
- * Which pages of an image its guest needs first, in a file beside the image (PGR-SET-1 to 3). Little-endian:
+ * The pages of an image that its guest needs first, in a file in the image's folder (PGR-SET-1 to 3). Little-endian:
  *
  * <pre>
  *  0 magic    8 bytes  EXOMEMWS
@@ -31,12 +31,12 @@ import org.exomem.pages.Pages;
  * @param path of the file
  */
 record WorkingSetFile(Path path) {
-    /** What it is called in the image's folder. */
+    /** The name in the image's folder. */
     static final String NAME = "working-set";
 
     private static final byte[] MAGIC = "EXOMEMWS".getBytes(StandardCharsets.US_ASCII);
     private static final int VERSION = 1;
-    /** As much as the background brings first around a touch: to know it in finer parts would change little. */
+    /** Bytes of a block: as much as the background brings first around a touch. A finer set would change little. */
     private static final int BLOCK = 1 << 16;
 
     private static final int BLOCK_PAGES = BLOCK >> Pages.SHIFT;
@@ -46,7 +46,7 @@ record WorkingSetFile(Path path) {
     private static final int IMAGE_AT = 24;
     private static final int BLOCKS_AT = 56;
     private static final int DIGEST = 32;
-    /** A larger image than of so many pages, 16 TiB, has no working set. */
+    /** An image with more pages than this, 16 TiB, has no working set. */
     private static final long MOST_PAGES = 1L << 32;
 
     static WorkingSetFile of(Path image) {
@@ -54,12 +54,12 @@ record WorkingSetFile(Path path) {
     }
 
     /**
-     * The pages of the set: whole blocks, but for a last block that is shorter.
+     * Reads the pages of the set: whole blocks, except a shorter last block.
      *
      * @param image the digest of the image's manifest
-     * @param pages that it has
-     * @return empty if there is no file, or it is another image's
-     * @throws IOException if it can't be used: saying what is wrong with it
+     * @param pages the number of pages of the image
+     * @return empty if there is no file, or it belongs to another image
+     * @throws IOException if the file can't be used; the message says what is wrong
      */
     Optional<PageBits> read(Sha256 image, long pages) throws IOException {
         if (pages > MOST_PAGES || !Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
@@ -116,7 +116,8 @@ record WorkingSetFile(Path path) {
      * Replaces the file. It is there completely, or not at all.
      *
      * @param image the digest of the image's manifest
-     * @param set the blocks of these pages
+     * @param set the pages whose blocks are kept
+     * @throws IOException if the file system refuses
      */
     void write(Sha256 image, PageBits set) throws IOException {
         if (set.pages() > MOST_PAGES) {
@@ -154,7 +155,7 @@ record WorkingSetFile(Path path) {
         return (pages + BLOCK_PAGES - 1) / BLOCK_PAGES;
     }
 
-    /** Of the file of an image with so many pages, in bytes. */
+    /** The size of the file in bytes, for an image with this number of pages. */
     private static int size(long pages) {
         return BLOCKS_AT + (int) ((blocks(pages) + Long.SIZE - 1) / Long.SIZE) * Long.BYTES + DIGEST;
     }

@@ -10,8 +10,8 @@ import org.exomem.pages.PageSet;
 import org.exomem.pages.Pages;
 
 /**
- * Keeps free pages in the bitmap that is shared with a VMM: a bit is set while its page is free for any reason (spec/pages.md,
- * PAG-BIT-1).
+ * Keeps free pages in the bitmap that is shared with a VMM: a bit is set while its page is free for any reason
+ * (spec/pages.md, PAG-BIT-1).
  */
 final class BitmapPages implements FreePages {
     private final PageBitmap bitmap;
@@ -34,7 +34,7 @@ final class BitmapPages implements FreePages {
         }
     }
 
-    /** Of such a page nothing is known any more, whatever made it free (PAG-BIT-3). */
+    /** A page that is used is free for no reason any more (PAG-BIT-3). */
     @Override
     public void used(FreeReason reason, long address, long length) {
         long first = Pages.floor(address);
@@ -45,7 +45,7 @@ final class BitmapPages implements FreePages {
         }
     }
 
-    /** Pages that are free for another reason too stay so. */
+    /** Pages that are free for another reason too remain free. */
     @Override
     public void forget(FreeReason reason) {
         PageSet forgotten = pages(reason);

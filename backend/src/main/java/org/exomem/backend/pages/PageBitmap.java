@@ -64,7 +64,11 @@ final class PageBitmap implements AutoCloseable {
         this.pages = pages;
     }
 
-    /** A new file for so many pages, none of them free. */
+    /**
+     * Makes a file for this number of pages, none of them free.
+     *
+     * @throws LinuxException if it can't be allocated
+     */
     static PageBitmap of(long pages) throws LinuxException {
         long words = (pages + Long.SIZE - 1) / Long.SIZE;
         long size = HEADER + Pages.bytes(Pages.ceil(words * Long.BYTES));
@@ -91,21 +95,21 @@ final class PageBitmap implements AutoCloseable {
         return pages;
     }
 
-    /** Adds pages; those behind the end are left out. */
+    /** Adds pages; ignores those after the end. */
     void add(long first, long count) {
         for (long page = first, end = end(first, count); page < end; page = BitWords.nextWord(page)) {
             LONG.getAndBitwiseOr(memory, at(BitWords.index(page)), BitWords.mask(page, end));
         }
     }
 
-    /** Takes pages out; those behind the end are left out. */
+    /** Removes pages; ignores those after the end. */
     void remove(long first, long count) {
         for (long page = first, end = end(first, count); page < end; page = BitWords.nextWord(page)) {
             LONG.getAndBitwiseAnd(memory, at(BitWords.index(page)), ~BitWords.mask(page, end));
         }
     }
 
-    /** Replaces the bits of 64 pages, the lowest page in bit 0; those behind the end are left out. */
+    /** Replaces the bits of 64 pages, the lowest page in bit 0; ignores those after the end. */
     void setWord(long word, long bits) {
         if (word < (pages + Long.SIZE - 1) / Long.SIZE) {
             LONG.setRelease(memory, at(word), bits);
@@ -124,7 +128,7 @@ final class PageBitmap implements AutoCloseable {
         INT.setRelease(memory, AT_SESSION, id);
     }
 
-    /** Counts a change, after its bits were written. */
+    /** Counts a change. Call it after the bits were written. */
     void changed() {
         LONG.setRelease(memory, AT_CHANGES, ++changes);
     }
@@ -133,13 +137,13 @@ final class PageBitmap implements AutoCloseable {
         LONG.setRelease(memory, AT_LOSSES, ++losses);
     }
 
-    /** The number that the reader wants to find in {@code done}; it may be any. */
+    /** The number that the reader wants to see in {@code done}; it may be any number. */
     long wanted() {
-        // Acquire: what was offered before the reader asked is seen after this.
+        // Acquire: everything that was offered before the request is visible after this.
         return (long) LONG.getAcquire(memory, AT_WANTED);
     }
 
-    /** Tells the reader that what it wanted is done (PAG-BIT-6). Release: after the bits. */
+    /** Reports that the reader's request is done (PAG-BIT-6). Release: after the bits. */
     void done(long wanted) {
         LONG.setRelease(memory, AT_DONE, wanted);
     }

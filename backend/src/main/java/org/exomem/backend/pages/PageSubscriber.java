@@ -27,13 +27,13 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Shares a VM's free pages with one VMM (spec/pages.md), on a thread of its own: notes the messages of the VM's devices in a
- * bitmap, and answers the VMM's requests in it. Never waits for the VM or for its VMM.
+ * Shares a VM's free pages with one VMM (spec/pages.md), on a thread of its own. It writes the messages of the VM's devices
+ * to a bitmap, and answers the VMM's requests in it. It never waits for the VM or its VMM.
  */
 final class PageSubscriber {
     private static final Logger LOG = LoggerFactory.getLogger(PageSubscriber.class);
 
-    /** How far the bitmap may be behind the devices (PAG-BIT-5). */
+    /** The longest time by which the bitmap is behind the devices (PAG-BIT-5). */
     private static final Duration LOOK_AGAIN = Duration.ofMillis(20);
 
     private static final int SEND_LIMIT_MILLIS = 500;
@@ -62,7 +62,7 @@ final class PageSubscriber {
         return begun;
     }
 
-    /** Makes it end soon. From any thread. */
+    /** Ends it soon. Any thread may call this. */
     void end() {
         open = false;
     }
@@ -104,7 +104,7 @@ final class PageSubscriber {
                 LOG.info("{}: sharing free pages with the VMM on {} ended: {}", vm, path, e.getMessage());
             }
         } catch (InternalError e) {
-            // The VMM has the file too, and truncated it (PAG-SUB-5).
+            // The VMM has the file too, and has truncated it (PAG-SUB-5).
             LOG.warn("{}: sharing free pages with the VMM on {} ended: the VMM truncated the shared file", vm, path);
         }
     }
@@ -129,7 +129,7 @@ final class PageSubscriber {
             long wanted = bitmap.wanted();
             boolean news = rules.take();
             if (wanted != done) {
-                // Takes whatever was offered before the VMM asked (PAG-BIT-6).
+                // Processes all messages that were offered before the VMM's request (PAG-BIT-6).
                 rules.synced();
                 done = wanted;
                 bitmap.done(done);
@@ -142,7 +142,7 @@ final class PageSubscriber {
         }
     }
 
-    /** Takes what the VMM sent: only that it sent something counts. Returns false if it has gone. */
+    /** Reads what the VMM sent; the content is ignored. Returns false if the VMM has gone. */
     private static boolean takeWakeUps(MessageSocket socket) throws LinuxException {
         try (Arena arena = Arena.ofConfined()) {
             List<Fd> unwanted = new ArrayList<>();

@@ -13,7 +13,7 @@ import org.exomem.pages.PageSubscription;
 
 /** The subscriptions to a VM's free pages, each with a thread of its own (PAG-SUB-3). Safe for use by several threads. */
 public final class PageSubscribers implements AutoCloseable {
-    /** What a subscriber needs to hear of. */
+    /** The kinds of messages that a subscriber needs. */
     public static final Set<PageFeed.Kind> KINDS = FreePageRules.KINDS;
 
     private static final int MOST = 8;
@@ -23,10 +23,10 @@ public final class PageSubscribers implements AutoCloseable {
     private boolean closed;
 
     /**
-     * From what a subscriber learns which pages are free.
+     * The source of a subscriber's knowledge.
      *
      * @param messages of {@link #KINDS}; the subscriber closes it
-     * @param end the first guest address in bytes behind all memory
+     * @param end the first guest address in bytes after all memory
      */
     public record Source(PageSubscription messages, long end) {}
 
@@ -35,11 +35,11 @@ public final class PageSubscribers implements AutoCloseable {
     }
 
     /**
-     * Connects to a VMM's socket and shares with it.
+     * Connects to a VMM's socket and shares the pages with it.
      *
-     * @param source is asked once, on another thread
-     * @return completes when the file was sent; fails with {@link IOException} if there are too many subscribers or the socket
-     *     can't be connected to, and as the source does
+     * @param source called once, on another thread
+     * @return completes when the file was sent; fails with {@link IOException} if there are too many subscribers or the
+     *     socket can't be connected to, or with the failure of the source
      */
     public CompletableFuture<Void> add(Path socket, Supplier<CompletableFuture<Source>> source) {
         PageSubscriber added = new PageSubscriber(vm, socket, source, this::remove);
@@ -61,7 +61,7 @@ public final class PageSubscribers implements AutoCloseable {
         return subscribers.size();
     }
 
-    /** Makes all subscriptions end soon, and refuses new ones. */
+    /** Ends all subscriptions soon, and refuses new ones. */
     @Override
     public void close() {
         List<PageSubscriber> all;

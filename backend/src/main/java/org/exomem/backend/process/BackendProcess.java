@@ -54,22 +54,26 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Everything that {@code exomem serve} runs: the VMs, and the control socket where one is wanted. */
+/**
+ * Everything that {@code exomem serve} runs: the VMs, and the control socket, the page and the metrics where they are
+ * configured. Safe for use by several threads.
+ */
 public final class BackendProcess implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(BackendProcess.class);
 
-    /** What a VM may need to end when nothing is wrong with its host is milliseconds. */
+    /** The time for VMs to end. A VM on a host without faults needs milliseconds. */
     private static final Duration END_LIMIT = Duration.ofSeconds(4);
 
-    /** For the control socket; VMs have a limit of their own. */
+    /** The limit for an answer of the control socket. VMs have a limit of their own. */
     private static final Duration PULSE_LIMIT = Duration.ofSeconds(1);
 
-    /** What the control socket is called among those that a service manager hands over. */
+    /** The name of the control socket among the sockets of a service manager. */
     private static final String CONTROL = "control";
 
     /**
-     * For what waits for VMs, and for file systems; one after the other by the lock of the devices. No virtual threads: one that waits for a
-     * file system keeps the processor's thread that runs it, and those are needed by who puts answers together.
+     * Runs tasks that wait for VMs and file systems. The lock of the device set lets only one run at a time. No virtual
+     * threads: one that waits for a file system blocks its carrier thread, and the code that assembles answers needs the
+     * carrier threads.
      */
     private static final Executor WORKERS =
             task -> Thread.ofPlatform().daemon().name("change").start(task);
@@ -89,7 +93,7 @@ public final class BackendProcess implements AutoCloseable {
     private volatile @Nullable UiServer page;
     private volatile @Nullable Health health;
     private final EventCounts counts = new EventCounts();
-    /** Devices to which no front-end can come any more. */
+    /** Devices to which no front-end can connect any more. */
     private final Set<String> abandoned = ConcurrentHashMap.newKeySet();
 
     private final IgnoreSharedReset takenBack = new IgnoreSharedReset(migrations, this::settle);
@@ -115,9 +119,9 @@ public final class BackendProcess implements AutoCloseable {
     private boolean closed;
 
     /**
-     * Starts everything, or nothing. A {@link #close} on another thread meanwhile waits, and then ends it all.
+     * Starts everything, or nothing. A concurrent {@link #close} waits, and then ends everything.
      *
-     * @throws IOException if a socket can't be listened on, or kept state can't be used; says which and why
+     * @throws IOException if a socket can't be listened on, or kept state can't be used; the message names it and the reason
      */
     public synchronized void start(ServeConfig config, Optional<Path> controlSocket) throws IOException {
         if (closed) {
@@ -187,19 +191,19 @@ public final class BackendProcess implements AutoCloseable {
         return addresses.stream().map(Object::toString).collect(Collectors.joining(", "));
     }
 
-    /** Where metrics are served, with ports as they are. */
+    /** The addresses on which metrics are served, with the actual ports. */
     public List<HttpAddress> metricsAddresses() {
         MetricsServer serving = metrics;
         return serving == null ? List.of() : serving.addresses();
     }
 
-    /** Where the page is served, with ports as they are. */
+    /** The addresses on which the page is served, with the actual ports. */
     public List<HttpAddress> pageAddresses() {
         UiServer serving = page;
         return serving == null ? List.of() : serving.addresses();
     }
 
-    /** On the socket that a service manager made and called so, if there is one. */
+    /** Uses the socket named "control" of the service manager, if there is one. */
     private ControlServer serveControl(Path path, ProcessControl changes) throws IOException {
         OptionalInt handed = HandedSockets.ofProcess().named(CONTROL);
         return handed.isPresent()
@@ -215,7 +219,10 @@ public final class BackendProcess implements AutoCloseable {
         }
     }
 
-    /** How the process is: asks all event loops, and takes a second at most. From any thread. */
+    /**
+     * Returns the state of the process. Asks all event loops, and completes after at most a second. Any thread may call
+     * this.
+     */
     public CompletableFuture<Pulse> pulse() {
         ControlServer server = control;
         CompletableFuture<Boolean> controlAnswers = server == null
@@ -245,8 +252,8 @@ public final class BackendProcess implements AutoCloseable {
     }
 
     /**
-     * Serves what another configuration wants, as far as no VMM has to leave before; the rest follows when it has. What came
-     * to be served by commands stays. Waits for VMs' event loops, a second for each at most.
+     * Applies another configuration, as far as no VMM has to leave first. The rest is applied when the VMM has left. Devices
+     * that commands have added stay. Waits at most a second for the event loop of each VM.
      *
      * @throws ConfigException if the configuration is wrong; nothing has changed then
      */
@@ -257,7 +264,7 @@ public final class BackendProcess implements AutoCloseable {
         }
     }
 
-    /** On any thread, also on VMs' event loops: nothing here waits. */
+    /** Called on any thread, also on VMs' event loops, so it must not wait. */
     private void publish(VmEvent event) {
         ControlServer server = control;
         if (server != null) {
@@ -277,7 +284,7 @@ public final class BackendProcess implements AutoCloseable {
                 abandoned.add(of.vm() + "/" + of.device());
                 endIfAbandoned();
             }
-            // A device that is served anew may be connected to by others.
+            // Other front-ends may connect to a device that is added again.
             case VmEvent.Added of -> {
                 abandoned.remove(of.vm() + "/" + of.device());
                 if (started) {
@@ -293,7 +300,7 @@ public final class BackendProcess implements AutoCloseable {
         publish(new VmEvent.PagerChange(paged.vm(), paged.status().word(), paged.reason()));
     }
 
-    /** Of the devices that are served for a VM; none if there is no such VM. */
+    /** The sockets of a VM's devices, by device name; empty if there is no such VM. */
     private Map<String, Path> sockets(String vm) {
         try {
             return table.named(vm).sockets();
@@ -322,9 +329,9 @@ public final class BackendProcess implements AutoCloseable {
     }
 
     /**
-     * Makes {@link #awaitStop} return. From any thread.
+     * Makes {@link #awaitStop} return. Any thread may call this.
      *
-     * @param why for the log, as in "ends: SIGTERM"; the first one counts
+     * @param why for the log, as in "ends: SIGTERM"; only the first reason counts
      */
     public void stop(String why) {
         synchronized (stop) {
@@ -335,13 +342,16 @@ public final class BackendProcess implements AutoCloseable {
         stop.countDown();
     }
 
-    /** Waits until somebody calls {@link #stop}. Returns why. */
+    /** Waits for {@link #stop}. Returns the reason. */
     public String awaitStop() throws InterruptedException {
         stop.await();
         return reason;
     }
 
-    /** Disconnects everybody and removes the sockets. Waits a few seconds at most for a VM that is held up. */
+    /**
+     * Disconnects all clients and front-ends, and removes the sockets. Waits a few seconds for VMs that are held up, and for
+     * migrations as {@link Migrations#close} does.
+     */
     @Override
     public synchronized void close() {
         if (closed) {
@@ -366,7 +376,7 @@ public final class BackendProcess implements AutoCloseable {
         DeviceSet all = devices;
         if (all != null) {
             all.close();
-            // The VMs first: their leaving is an event, and a control socket that is closed takes none.
+            // The VMs before the control socket, which could not publish their last events when it is closed.
             VmShutdown.close(all.vms(), END_LIMIT);
         }
         ControlServer server = control;
@@ -379,13 +389,13 @@ public final class BackendProcess implements AutoCloseable {
         }
     }
 
-    /** What is done with the devices of a VMM. */
+    /** A task with the devices of a VMM. */
     @FunctionalInterface
     private interface Replug {
         List<String> of(VmDevices devices) throws IOException;
     }
 
-    /** What clients may change. */
+    /** The changes that clients may make. */
     private final class Changes implements ProcessControl {
         private final DeviceSet all;
         private final Pagers paged;

@@ -23,26 +23,27 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Looks after the clones whose devices are served: tells when the VMM of one has ended (CTL-41), removes what only that one needed (IMG-CLONE-10),
- * and tells when the template changes from which it runs (IMG-CLONE-9). By a thread of its own, as long as there is a clone. Safe for use by several threads.
+ * Watches the clones whose devices are served. It reports the end of a clone's VMM (CTL-41), removes the RAM files of that
+ * clone (IMG-CLONE-10), and reports changes of a template while clones run from it (IMG-CLONE-9). It has a thread while
+ * there are clones. Safe for use by several threads.
  */
 final class CloneWatch implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(CloneWatch.class);
 
-    /** Between two looks at the templates. */
+    /** The time between two checks of the templates. */
     private static final Duration LOOK = Duration.ofSeconds(5);
 
     private final Told told;
-    /** By their VMMs, which are open as long as they are here. */
+    /** The clones by the descriptors of their VMMs, which this owns. */
     private final Map<ProcessFd, Clone> clones = new LinkedHashMap<>();
-    /** As long as the thread runs. */
+    /** Wakes the thread; present while it runs. */
     private @Nullable EventFd wake;
 
     private boolean closed;
 
-    /** Is told, on the thread of this, and may take its time. */
+    /** Called on the thread of this class, or on that of the template checks. May take long. */
     interface Told {
-        /** @param vmm is closed when this returns */
+        /** @param vmm closed when this returns */
         void ended(ProcessFd vmm);
 
         /** @param why what has changed, for people */
@@ -69,11 +70,11 @@ final class CloneWatch implements AutoCloseable {
     }
 
     /**
-     * Begins to look after a clone.
+     * Begins to watch a clone.
      *
      * @param vmm closed when it has ended, or with this
-     * @param vms its names
-     * @param template the folder of its template, as it is now; it may be one that this process may not look into
+     * @param vms the names of its VMs
+     * @param template the folder of its template in its present state; it is not watched if this process can't read it
      * @throws LinuxException EMFILE
      */
     void add(ProcessFd vmm, List<String> vms, Optional<Path> template) throws LinuxException {
@@ -113,7 +114,10 @@ final class CloneWatch implements AutoCloseable {
         }
     }
 
-    /** How many descriptors this has: one for each clone's VMM and each RAM file of its own, and one to be woken. */
+    /**
+     * The number of descriptors that this has: one for each clone's VMM and each of its RAM files, and one to wake the
+     * thread.
+     */
     synchronized int descriptors() {
         return clones.size()
                 + clones.values().stream()
@@ -143,7 +147,7 @@ final class CloneWatch implements AutoCloseable {
         }
     }
 
-    /** On a thread of its own, one at a time: a template may be in a file system that hangs. */
+    /** Checks the templates on a thread of its own, one at a time, because a template's file system may hang. */
     private void lookBeside() {
         if (looking.compareAndSet(false, true)) {
             Thread.ofPlatform().name("templates").daemon().start(() -> {
@@ -156,7 +160,7 @@ final class CloneWatch implements AutoCloseable {
         }
     }
 
-    /** Those whose VMMs run; if there is none, the next one starts a thread anew. */
+    /** The VMMs that are watched. Empty ends this thread; the next clone starts another one. */
     private synchronized List<ProcessFd> still() {
         if (closed) {
             return List.of();

@@ -2,9 +2,12 @@ package org.exomem.backend.process;
 
 import org.exomem.linux.ThreadPriority;
 
-/** The JVM's compilers and the guests of this host. */
+/** The priority of the JVM's compilers. */
 public final class CompilerPriority {
-    /** The compiler that takes long for fast code. The other one is done sooner than its code would run without it. */
+    /**
+     * The name of the compiler that takes long to make fast code. The other compiler finishes sooner than its code would run
+     * without it.
+     */
     private static final String THREADS = "C2 CompilerThre";
 
     private static final int NICE = 10;
@@ -12,8 +15,8 @@ public final class CompilerPriority {
     private CompilerPriority() {}
 
     /**
-     * Has the compiler of this process run after others from now on: a guest that waits for its memory, and the threads that bring that, are on
-     * the same processors. What is not compiled yet runs slower.
+     * Gives the compiler of this process a low priority from now on. A guest that waits for its memory, and the threads that
+     * bring it, use the same processors. Code that is not compiled yet runs more slowly.
      */
     public static void runLast() {
         ThreadPriority.lower(THREADS, NICE);

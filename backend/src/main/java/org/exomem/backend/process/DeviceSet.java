@@ -35,8 +35,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The devices that are served, and those that are wanted. A change of what is wanted is carried out at once where it can
- * be; what has to wait for a VMM to leave, or for a migration to end, is looked at again by {@link #settle}:
+ * The devices that are served, and those that are wanted. A change of the wanted devices is carried out at once where that
+ * is possible. Changes that have to wait for a VMM to leave, or for a migration to end, are tried again by {@link #settle}:
  *
  * <pre>
  * wanted and served alike       stays as it is
@@ -45,15 +45,15 @@ import org.slf4j.LoggerFactory;
  * wanted with other options     ends and begins anew, likewise
  * </pre>
  *
- * <p>All that is to end ends before anything begins, so that devices can take over each other's sockets. A VM that does not
- * answer in time is tried again a few seconds later.
+ * <p>Devices end before others begin, so that a device can take over the socket of another. If a VM does not answer in time,
+ * its change is tried again a few seconds later.
  *
- * Safe for use by several threads; calls wait for VMs' event loops, so not for those.
+ * <p>Safe for use by several threads. Calls wait for VMs' event loops: do not call them there.
  */
 final class DeviceSet {
     private static final Logger LOG = LoggerFactory.getLogger(DeviceSet.class);
 
-    /** After which a VM that did not answer is asked again. */
+    /** The time until a VM that did not answer is asked again. */
     private static final Duration RETRY = Duration.ofSeconds(3);
 
     private final Optional<StateDirectory> state;
@@ -63,22 +63,22 @@ final class DeviceSet {
     private final GuestStop stop;
     private final AttachedProcesses vmmProcesses = new AttachedProcesses();
     private final ServeConfig process;
-    /** Also looked at while something is being changed. */
+    /** Also read during changes. */
     private final NavigableMap<String, ServedVm> vms = new ConcurrentSkipListMap<>();
 
     private final Map<String, Wanted> wanted = new LinkedHashMap<>();
-    /** The devices that have to wait, by their keys. */
+    /** The devices that have to wait, by {@link #key}. */
     private final Map<String, Waiting> waiting = new LinkedHashMap<>();
 
     private final AtomicBoolean settleIsDue = new AtomicBoolean();
 
     private volatile boolean closed;
-    /** A VM did not answer, and will be asked again. */
+    /** True if a VM did not answer and will be asked again. */
     private boolean retrying;
 
     /**
-     * @param configured whether the device comes from options and the file, and not from a command
-     * @param vmm as long as which runs it is wanted, if that is so
+     * @param configured true for a device of the options or the configuration file, false for one that a command added
+     * @param vmm if present, the device is wanted only while this VMM runs
      */
     private record Wanted(DeviceConfig device, boolean configured, Optional<ProcessFd> vmm) {
         static Wanted configured(DeviceConfig device) {
@@ -87,12 +87,12 @@ final class DeviceSet {
     }
 
     /**
-     * @param what has not been done yet, for the log
+     * @param what what has not been done yet, for the log
      * @param reason what it waits for
      */
     private record Waiting(String what, String reason) {}
 
-    /** @param process what holds for the whole process: its control socket and the limit of memory */
+    /** @param process the settings of the whole process: its control socket and the limit of memory */
     DeviceSet(ServeConfig process, VmTable table, Migrations migrations, Consumer<VmEvent> events, GuestStop stop) {
         this.process = process;
         this.state = process.state().map(StateDirectory::new);
@@ -103,7 +103,7 @@ final class DeviceSet {
     }
 
     /**
-     * Starts to serve what the process was configured with. What was begun stays to be closed.
+     * Starts to serve the configured devices. After a failure, devices that were started remain to be closed.
      *
      * @throws IOException if one of the devices can't be served
      */
@@ -120,15 +120,15 @@ final class DeviceSet {
         }
     }
 
-    /** The VMs, by name. From any thread, and without waiting. */
+    /** The VMs, by name. Any thread may call this. Does not wait. */
     List<ServedVm> vms() {
         return List.copyOf(vms.values());
     }
 
     /**
-     * How a VM is served now. From any thread, and without waiting.
+     * The present configuration of a VM. Any thread may call this. Does not wait.
      *
-     * @throws VirtualMachine.Refused if it is served no more
+     * @throws VirtualMachine.Refused if it is no longer served
      */
     VmConfig config(String name) {
         ServedVm vm = vms.get(name);
@@ -139,9 +139,9 @@ final class DeviceSet {
     }
 
     /**
-     * Serves what is configured now, beside what commands have added.
+     * Serves the devices of another configuration, in addition to those that commands have added.
      *
-     * @throws ConfigException if the devices do not go together; nothing has changed then
+     * @throws ConfigException if the devices are not consistent; nothing has changed then
      */
     synchronized void reload(ServeConfig config) throws ConfigException {
         Map<String, Wanted> next = new LinkedHashMap<>();
@@ -180,7 +180,7 @@ final class DeviceSet {
         }
     }
 
-    /** A number that a descriptor had at the start may be anything by now. */
+    /** Refuses inherited descriptors that this process was not started with: the number may belong to any file by now. */
     private void refuseNewDescriptor(DeviceConfig device) throws ConfigException {
         Optional<DeviceConfig> served = served(device.vm(), device.id());
         if (device.attachment() instanceof Attachment.Inherited
@@ -189,7 +189,7 @@ final class DeviceSet {
         }
     }
 
-    /** Everything that is wanted, with what holds for the process. */
+    /** All wanted devices, with the settings of the process. */
     private ServeConfig together(Map<String, Wanted> devices) {
         List<BalloonConfig> balloons = new ArrayList<>();
         List<MemoryConfig> mems = new ArrayList<>();
@@ -205,8 +205,8 @@ final class DeviceSet {
     /**
      * Serves more devices: all, or none.
      *
-     * @param vmm as long as which runs they are to be served, see {@link #removeThoseOf}; empty for as long as nobody removes them
-     * @throws ConfigException if one is there already, or they do not go together
+     * @param vmm the devices are served while this VMM runs, see {@link #removeThoseOf}; if empty, until they are removed
+     * @throws ConfigException if one is there already, or they are not consistent
      * @throws IOException if one can't be served
      */
     synchronized void add(ServeConfig more, Optional<ProcessFd> vmm) throws ConfigException, IOException {
@@ -240,23 +240,25 @@ final class DeviceSet {
             throw e;
         }
         wanted.putAll(next);
-        // A device that was to be removed, and was still served, simply stays.
+        // A device that was to be removed, and is still served, stays.
         more.devices().forEach(device -> waiting.remove(key(device)));
     }
 
     /**
-     * Serves a VM, or one of its devices, no more.
+     * Ends a VM, or one of its devices.
      *
-     * @return those that have to wait, and why
+     * @return the devices that have to wait, with the reasons
      * @throws VirtualMachine.NotFound if there is no such VM or device
      */
     synchronized List<ProcessControl.Kept> remove(String vm, Optional<String> id) {
         table.named(vm);
-        List<DeviceConfig> devices = Objects.requireNonNull(vms.get(vm)).config().devices().stream()
+        List<DeviceConfig> served = Objects.requireNonNull(vms.get(vm)).config().devices();
+        List<DeviceConfig> devices = served.stream()
                 .filter(device -> id.isEmpty() || id.get().equals(device.id()))
                 .toList();
         if (devices.isEmpty()) {
-            throw new VirtualMachine.NotFound("VM \"" + vm + "\" has no device \"" + id.orElse("") + "\"");
+            throw new VirtualMachine.NotFound("VM \"" + vm + "\" has no device \"" + id.orElse("") + "\"; there are "
+                    + String.join(", ", served.stream().map(DeviceConfig::id).toList()));
         }
         for (DeviceConfig device : devices) {
             wanted.remove(key(device));
@@ -272,19 +274,19 @@ final class DeviceSet {
         return kept;
     }
 
-    /** Serves the devices no more that were added with a VMM, which has ended. One that was added anew since stays. */
+    /** Ends the devices that were added with a VMM which has ended. A device that was added again since stays. */
     synchronized void removeThoseOf(ProcessFd vmm) {
         if (wanted.values().removeIf(of -> of.vmm().equals(Optional.of(vmm)))) {
             carryOut();
         }
     }
 
-    /** Takes note that {@link #settle} is to be called; false if a call is due anyway that has not begun. Waits for nobody. */
+    /** Notes that {@link #settle} is due. Returns false if a call is due already that has not begun. Does not wait. */
     boolean askToSettle() {
         return settleIsDue.compareAndSet(false, true);
     }
 
-    /** Looks again at what had to wait for a VMM to leave or for a migration to end. */
+    /** Tries again the changes that had to wait for a VMM to leave or for a migration to end. */
     synchronized void settle() {
         settleIsDue.set(false);
         if (!waiting.isEmpty()) {
@@ -328,7 +330,7 @@ final class DeviceSet {
                         key(device), new Waiting("is to be removed, and is served until it can be", reason)));
     }
 
-    /** Ends a device that is wanted with other options, so that it can begin anew; false if it goes on. */
+    /** Ends a device whose options have changed, so that it can begin again. Returns false if it goes on. */
     private boolean endIfChanged(DeviceConfig served, DeviceConfig options) {
         List<String> changed = options.differences(served);
         if (changed.isEmpty()) {
@@ -344,7 +346,7 @@ final class DeviceSet {
         return reason.isEmpty();
     }
 
-    /** @param before what was served until now, to which it goes back where it can't be served as is wanted */
+    /** @param before the device as it was served, to be served again if the wanted one can't be */
     private void tryToBegin(Wanted of, Optional<DeviceConfig> before) {
         DeviceConfig device = of.device();
         Optional<DeviceConfig> holder = holderOf(device.attachment());
@@ -377,7 +379,7 @@ final class DeviceSet {
         waiting.put(key(device), new Waiting("begins later", reason));
     }
 
-    /** A VM that hangs makes no event when it answers again. */
+    /** Needed because a VM that hangs causes no event when it answers again. */
     private void retryLater() {
         if (!retrying) {
             retrying = true;
@@ -421,7 +423,7 @@ final class DeviceSet {
         vms.put(config.name(), vm);
         table.add(vm);
         if (closed) {
-            // The process ends, and may have looked at the VMs before this one was there.
+            // The process is ending, and may have listed the VMs before this one was added.
             vm.close();
         }
         config.devices().forEach(this::told);
@@ -433,7 +435,7 @@ final class DeviceSet {
                 new VmEvent.Added(device.vm(), device.id(), device.attachment().toString()));
     }
 
-    /** Ends a device where that harms nobody; otherwise returns what has to happen before. */
+    /** Ends a device if no VMM and no migration needs it. Otherwise returns what has to happen first. */
     private Optional<String> end(DeviceConfig device) {
         ServedVm vm = Objects.requireNonNull(vms.get(device.vm()));
         try {
@@ -470,7 +472,7 @@ final class DeviceSet {
         return device.vm() + "/" + device.id();
     }
 
-    /** Begins nothing any more. Waits for nobody, as a change that is under way may be held up. */
+    /** Prevents further changes. Does not wait, as a change that is under way may be held up. */
     void close() {
         closed = true;
     }

@@ -5,7 +5,7 @@ import java.util.ArrayDeque;
 import java.util.Queue;
 import org.jspecify.annotations.Nullable;
 
-/** Events that came before anybody asked for one: the latest of them, as many as there is room for. */
+/** The latest events that arrived before they were asked for, within a limit. */
 final class EventBacklog {
     private final int most;
     private final long mostBytes;
@@ -16,14 +16,14 @@ final class EventBacklog {
 
     /**
      * @param most events
-     * @param mostBytes about, of their text together
+     * @param mostBytes the approximate size of their text together
      */
     EventBacklog(int most, long mostBytes) {
         this.most = most;
         this.mostBytes = mostBytes;
     }
 
-    /** @param size of its text, about, in bytes */
+    /** @param size the approximate size of its text, in bytes */
     void add(JsonNode event, int size) {
         kept.add(new Kept(event, size));
         bytes += size;
@@ -32,7 +32,7 @@ final class EventBacklog {
         }
     }
 
-    /** The oldest, or null if there is none. */
+    /** The oldest event, or null if there is none. */
     @Nullable
     JsonNode poll() {
         Kept first = kept.poll();

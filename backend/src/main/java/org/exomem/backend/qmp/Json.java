@@ -23,18 +23,21 @@ import java.nio.charset.StandardCharsets;
 import java.util.Map;
 
 /**
- * JSON as QMP has it: strict, in UTF-8. Safe for use by any thread.
+ * JSON as QMP uses it: strict, in UTF-8. Safe for use by several threads.
  *
- * <p>Trees are read and written by Jackson's streaming parser and generator. Its object mapper does the same, but takes as
- * long to get ready as everything else that a client command does.
+ * <p>Jackson's streaming parser and generator read and write the trees. Its object mapper does the same, but its
+ * initialisation takes as long as everything else that a client command does.
  */
 public final class Json {
-    /** Levels of arrays and objects within each other: deeper ones would use up the stack. */
+    /** The most nested levels of arrays and objects: more would overflow the stack. */
     static final int MAX_DEPTH = 1000;
 
     private static final JsonNodeFactory NODES = JsonNodeFactory.instance;
 
-    /** Names, values, beginnings and ends of arrays and objects in a text of {@link #parseBounded}: each takes some 50 bytes of heap. */
+    /**
+     * The most names, values, beginnings and ends of arrays and objects in a text of {@link #parseBounded}. Each takes about
+     * 50 bytes of heap.
+     */
     static final int MAX_TOKENS = 100_000;
 
     private static final JsonFactory FACTORY = factory(StreamReadConstraints.builder());
@@ -49,7 +52,7 @@ public final class Json {
                 .setCharacterEscapes(new TerminalSafeEscapes());
     }
 
-    /** What Jackson adds to its messages for people who write Java. */
+    /** The additions in Jackson's messages that are for programmers. */
     private static final String FOR_PROGRAMMERS =
             ": enable `.*| \\(start marker at .*|: maybe .*| \\(code \\d+\\)|(: was expecting)? \\(JSON String.*";
 
@@ -60,7 +63,7 @@ public final class Json {
     }
 
     /**
-     * Reads one JSON value, and nothing behind it.
+     * Parses one JSON value. Nothing may follow it.
      *
      * @throws JsonException if it is not JSON, has a name twice in an object, a number beyond the range of double, or more
      *     than {@value #MAX_DEPTH} levels of objects and arrays
@@ -70,7 +73,7 @@ public final class Json {
     }
 
     /**
-     * The same of somebody who may want to fill the heap.
+     * As {@link #parse}, for a text from a sender that may try to fill the heap.
      *
      * @throws JsonException also if it has more than {@value #MAX_TOKENS} names and values
      */
@@ -97,7 +100,7 @@ public final class Json {
         } catch (JsonException e) {
             throw e;
         } catch (IOException e) {
-            // A string is read without I/O.
+            // Not possible: a string is read without I/O.
             throw new UncheckedIOException(e);
         }
     }
@@ -153,17 +156,17 @@ public final class Json {
         return what + ", at character " + Math.max(1, e.getLocation().getCharOffset() + 1);
     }
 
-    /** One line without its end. */
+    /** One line without a line end. */
     public static String text(JsonNode node) {
         return write(node, false);
     }
 
-    /** One line, ended as QMP ends it. */
+    /** One line with QMP's line end, in UTF-8. */
     public static byte[] line(JsonNode node) {
         return (text(node) + "\r\n").getBytes(StandardCharsets.UTF_8);
     }
 
-    /** Several lines, indented, for people; without the end of the last. */
+    /** Several indented lines for people; without the last line end. */
     public static String pretty(JsonNode node) {
         return write(node, true);
     }
@@ -176,14 +179,14 @@ public final class Json {
             }
             write(node, generator);
         } catch (IOException e) {
-            // A string is written without I/O.
+            // Not possible: a string is written without I/O.
             throw new UncheckedIOException(e);
         }
         return text.toString();
     }
 
     private static void write(JsonNode node, JsonGenerator generator) throws IOException {
-        // No switch over types: the first one of a process makes a class, which takes longer than all the rest.
+        // No switch over types: the first one of a process generates a class, which takes longer than everything else.
         if (node instanceof ObjectNode object) {
             generator.writeStartObject();
             for (Map.Entry<String, JsonNode> member : object.properties()) {
@@ -202,12 +205,12 @@ public final class Json {
         } else if (node instanceof WrittenJson written) {
             generator.writeRawValue(new String(written.bytes(), StandardCharsets.UTF_8));
         } else {
-            // Numbers, true, false and null are in JSON what they are in Java.
+            // Numbers, true, false and null have the same text in JSON and Java.
             generator.writeRawValue(node.asText());
         }
     }
 
-    /** One for each use: it counts levels. */
+    /** A new one for each use, because it counts levels. */
     private static DefaultPrettyPrinter indenter() {
         DefaultIndenter lines = new DefaultIndenter("  ", "\n");
         DefaultPrettyPrinter printer = new DefaultPrettyPrinter(Separators.createDefaultInstance()

@@ -7,19 +7,20 @@ import java.util.Arrays;
 import java.util.function.Consumer;
 
 /**
- * Cuts a stream of bytes into JSON values, by counting brackets outside of strings. What stands between the brackets
- * is left to a JSON parser. Whoever sends something else hears of it once per line and may go on with the next line.
+ * Splits a stream of bytes into JSON values, by counting brackets outside of strings. A JSON parser checks what is between
+ * the brackets. A sender of anything else gets one error per line, and may go on with the next line. For one thread at a
+ * time.
  */
 public final class JsonFrames {
     /** A piece of the stream. */
     public sealed interface Frame {
-        /** From an opening bracket to the one that closes it. */
+        /** The bytes from an opening bracket to the matching closing one. */
         record Value(String json) implements Frame {}
 
         /** A line, or the rest of one, that can't be JSON; or a value that is not UTF-8. */
         record Garbage(String what) implements Frame {}
 
-        /** A value larger than the limit. Nothing that follows can be understood. */
+        /** A value larger than the limit. The rest of the stream can't be parsed. */
         record TooLong(int limit) implements Frame {}
     }
 
@@ -38,12 +39,12 @@ public final class JsonFrames {
     private byte[] value = new byte[256];
     private int size;
 
-    /** Frames of at most {@code limit} bytes. */
+    /** @param limit the most bytes of a value */
     public JsonFrames(int limit) {
         this.limit = limit;
     }
 
-    /** Takes all of the bytes; {@code frames} gets what they complete. */
+    /** Consumes all bytes; {@code frames} receives the frames that they complete. */
     public void feed(ByteBuffer bytes, Consumer<Frame> frames) {
         while (bytes.hasRemaining() && state != State.ENDED) {
             take(bytes.get(), frames);
@@ -107,7 +108,7 @@ public final class JsonFrames {
     }
 
     private Frame text() {
-        // A decoder that replaces would let two different byte strings become one name.
+        // Strict: a decoder that replaces bytes could turn two different byte strings into the same name.
         try {
             return new Frame.Value(StandardCharsets.UTF_8
                     .newDecoder()

@@ -16,7 +16,7 @@ import java.util.ArrayDeque;
 import java.util.Queue;
 import org.jspecify.annotations.Nullable;
 
-/** Speaks to a control socket: one command after the other. Not thread-safe. */
+/** A client of a QMP socket, which executes one command after the other. For one thread. */
 public final class QmpClient implements AutoCloseable {
     private static final Duration ANSWER_LIMIT = Duration.ofSeconds(10);
 
@@ -28,19 +28,19 @@ public final class QmpClient implements AutoCloseable {
     private final Queue<JsonFrames.Frame> arrived = new ArrayDeque<>();
     private final EventBacklog events;
     private JsonNode greeting = Json.object();
-    /** Characters of the message that was read last. */
+    /** The size of the last message, in characters. */
     private int lastSize;
 
     private long commands;
     private long resets;
 
-    /** Who is at the other end, and how much is taken of it. */
+    /** The server, and the limits for its messages. */
     private enum Server {
-        /** exomem itself, of which clients want all there is. */
+        /** exomem itself, without tight limits. */
         OWN(64 << 20, Integer.MAX_VALUE, Long.MAX_VALUE),
         /**
-         * A VMM, which a guest may have taken over (VMM-23). QEMU's longest answer, to {@code query-qmp-schema}, which
-         * nobody asks for, has some 300 kB.
+         * A VMM, which a guest may have taken over (VMM-23). QEMU's longest answer, to {@code query-qmp-schema}, has about
+         * 300 kB and is never requested.
          */
         VMM(1 << 20, 256, 256 << 10);
 
@@ -66,27 +66,28 @@ public final class QmpClient implements AutoCloseable {
     /**
      * Connects and negotiates.
      *
-     * @throws IOException if nobody listens there, takes connections, or speaks QMP
+     * @throws IOException if no process listens there, or it accepts no connection, or does not speak QMP
      */
     public static QmpClient connect(Path path) throws IOException {
         return connect(path, Server.OWN, false);
     }
 
     /**
-     * Connects to a VMM and negotiates. A message of more than 1 MiB or of more than 100,000 names and values ends the connection; of
-     * events that nobody asks for the latest 256 are kept, of 256 KiB together (VMM-23).
+     * Connects to a VMM and negotiates. A message of more than 1 MiB, or with more than 100,000 names and values, ends the
+     * connection. Of events that are not asked for, the latest 256 are kept, with 256 KiB together (VMM-23).
      *
-     * @throws IOException if nobody listens there, takes connections, or speaks QMP
+     * @throws IOException if no process listens there, or it accepts no connection, or does not speak QMP
      */
     public static QmpClient connectToVmm(Path path) throws IOException {
         return connect(path, Server.VMM, false);
     }
 
     /**
-     * Connects and negotiates, but only with a process of this user or of root where others could have made the socket (CTL-21).
+     * Connects and negotiates. If other users could have made the socket, the server must be a process of this user or of
+     * root (CTL-21).
      *
      * @throws UntrustedServerException if it is another user's
-     * @throws IOException if nobody listens there, takes connections, or speaks QMP
+     * @throws IOException if no process listens there, or it accepts no connection, or does not speak QMP
      */
     public static QmpClient connectToOwn(Path path) throws IOException {
         return connect(path, Server.OWN, true);
@@ -96,8 +97,7 @@ public final class QmpClient implements AutoCloseable {
         SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
         Selector selector = null;
         try {
-            // Non-blocking before it connects: where too many others wait to be accepted it fails, and waits for
-            // nobody.
+            // Non-blocking before it connects: it fails if too many others wait to be accepted, and does not wait.
             channel.configureBlocking(false);
             channel.connect(UnixDomainSocketAddress.of(path));
             if (own) {
@@ -106,11 +106,7 @@ public final class QmpClient implements AutoCloseable {
             selector = Selector.open();
             channel.register(selector, SelectionKey.OP_READ);
             QmpClient client = new QmpClient(channel, selector, server);
-            client.greeting = client.message(System.nanoTime() + ANSWER_LIMIT.toNanos(), ANSWER_LIMIT);
-            if (!client.greeting.has("QMP")) {
-                throw new IOException("it does not greet as QMP does");
-            }
-            client.execute("qmp_capabilities", Json.object());
+            client.negotiate();
             return client;
         } catch (IOException | RuntimeException e) {
             channel.close();
@@ -121,7 +117,37 @@ public final class QmpClient implements AutoCloseable {
         }
     }
 
-    /** The version with which the server greeted as QEMU does, such as 11.1.2; empty if it did not. */
+    /**
+     * Waits for the greeting, and answers it.
+     *
+     * @throws QmpException if the server refuses clients
+     * @throws NoQmpException if it is no QMP server
+     */
+    private void negotiate() throws IOException {
+        try {
+            greeting = message(System.nanoTime() + ANSWER_LIMIT.toNanos(), ANSWER_LIMIT);
+        } catch (SocketTimeoutException e) {
+            throw e;
+        } catch (IOException e) {
+            throw new NoQmpException(String.valueOf(e.getMessage()), e);
+        }
+        if (greeting.has("error")) {
+            JsonNode error = greeting.path("error");
+            throw new QmpException(
+                    error.path("class").asText(), error.path("desc").asText());
+        }
+        if (!greeting.has("QMP")) {
+            throw new NoQmpException("it does not greet as QMP does", null);
+        }
+        execute("qmp_capabilities", Json.object());
+    }
+
+    /** The name of the program in its greeting; empty if there is none. */
+    public String program() {
+        return greeting.path("QMP").path("version").path("package").asText();
+    }
+
+    /** The version in a greeting of QEMU, such as 11.1.2; empty for another greeting. */
     String version() {
         JsonNode version = greeting.path("QMP").path("version").path("qemu");
         return version.isMissingNode()
@@ -136,18 +162,18 @@ public final class QmpClient implements AutoCloseable {
     }
 
     /**
-     * Runs a command and waits for its answer.
+     * Executes a command and waits for its answer.
      *
      * @throws QmpException if the command was refused
-     * @throws IOException if the connection ended, or no answer came in 10 s
+     * @throws IOException if the connection ended, or no answer came within 10 s
      */
     public JsonNode execute(String command, ObjectNode arguments) throws IOException {
         return execute(command, arguments, ANSWER_LIMIT);
     }
 
     /**
-     * Runs a command and waits for its answer for as long as that. A command that was given up may still be done; its answer,
-     * if it comes late, is not taken for that of another.
+     * Executes a command and waits for its answer for {@code limit}. A command that was given up may still be executed. If
+     * its answer comes late, it is not mistaken for that of another command.
      *
      * @throws QmpException if the command was refused
      * @throws IOException if the connection ended, or no answer came in time
@@ -162,7 +188,7 @@ public final class QmpClient implements AutoCloseable {
         ByteBuffer line = ByteBuffer.wrap(Json.line(request));
         send(line, end, limit);
         while (true) {
-            // One limit for all that comes: a stream of events must not put off the end of the waiting.
+            // One limit for all messages, as a stream of events must not extend the wait.
             JsonNode message = message(end, limit);
             if (message.has("event")) {
                 events.add(counted(message), lastSize);
@@ -202,7 +228,7 @@ public final class QmpClient implements AutoCloseable {
         return result;
     }
 
-    /** The next event, or null if none comes in that time. */
+    /** The next event, or null if none arrives within the limit. */
     public @Nullable JsonNode event(Duration limit) throws IOException {
         JsonNode event = events.poll();
         long end = System.nanoTime() + limit.toNanos();
@@ -211,7 +237,7 @@ public final class QmpClient implements AutoCloseable {
             if (message == null) {
                 return null;
             }
-            // An answer that comes now is to a command that was given up.
+            // An answer that arrives now belongs to a command that was given up.
             event = message.has("event") ? counted(message) : null;
         }
         return event;
@@ -224,7 +250,7 @@ public final class QmpClient implements AutoCloseable {
         return event;
     }
 
-    /** How often the VMM has told that its machine was reset, as far as messages were read: up to the last answer. */
+    /** How often the VMM has reported a reset of its machine, in the messages that were read: up to the last answer. */
     long resets() {
         return resets;
     }
@@ -237,7 +263,7 @@ public final class QmpClient implements AutoCloseable {
         return message;
     }
 
-    /** @param end of the waiting, by {@link System#nanoTime} */
+    /** @param end when the wait ends, by {@link System#nanoTime} */
     private @Nullable JsonNode messageOrNull(long end) throws IOException {
         while (arrived.isEmpty()) {
             long millis = (end - System.nanoTime()) / 1_000_000;

@@ -1,6 +1,6 @@
 package org.exomem.backend.qmp;
 
-/** A command was refused. Becomes {@code {"error": {"class": …, "desc": …}}}. */
+/** A command was refused. Sent as {@code {"error": {"class": …, "desc": …}}}. */
 public final class QmpException extends RuntimeException {
     private static final long serialVersionUID = 1L;
 

@@ -8,7 +8,7 @@ import java.time.Duration;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
-/** A VMM's QMP socket, with its name in every error. Belongs to one thread. */
+/** A connection to a VMM's QMP socket, with the socket's name in every error. For one thread. */
 public final class QmpSession implements AutoCloseable {
     private static final Duration ANSWER_LIMIT = Duration.ofSeconds(10);
 
@@ -29,12 +29,12 @@ public final class QmpSession implements AutoCloseable {
     }
 
     /**
-     * Replaces the connection by a new one, after an error that left open what the VMM did.
+     * Replaces the connection by a new one, after an error that left it unknown what the VMM did.
      *
-     * @throws VmmException if the VMM takes none; the session is of no use then
+     * @throws VmmException if the VMM accepts none; the session can't be used then
      */
     public void reconnect() throws VmmException {
-        // First: a VMM that serves one connection at a time would not answer the other.
+        // Closed first, as a VMM that serves one connection at a time would not answer the other.
         close();
         client = connect(socket).client;
     }
@@ -43,12 +43,12 @@ public final class QmpSession implements AutoCloseable {
         return execute(command, Json.object());
     }
 
-    /** @throws VmmException if the VMM refuses, has gone, or does not answer in 10 s */
+    /** @throws VmmException if the VMM refuses, has ended, or does not answer within 10 s */
     public JsonNode execute(String command, ObjectNode arguments) throws VmmException {
         return execute(command, arguments, ANSWER_LIMIT);
     }
 
-    /** @throws VmmException if the VMM refuses, has gone, or does not answer in time */
+    /** @throws VmmException if the VMM refuses, has ended, or does not answer in time */
     public JsonNode execute(String command, ObjectNode arguments, Duration limit) throws VmmException {
         try {
             return client.execute(command, arguments, limit);
@@ -61,7 +61,11 @@ public final class QmpSession implements AutoCloseable {
         return execute("qom-get", Json.object().put("path", path).put("property", name));
     }
 
-    /** Waits for an event; those that come before it are let go. Returns it, or null if it does not come in time. */
+    /**
+     * Waits for an event, and drops others. Returns it, or null if it does not arrive in time.
+     *
+     * @throws VmmException if the connection ended
+     */
     @Nullable
     public JsonNode await(Predicate<JsonNode> wanted, Duration limit) throws VmmException {
         long end = System.nanoTime() + limit.toNanos();
@@ -78,17 +82,17 @@ public final class QmpSession implements AutoCloseable {
         }
     }
 
-    /** How often the VMM has told over this connection that its machine was reset, up to its last answer. */
+    /** How often the VMM has reported a reset of its machine over this connection, up to its last answer. */
     public long resets() {
         return client.resets();
     }
 
-    /** The VMM's version, such as 11.1.2, if it says that it is QEMU; otherwise empty. */
+    /** The VMM's version, such as 11.1.2, if it identifies itself as QEMU; otherwise empty. */
     public String version() {
         return client.version();
     }
 
-    /** True if the VMM says that it is QEMU. */
+    /** True if the VMM identifies itself as QEMU. */
     public boolean isQemu() {
         return client.isQemu();
     }
@@ -107,7 +111,7 @@ public final class QmpSession implements AutoCloseable {
         try {
             client.close();
         } catch (IOException e) {
-            // It was open for reading answers that nobody waits for any more.
+            // It was open only for answers that are not needed any more.
         }
     }
 }

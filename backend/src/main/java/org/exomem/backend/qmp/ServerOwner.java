@@ -13,16 +13,16 @@ import java.util.Set;
 import jdk.net.ExtendedSocketOptions;
 
 /**
- * Whose process serves on a socket. In a folder in which others may put files, such as {@code /tmp}, anybody may listen under a name
- * that this user's commands look for.
+ * Checks the user of the process that serves a socket. In a folder where others may put files, such as {@code /tmp}, any
+ * user may listen on a path that this user's commands connect to.
  */
 final class ServerOwner {
     private ServerOwner() {}
 
     /**
-     * Checks the other end of a connection, if others can put sockets into the folder of the path (CTL-21).
+     * Checks the other end of a connection, if other users can put sockets into the path's folder (CTL-21).
      *
-     * @throws IOException if it is neither this user nor root; says who it is
+     * @throws IOException if its user is neither this one nor root; the message names the user
      */
     static void check(Path socket, SocketChannel channel) throws IOException {
         Path folder = socket.toAbsolutePath().getParent();
@@ -35,7 +35,7 @@ final class ServerOwner {
         }
     }
 
-    /** True if others than these users can make files in a folder. */
+    /** True if users other than these can make files in a folder. */
     static boolean isShared(Path folder, Set<UserPrincipal> trusted) throws IOException {
         PosixFileAttributes attributes = Files.readAttributes(folder, PosixFileAttributes.class);
         return !trusted.contains(attributes.owner())

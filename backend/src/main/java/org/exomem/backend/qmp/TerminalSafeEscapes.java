@@ -7,8 +7,8 @@ import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Escapes what JSON asks for, and beyond that all control characters, which a terminal might obey, and surrogates, of which
- * a single one can't be encoded in UTF-8.
+ * Escapes what JSON requires, and in addition all control characters, which may control a terminal, and surrogates, as a
+ * single one can't be encoded in UTF-8.
  */
 final class TerminalSafeEscapes extends CharacterEscapes {
     private static final long serialVersionUID = 1L;

@@ -2,7 +2,7 @@ package org.exomem.backend.qmp;
 
 import java.io.IOException;
 
-/** Who listens on a socket is not who may be trusted with commands. */
+/** The process that listens on a socket is not trusted with commands. */
 public final class UntrustedServerException extends IOException {
     private static final long serialVersionUID = 1L;
 

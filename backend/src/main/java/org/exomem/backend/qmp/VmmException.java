@@ -3,7 +3,7 @@ package org.exomem.backend.qmp;
 import java.io.IOException;
 import java.net.SocketTimeoutException;
 
-/** A VMM could not be asked, or did not do what it was asked to; says what, and why. */
+/** A request to a VMM failed. The message says which, and why. */
 public final class VmmException extends IOException {
     private static final long serialVersionUID = 1L;
 
@@ -15,12 +15,12 @@ public final class VmmException extends IOException {
         super(message, cause);
     }
 
-    /** True if the VMM said no, and did nothing; false if it may have done what it was asked to, or do it later. */
+    /** True if the VMM refused and did nothing; false if it may have executed the request, or may do so later. */
     public boolean isRefusal() {
         return getCause() instanceof QmpException;
     }
 
-    /** True if the connection to the VMM is over, mostly as the VMM is. */
+    /** True if the connection to the VMM has ended, usually because the VMM has. */
     public boolean isEnd() {
         return getCause() instanceof IOException && !(getCause() instanceof SocketTimeoutException);
     }

@@ -4,7 +4,10 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.POJONode;
 import java.nio.charset.StandardCharsets;
 
-/** JSON that was written already: an answer that is large is not for a thread that others wait for. To be written again only. */
+/**
+ * JSON that is already encoded, so that a large answer is not encoded on a thread that others wait for. It can only be
+ * written.
+ */
 public final class WrittenJson extends POJONode {
     private static final long serialVersionUID = 1L;
 
@@ -12,12 +15,12 @@ public final class WrittenJson extends POJONode {
         super(bytes);
     }
 
-    /** The same, written. */
+    /** Encodes a tree. */
     public static WrittenJson of(JsonNode node) {
         return new WrittenJson(Json.text(node).getBytes(StandardCharsets.UTF_8));
     }
 
-    /** In UTF-8, on one line without its end; not to be changed. */
+    /** UTF-8, one line without a line end; must not be changed. */
     public byte[] bytes() {
         return (byte[]) getPojo();
     }

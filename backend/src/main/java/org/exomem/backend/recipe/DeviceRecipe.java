@@ -10,18 +10,18 @@ import java.util.OptionalInt;
 /**
  * What a VMM needs to know of a device that exomem serves.
  *
- * @param id what exomem calls it
- * @param socket where the front-end and exomem meet
- * @param vmmListens whether it is the VMM that listens there
- * @param region of a memory device; a balloon has none
+ * @param id exomem's name of the device
+ * @param socket the socket between front-end and exomem
+ * @param vmmListens whether the VMM listens on it
+ * @param region of a memory device; empty for a balloon
  */
 public record DeviceRecipe(String id, Path socket, boolean vmmListens, Optional<Region> region) {
     /**
-     * Where a memory device has its memory.
+     * The region of a memory device.
      *
      * @param address guest-physical
-     * @param size bytes
-     * @param node the guest's NUMA node, if one was given
+     * @param size in bytes
+     * @param node the guest's NUMA node, if one is configured
      */
     public record Region(long address, long size, OptionalInt node) {
         long end() {
@@ -30,9 +30,9 @@ public record DeviceRecipe(String id, Path socket, boolean vmmListens, Optional<
     }
 
     /**
-     * All that is to be known of a VM.
+     * A VM and its devices.
      *
-     * @param qmp the socket on which its VMM is expected to listen for QMP
+     * @param qmp the socket on which its VMM should listen for QMP
      */
     public record Vm(String name, List<DeviceRecipe> devices, Optional<Path> qmp) {
         public Vm {
@@ -40,9 +40,9 @@ public record DeviceRecipe(String id, Path socket, boolean vmmListens, Optional<
         }
 
         /**
-         * Of the answer to {@code query-vm-devices} (CTL-37).
+         * Reads the answer to {@code query-vm-devices} (CTL-37).
          *
-         * @throws RecipeException if a device can't be attached by options: it has an inherited socket
+         * @throws RecipeException if a device can't be attached by options, because it has an inherited socket
          */
         public static Vm of(String name, JsonNode answer) throws RecipeException {
             List<DeviceRecipe> devices = new ArrayList<>();

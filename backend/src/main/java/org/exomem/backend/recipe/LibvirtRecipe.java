@@ -6,13 +6,13 @@ import java.util.List;
 import org.exomem.backend.recipe.QemuRecipe.Option;
 
 /**
- * The same as {@link QemuRecipe} as parts of a libvirt domain, which has no elements for these devices.
+ * The options of {@link QemuRecipe} as parts of a libvirt domain, which has no elements for these devices.
  *
- * @param xml a domain with what is needed only
- * @param notes what the user should know
+ * @param xml a domain with only the necessary parts
+ * @param notes for the user
  */
 public record LibvirtRecipe(String xml, List<String> notes) {
-    /** The highest slot of {@code pcie.0} that QEMU itself leaves free; libvirt gives away the low ones first. */
+    /** The highest slot of {@code pcie.0} that QEMU itself leaves free. libvirt uses the low ones first. */
     private static final int LAST_SLOT = 0x1e;
 
     private static final int KIB = 1024;
@@ -22,9 +22,9 @@ public record LibvirtRecipe(String xml, List<String> notes) {
     }
 
     /**
-     * The parts of a VM.
+     * Returns the parts for a VM.
      *
-     * @throws RecipeException if there are none with which it runs as it is served
+     * @throws RecipeException if the VM can't run with such parts
      * @throws IOException if the RAM files don't fit, or the file system refuses
      */
     public static LibvirtRecipe of(DeviceRecipe.Vm vm, Ram ram) throws RecipeException, IOException {

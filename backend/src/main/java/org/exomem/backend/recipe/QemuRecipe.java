@@ -8,15 +8,15 @@ import java.util.function.IntFunction;
 import org.exomem.images.ram.RamBlock;
 
 /**
- * The options with which QEMU runs a VM that exomem serves: its RAM, its devices, each behind a root port so that it can be unplugged, and
- * its QMP socket. For a q35 machine, and QEMU from 10.2 on.
+ * The options with which QEMU runs a VM that exomem serves: its RAM, its devices, each behind a root port so that it can be
+ * unplugged, and its QMP socket. For a q35 machine, and QEMU 10.2 or later.
  *
- * @param options in the order in which they are to stand
- * @param notes what the user should know
+ * @param options in the order of the command line
+ * @param notes for the user
  */
 public record QemuRecipe(List<Option> options, List<String> notes) {
     private static final String DEVICE = "vhost-user-test-device-pci";
-    /** Few use chassis numbers that high. */
+    /** Chassis numbers from here on are rarely used. */
     private static final int FIRST_CHASSIS = 224;
 
     private static final int BALLOON = 5;
@@ -41,9 +41,9 @@ public record QemuRecipe(List<Option> options, List<String> notes) {
     public record Option(String name, String value) {}
 
     /**
-     * The options of a VM.
+     * Returns the options for a VM.
      *
-     * @throws RecipeException if there are none with which it runs as it is served
+     * @throws RecipeException if the VM can't run with such options
      * @throws IOException if the RAM files don't fit, or the file system refuses
      */
     public static QemuRecipe of(DeviceRecipe.Vm vm, Ram ram) throws RecipeException, IOException {
@@ -103,7 +103,7 @@ public record QemuRecipe(List<Option> options, List<String> notes) {
                 + (ram.preallocated() ? ",prealloc=on" : "");
     }
 
-    /** @param place of a root port by its number, as further properties of it; empty to leave it to QEMU */
+    /** @param place returns additional properties of the root port with that number; empty to let QEMU choose the place */
     static void addDevices(List<Option> options, List<DeviceRecipe> devices, IntFunction<String> place) {
         int memories = 0;
         for (int i = 0; i < devices.size(); i++) {
@@ -125,12 +125,12 @@ public record QemuRecipe(List<Option> options, List<String> notes) {
         }
     }
 
-    /** A path in an option's value: QEMU takes two commas for one. */
+    /** A path in an option's value, with commas doubled for QEMU. */
     static String escaped(Path path) {
         return path.toString().replace(",", ",,");
     }
 
-    /** A size as QEMU reads it, exact, in the largest unit. */
+    /** A size in QEMU's notation, exact, in the largest unit. */
     static String exact(long bytes) {
         String units = "KMGT";
         int unit = -1;
@@ -152,7 +152,7 @@ public record QemuRecipe(List<Option> options, List<String> notes) {
         return words;
     }
 
-    /** Lines for a shell, to stand behind the program and before other options. */
+    /** Lines for a shell, between the program and other options. */
     public String forShell() {
         List<String> lines = new ArrayList<>();
         options.forEach(option -> lines.add("  " + option.name + " " + quoted(option.value)));

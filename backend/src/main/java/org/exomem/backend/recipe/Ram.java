@@ -5,6 +5,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Collectors;
+import org.exomem.backend.config.ByteSize;
 import org.exomem.images.ImageException;
 import org.exomem.images.ImageException.Fault;
 import org.exomem.images.ram.RamBlock;
@@ -13,15 +15,15 @@ import org.exomem.images.ram.RamFileName;
 import org.exomem.images.ram.RamFiles;
 
 /**
- * What a VMM shall have as the guest's RAM.
+ * The guest's RAM in a VMM.
  *
- * @param folder of RAM files; empty for memory without a name
- * @param mode how files come to be there
- * @param boot bytes that the guest boots with, beside its memory devices; empty for what the files have
+ * @param folder of RAM files; empty for memory without a file name
+ * @param mode how the files are made
+ * @param boot bytes that the guest boots with, without its memory devices; empty to take the size of the files
  * @param name of the memory back-end
- * @param shared whether what the guest writes goes to the file; else it stays in the VMM
- * @param preallocated whether the VMM takes all of the host's memory at its start
- * @param fallback whether memory without a name will do where the files can't be used
+ * @param shared whether the guest's writes go to the file; otherwise they stay in the VMM
+ * @param preallocated whether the VMM allocates all host memory at its start
+ * @param fallback whether memory without a name is used if the files can't be used
  */
 public record Ram(
         Optional<Path> folder,
@@ -31,11 +33,11 @@ public record Ram(
         boolean shared,
         boolean preallocated,
         boolean fallback) {
-    /** How RAM files come to be there. */
+    /** How RAM files are made. */
     public enum Mode {
-        /** They are there, and fit. */
+        /** They exist, and fit. */
         OPEN("open"),
-        /** The VMM makes them; none is there. */
+        /** The VMM makes them; they must not exist. */
         CREATE("create"),
         /** The VMM makes them, and removes their names at once. */
         TEMP("temp");
@@ -55,15 +57,15 @@ public record Ram(
     /**
      * The memory back-ends of a VM.
      *
-     * @param paths where each has its file, or a folder of files without names; empty for memory without a name
-     * @param notes what the user should know
+     * @param paths the file of each, or a folder of files without names; empty for memory without a name
+     * @param notes for the user
      */
     record Chosen(RamLayout layout, List<Path> paths, List<String> notes) {}
 
     /**
      * Chooses the memory back-ends.
      *
-     * @throws RecipeException if the files don't fit the VM, or the memory devices not the RAM
+     * @throws RecipeException if the files don't fit the VM, or the memory devices don't fit the RAM
      * @throws IOException if the file system refuses
      */
     Chosen choose(List<DeviceRecipe> devices) throws RecipeException, IOException {
@@ -117,7 +119,7 @@ public record Ram(
         };
     }
 
-    /** The files' own names are those of the memory back-ends; they need not be the usual ones. */
+    /** The names of the files are those of the memory back-ends; they need not be the default ones. */
     private Chosen open(RamFiles files, Path absolute, List<DeviceRecipe> devices, List<String> notes)
             throws RecipeException, IOException {
         List<RamFileName> there;
@@ -141,8 +143,8 @@ public record Ram(
         if (!wanted.parts().stream().map(RamBlock::size).toList().equals(sizes)) {
             throw new ImageException(
                     Fault.MISMATCH,
-                    "the RAM files of " + files.folder() + " have " + sizes + " bytes, the VM needs "
-                            + wanted.parts().stream().map(RamBlock::size).toList());
+                    "the RAM files of " + files.folder() + " have " + sizes(sizes) + ", the VM needs "
+                            + sizes(wanted.parts().stream().map(RamBlock::size).toList()));
         }
         RamLayout layout = new RamLayout(
                 there.stream().map(RamFileName::block).toList(),
@@ -150,6 +152,10 @@ public record Ram(
                 wanted.below4g(),
                 wanted.kernelLimit());
         return new Chosen(layout, paths(absolute, there), notes);
+    }
+
+    private static String sizes(List<Long> bytes) {
+        return bytes.stream().map(ByteSize::format).collect(Collectors.joining(" + "));
     }
 
     private static List<Path> paths(Path folder, List<RamFileName> names) {

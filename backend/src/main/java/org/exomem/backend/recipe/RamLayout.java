@@ -10,18 +10,18 @@ import org.exomem.backend.config.ByteSize;
 import org.exomem.images.ram.RamBlock;
 
 /**
- * How the RAM of a q35 machine is laid out so that the regions of memory devices are RAM behind what the guest boots with. The VMM's generic
- * device has no memory of its own.
+ * The layout of the RAM of a q35 machine. The regions of memory devices are RAM after what the guest boots with, because the
+ * VMM's generic device has no memory of its own.
  *
  * @param parts one for each memory back-end, in ascending order of guest addresses
  * @param isNuma whether each part is one of the guest's NUMA nodes, the first node 0
- * @param below4g bytes of RAM below 4 GiB, where the machine's own choice would be another
- * @param kernelLimit the address from which on the guest's kernel must leave RAM alone, if there are memory devices
+ * @param below4g bytes of RAM below 4 GiB, if the machine would choose another size
+ * @param kernelLimit the address from which on the guest's kernel must not use RAM, if there are memory devices
  */
 record RamLayout(List<RamBlock> parts, boolean isNuma, OptionalLong below4g, OptionalLong kernelLimit) {
     private static final long GIB = 1L << 30;
     private static final long HIGH = 4 * GIB;
-    /** What a q35 machine of more than 2.75 GiB has at the most below 4 GiB. */
+    /** The most RAM below 4 GiB of a q35 machine of more than 2.75 GiB. */
     private static final long MOST_LOW = 2 * GIB;
 
     RamLayout {
@@ -29,9 +29,9 @@ record RamLayout(List<RamBlock> parts, boolean isNuma, OptionalLong below4g, Opt
     }
 
     /**
-     * @param boot bytes that the guest boots with, beside its memory devices
-     * @param name of the memory back-end; with NUMA nodes their numbers are behind it
-     * @throws RecipeException if the memory devices are not where they must be
+     * @param boot bytes that the guest boots with, without its memory devices
+     * @param name of the memory back-end; with NUMA nodes, followed by their numbers
+     * @throws RecipeException if the memory devices have other addresses than they must have
      */
     static RamLayout of(List<DeviceRecipe> devices, long boot, String name) throws RecipeException {
         List<DeviceRecipe> memory = devices.stream()

@@ -1,6 +1,6 @@
 package org.exomem.backend.recipe;
 
-/** There are no options of a VMM with which a VM runs as it was asked for: why, and what would be right. */
+/** A VM can't run as requested with any options of its VMM. The message says why, and what would be right. */
 public final class RecipeException extends Exception {
     private static final long serialVersionUID = 1L;
 

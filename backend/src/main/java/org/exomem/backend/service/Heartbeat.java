@@ -9,7 +9,7 @@ import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Takes the pulse of the process again and again, and tells the service manager: its line of status, and that it is alive. */
+/** Checks the process at an interval, and sends its status and a sign of life to the service manager. */
 public final class Heartbeat implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Heartbeat.class);
     private static final Duration STATUS_INTERVAL = Duration.ofSeconds(5);
@@ -25,14 +25,14 @@ public final class Heartbeat implements AutoCloseable {
     }
 
     /**
-     * Begins, if somebody listens.
+     * Begins, if there is a service manager.
      *
-     * @param pulse answers within some seconds whatever hangs; is not waited for
+     * @param pulse answers within some seconds, whatever hangs; not waited for
      */
     public static Heartbeat start(ServiceManager manager, Supplier<CompletableFuture<Pulse>> pulse) {
         Heartbeat heart = new Heartbeat(manager, pulse);
         if (manager.isThere()) {
-            // Three times in the time that the manager waits: one may come late.
+            // Three times within the manager's limit, so that one sign may be late.
             long every = manager.watchdog()
                     .map(limit -> limit.dividedBy(3))
                     .filter(interval -> interval.compareTo(STATUS_INTERVAL) < 0)
@@ -43,7 +43,7 @@ public final class Heartbeat implements AutoCloseable {
         return heart;
     }
 
-    /** A fault of exomem itself must not end it: that would end a process that is well. */
+    /** A fault here must not end the heartbeat, as the manager would then end a process that works. */
     private void tryToBeat() {
         try {
             beat();

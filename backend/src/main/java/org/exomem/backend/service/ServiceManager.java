@@ -13,15 +13,16 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Tells the service manager that started this process, if one wants to know, how the process is: the protocol of sd_notify(3). What can't be
- * told is logged and nothing else: the VMs are served all the same. Safe for use by several threads; waits for nobody.
+ * Sends the state of the process to the service manager that started it, if there is one: the protocol of sd_notify(3). A
+ * failure is only logged, as the VMs are served all the same. Safe for use by several threads; does not wait.
  */
 public final class ServiceManager implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(ServiceManager.class);
 
     private static final Duration EXTEND_BY = Duration.ofSeconds(30);
-    private static final Duration EXTEND_EVERY = EXTEND_BY.dividedBy(3);
-    /** What a guest waits for has shorter limits. */
+    // Not a division: Duration divides by BigDecimal, and setting up that class takes milliseconds of the start.
+    private static final Duration EXTEND_EVERY = Duration.ofSeconds(10);
+    /** The longest time for ending the process. What guests wait for has shorter limits. */
     private static final Duration LONGEST_END = Duration.ofMinutes(5);
 
     /** Has no thread before the process ends. */
@@ -38,7 +39,7 @@ public final class ServiceManager implements AutoCloseable {
         this.watchdog = watchdog;
     }
 
-    /** The one that started this process; one that hears nothing if there is none. */
+    /** The manager that started this process. Without one, calls have no effect. */
     public static ServiceManager ofProcess() {
         return of(System.getenv(), ProcessHandle.current().pid());
     }
@@ -56,7 +57,7 @@ public final class ServiceManager implements AutoCloseable {
         }
     }
 
-    /** How long it waits for a sign of life; empty if it does not, or waits for one of another process. */
+    /** The manager's limit for a sign of life; empty if there is none, or it applies to another process. */
     private static Optional<Duration> watchdog(Map<String, String> environment, long process) {
         String of = environment.get("WATCHDOG_PID");
         if (of != null && !of.equals(Long.toString(process))) {
@@ -72,29 +73,32 @@ public final class ServiceManager implements AutoCloseable {
         }
     }
 
-    /** True if somebody listens. */
+    /** True if there is a service manager. */
     public boolean isThere() {
         return socket != null;
     }
 
-    /** How long it waits for {@link #alive} before it ends this process; empty if it does not. */
+    /** How long the manager waits for {@link #alive} before it ends this process; empty if it does not. */
     public Optional<Duration> watchdog() {
         return watchdog;
     }
 
-    /** All is served; also after {@link #reloading}. */
+    /** The process is ready; also after {@link #reloading}. */
     public void ready() {
         send("READY=1");
     }
 
-    /** The configuration is read again, until {@link #ready}. */
+    /** The configuration is being read again, until {@link #ready}. */
     public void reloading() {
-        // The clock of System.nanoTime is CLOCK_MONOTONIC here, by which the manager tells this reload from the one
-        // before.
+        // The clock of System.nanoTime is CLOCK_MONOTONIC here. The manager uses it to distinguish this reload from
+        // the one before.
         send("RELOADING=1\nMONOTONIC_USEC=" + TimeUnit.NANOSECONDS.toMicros(System.nanoTime()));
     }
 
-    /** The process is ending, and is given time for that until {@link #close}, five minutes at most: guests may be paused meanwhile. */
+    /**
+     * The process is ending. The manager gives it time until {@link #close}, five minutes at most, as guests may be paused
+     * meanwhile.
+     */
     public void stopping() {
         stopping(EXTEND_EVERY);
     }
@@ -107,7 +111,7 @@ public final class ServiceManager implements AutoCloseable {
         }
     }
 
-    /** The manager kills a process that has not ended within this time nor asked for more. */
+    /** The manager kills a process that has neither ended nor asked for more time within this time. */
     private void extend(long end) {
         if (end - System.nanoTime() > 0) {
             send("EXTEND_TIMEOUT_USEC=" + TimeUnit.NANOSECONDS.toMicros(EXTEND_BY.toNanos()));
@@ -119,7 +123,7 @@ public final class ServiceManager implements AutoCloseable {
         send("WATCHDOG=1");
     }
 
-    /** What the process does, in a line; sent if it is another one than before. */
+    /** The status in one line; sent if it has changed. */
     public synchronized void status(String line) {
         if (!line.equals(status)) {
             status = line;

@@ -1,4 +1,4 @@
-/** What a service manager such as systemd is told of this process, and what it gives it. */
+/** The reports to a service manager such as systemd, and what it passes to this process. */
 @NullMarked
 package org.exomem.backend.service;
 

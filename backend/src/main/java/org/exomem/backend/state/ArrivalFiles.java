@@ -4,19 +4,19 @@ import java.io.IOException;
 import java.util.List;
 
 /**
- * Where it is kept that guests have arrived before their memory. Each call takes as long as the file system does, which may be for good:
- * not on an event loop, and not under a monitor that one takes.
+ * The files that say that guests run here while pages are owed to them. Each call takes as long as the file system does,
+ * which may be forever: do not call it on an event loop, nor under a monitor that an event loop takes.
  */
 public interface ArrivalFiles {
     /**
-     * Where it is kept of one VM; whether the file is there is not looked at.
+     * Returns the file of one VM, whether it exists or not.
      *
      * @throws IOException if the directory can't be used
      */
     ReplacedFile arrival(String vm) throws IOException;
 
     /**
-     * All that are there.
+     * Returns all files that exist.
      *
      * @throws IOException if the directory can't be used
      */

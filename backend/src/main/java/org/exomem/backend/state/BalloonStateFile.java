@@ -39,7 +39,7 @@ public final class BalloonStateFile implements KeptState {
     private static final long FIRST_CHUNK = 4096;
     private static final long CHUNK_BYTES = BitStore.bytes(PageSet.CHUNK_PAGES);
     private static final long CHUNK_STRIDE = Pages.bytes(Pages.ceil(CHUNK_BYTES));
-    /** A balloon's page numbers have 32 bits. */
+    /** The page numbers of a balloon have 32 bits. */
     private static final int MOST_CHUNKS = (int) ((1L << 32) / PageSet.CHUNK_PAGES);
 
     private final StateFile file;
@@ -49,7 +49,7 @@ public final class BalloonStateFile implements KeptState {
     private final KeptBalloon kept;
     private final Consumer<String> hostFault;
 
-    /** How parts of the body are reached. */
+    /** Access to parts of the body. */
     private interface Parts {
         MemorySegment map(long offset, long length) throws IOException;
     }
@@ -73,11 +73,11 @@ public final class BalloonStateFile implements KeptState {
         incomplete.forget();
     }
 
-    /** @param hostFault is told if there is no room for the state of a part of the guest */
+    /** @param hostFault receives a message if there is no room for the state of a part of the guest */
     static BalloonStateFile open(Path path, String vm, Consumer<String> hostFault) throws IOException {
         StateFile file = StateFile.open(path, StateHeader.ofBalloon(vm), FIRST_CHUNK, BalloonStateFile::format);
         try {
-            // First on a copy: what is found damaged late must not be left with what was set right before.
+            // First on a copy: damage that is found late must not leave a file that was already changed.
             try (Arena trial = Arena.ofConfined()) {
                 new BalloonStateFile(file, (offset, length) -> file.copy(offset, length, trial), hostFault);
             }
@@ -123,7 +123,7 @@ public final class BalloonStateFile implements KeptState {
             MemorySegment bytes = file.map(offset(chunk), CHUNK_BYTES);
             BitStore.format(bytes);
             BitStore store = BitStore.open(bytes, PageSet.CHUNK_PAGES);
-            // Last, so that a chunk that there is has its room.
+            // Last, so that a chunk whose bit is set has its space.
             long word = BitWords.index(chunk);
             present.setWord(word, present.word(word) | 1L << chunk);
             return store;
@@ -140,20 +140,20 @@ public final class BalloonStateFile implements KeptState {
         }
     }
 
-    /** For the device; not to be used after {@link #close}. */
+    /** The state for the device. Not usable after {@link #close}. */
     public KeptBalloon kept() {
         return kept;
     }
 
     /**
-     * What the operator last wanted the guest to have, without what memory devices had plugged: bytes, perhaps fewer than
-     * 0; empty if nothing was said. So the wish needs no change when the guest plugs more, and is right at any instant.
+     * The operator's target without the bytes that memory devices had plugged, in bytes; may be negative. Empty if none was
+     * set. So the target needs no change when the guest plugs more, and is right at any moment.
      */
     public OptionalLong size() {
         return size.isSet() ? OptionalLong.of(Pages.bytes(size.get())) : OptionalLong.empty();
     }
 
-    /** Keeps what {@link #size} gives, to the page, up to 8 TiB. */
+    /** Keeps the value for {@link #size}, rounded to pages of 4096 bytes, up to 8 TiB. */
     public void keepSize(long bytes) {
         size.set((int) Math.clamp(bytes / Pages.SIZE, Integer.MIN_VALUE, Integer.MAX_VALUE));
     }

@@ -1,8 +1,11 @@
 package org.exomem.backend.state;
 
-/** A device's state in a file, which this process has to itself until it is closed; the device must be gone by then. */
+/**
+ * A device's state in a file. This process has exclusive use of the file until it is closed. The device must have ended by
+ * then.
+ */
 public sealed interface KeptState extends AutoCloseable permits BalloonStateFile, MemoryStateFile {
-    /** Lets another process have the file. */
+    /** Releases the file to other processes. */
     @Override
     void close();
 }

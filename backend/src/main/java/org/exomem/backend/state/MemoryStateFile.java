@@ -6,7 +6,7 @@ import org.exomem.mem.KeptBlocks;
 import org.exomem.mem.MemoryRegionPlan;
 import org.exomem.pages.CorruptBitsException;
 
-/** A memory device's state file: after the header what {@link KeptBlocks} lays out. */
+/** A memory device's state file: the header, and then the layout of {@link KeptBlocks}. */
 public final class MemoryStateFile implements KeptState {
     private final StateFile file;
     private final KeptBlocks kept;
@@ -30,7 +30,7 @@ public final class MemoryStateFile implements KeptState {
         }
     }
 
-    /** For the device; not to be used after {@link #close}. */
+    /** The state for the device. Not usable after {@link #close}. */
     public KeptBlocks kept() {
         return kept;
     }

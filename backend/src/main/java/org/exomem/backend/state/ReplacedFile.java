@@ -8,18 +8,26 @@ import java.nio.file.Path;
 import org.exomem.linux.SmallFile;
 
 /**
- * A small file for the next process, which only its user can change. It is replaced as a whole: whoever looks finds what was there before,
- * or what comes after. Not forced to disk.
+ * A small file for the next process, which only its user can change. It is replaced as a whole: a reader finds the old
+ * content or the new. Not forced to disk.
  *
  * @param path of the file
  */
 public record ReplacedFile(Path path) {
-    /** Replaces what was there. */
+    /**
+     * Replaces the content.
+     *
+     * @throws IOException if the file system refuses
+     */
     public void write(byte[] content) throws IOException {
         replace(path, content);
     }
 
-    /** Finds out whether so much could be written; what is there stays. */
+    /**
+     * Checks that there is room for a content of this size. The present content stays.
+     *
+     * @throws IOException if there is no room
+     */
     public void expectRoom(byte[] content) throws IOException {
         Path beside = path.resolveSibling("." + path.getFileName() + ".room");
         replace(beside, content);
@@ -35,9 +43,9 @@ public record ReplacedFile(Path path) {
     }
 
     /**
-     * What is in it.
+     * Reads the content.
      *
-     * @param most bytes; a larger one is refused
+     * @param most the largest size in bytes
      * @throws IOException if it can't be read, is no plain file, or is larger
      */
     public byte[] read(int most) throws IOException {
@@ -47,12 +55,12 @@ public record ReplacedFile(Path path) {
         return SmallFile.read(path, most).content();
     }
 
-    /** Whether there is anything of that name. */
+    /** Checks whether the path exists, as a file or anything else. */
     public boolean isThere() {
         return Files.exists(path, NOFOLLOW_LINKS);
     }
 
-    /** Of no effect if it is not there. */
+    /** Deletes the file, if it exists. */
     public void delete() throws IOException {
         Files.deleteIfExists(path);
     }

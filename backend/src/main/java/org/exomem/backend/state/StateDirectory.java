@@ -21,12 +21,12 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Where the devices of all VMs keep their state: {@code VM.balloon.state} and {@code VM.ID.mem.state}. Nothing of
- * these is ever removed; a VM's state goes when the operator removes its files. {@code VM.pager.json} is there as long as the VM's memory
- * comes on demand, {@code VM.arrival.json} as long as it comes from another host after its guest.
+ * The directory in which the devices of all VMs keep their state, in {@code VM.balloon.state} and {@code VM.ID.mem.state}.
+ * These files are never removed by exomem: the operator removes them. {@code VM.pager.json} exists while the VM's memory
+ * comes on demand, {@code VM.arrival.json} while pages are owed to it by another host.
  *
- * <p>Each call looks at the directory, and makes it if it is missing. So each takes as long as the file system does, which may be for
- * good: not on an event loop, and not under a monitor that one takes.
+ * <p>Each call checks the directory, and makes it if it is missing. So each call takes as long as the file system does,
+ * which may be forever: do not call it on an event loop, nor under a monitor that an event loop takes.
  *
  * @param path the directory
  */
@@ -39,21 +39,21 @@ public record StateDirectory(Path path) implements ArrivalFiles {
     private static final String ARRIVAL = ".arrival.json";
 
     /**
-     * The state of a VM's balloon.
+     * Opens the state of a VM's balloon.
      *
-     * @param hostFault is told, on the thread that uses the balloon, if there is no room for more state
-     * @throws StateFileException if there is one that can't be used: in use, damaged, or another device's; or if the file
-     *     system refuses
+     * @param hostFault receives a message, on the thread that uses the balloon, if there is no room for more state
+     * @throws StateFileException if there is one that can't be used: it is in use, damaged, or another device's; or if the
+     *     file system refuses
      */
     public BalloonStateFile balloon(String vm, Consumer<String> hostFault) throws IOException {
         return BalloonStateFile.open(file(name(vm) + ".balloon.state"), vm, hostFault);
     }
 
     /**
-     * The state of one of a VM's memory devices.
+     * Opens the state of one of a VM's memory devices.
      *
-     * @throws StateFileException if there is one that can't be used: in use, damaged, or of another device, or one with
-     *     another address, size, block size or node
+     * @throws StateFileException if there is one that can't be used: it is in use, damaged, another device's, or has another
+     *     address, size, block size or node
      * @throws IOException if the file system refuses
      */
     public MemoryStateFile memory(String vm, String device, MemoryRegionPlan plan) throws IOException {
@@ -61,7 +61,7 @@ public record StateDirectory(Path path) implements ArrivalFiles {
     }
 
     /**
-     * Where it is kept that a VM's memory comes on demand.
+     * Returns the file that says that a VM's memory comes on demand, whether it exists or not.
      *
      * @throws IOException if the directory can't be used
      */
@@ -70,7 +70,7 @@ public record StateDirectory(Path path) implements ArrivalFiles {
     }
 
     /**
-     * All files of {@link #pager} that are there.
+     * Returns all files of {@link #pager} that exist.
      *
      * @throws IOException if the directory can't be used
      */
@@ -106,11 +106,11 @@ public record StateDirectory(Path path) implements ArrivalFiles {
     }
 
     /**
-     * Makes the directory if it is missing, and sees to it that only this process's user can look into it and change it:
-     * what is in it says what a guest's memory is (STA-DIR-1, STA-DIR-2). Folders above it are not made, as a slip of the
-     * pen would look like a VM without state.
+     * Makes the directory if it is missing, and gives access to this process's user only, because its files say what a
+     * guest's memory is (STA-DIR-1, STA-DIR-2). Folders above it are not made, as a mistyped path would look like a VM
+     * without state.
      *
-     * @throws StateFileException if it can't be made, is no directory, or another user's; a symbolic link is none
+     * @throws StateFileException if it can't be made, is no directory, is a symbolic link, or belongs to another user
      */
     void prepare() throws IOException {
         if (!Files.exists(path) && path.toAbsolutePath().getParent() instanceof Path above && !Files.exists(above)) {
@@ -127,7 +127,7 @@ public record StateDirectory(Path path) implements ArrivalFiles {
     }
 
     /**
-     * What to tell of where it is, as parts of its files are mapped; made if it is missing.
+     * Returns a warning if the file system is a risk for files that are mapped. Makes the directory if it is missing.
      *
      * @throws IOException if it can't be used
      */
@@ -164,8 +164,8 @@ public record StateDirectory(Path path) implements ArrivalFiles {
     }
 
     /**
-     * Removes the files that processes have left here which were killed while they made them (STA-DIR-3). Files that another process is
-     * making stay. To be called before the state of any device is opened.
+     * Removes files that processes left here when they were killed while they made them (STA-DIR-3). Files that another
+     * process is making stay. Call this before the state of any device is opened.
      *
      * @throws IOException if the directory can't be used
      */
@@ -174,7 +174,10 @@ public record StateDirectory(Path path) implements ArrivalFiles {
         StateFile.removeUnfinished(path);
     }
 
-    /** A name as a part of a file's name: whatever could lead elsewhere, or end the part, as in a URI. */
+    /**
+     * Encodes a name as a part of a file's name. Characters that could lead elsewhere, or end the part, are escaped as in a
+     * URI.
+     */
     private static String name(String name) {
         StringBuilder safe = new StringBuilder();
         for (int i = 0; i < name.length(); i++) {

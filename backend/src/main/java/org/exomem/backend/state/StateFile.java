@@ -31,22 +31,22 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The state of one device in a file: a {@link StateHeader}, then a body that is mapped. What is stored there outlives this
- * process however it ends, but not the host: nothing is forced to disk (STA-FILE-5). A file is in use by one process at a time
- * (STA-FILE-2), and is never there half made (STA-FILE-1).
+ * The state of one device in a file: a {@link StateHeader}, then a body that is mapped. The state survives the process
+ * however it ends, but not the host: it is not forced to disk (STA-FILE-5). One process at a time uses a file (STA-FILE-2).
+ * A file appears only when it is complete (STA-FILE-1).
  */
 final class StateFile implements AutoCloseable {
     private static final FileAttribute<?> OWNER_ONLY =
             PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
     private static final Logger LOG = LoggerFactory.getLogger(StateFile.class);
     private static final int ZEROS = 1 << 16;
-    /** How the names of files end that are being made. */
+    /** The suffix of files that are being made. */
     private static final String UNFINISHED = ".new";
 
     private static final Pattern LEFT = Pattern.compile("\\..+\\.state\\.[0-9a-f-]{36}\\.new");
     /**
-     * The files that this process has open. Linux forgets the locks of a process on a file as soon as it closes any
-     * descriptor of it, so a second one must not even be opened.
+     * The files that this process has open. Linux drops a process's locks on a file when it closes any descriptor of that
+     * file, so a second descriptor must not even be opened.
      */
     private static final Set<Path> OPEN = ConcurrentHashMap.newKeySet();
 
@@ -64,9 +64,9 @@ final class StateFile implements AutoCloseable {
      * Opens the file of a device, or makes one.
      *
      * @param path absolute
-     * @param bodyBytes the least that the body must have, and what a new one has
-     * @param format makes a new body, of zeros, that of a new device
-     * @throws StateFileException if the file is in use, or not this device's; it is left as it is
+     * @param bodyBytes the smallest size of the body, and the size of a new one
+     * @param format turns a body of zeros into that of a new device
+     * @throws StateFileException if the file is in use, or another device's; the file does not change
      * @throws IOException if the file system refuses
      */
     static StateFile open(Path path, StateHeader header, long bodyBytes, Consumer<MemorySegment> format)
@@ -95,7 +95,7 @@ final class StateFile implements AutoCloseable {
         }
     }
 
-    /** Null if it is gone by now. */
+    /** Null if the file was removed meanwhile. */
     private static @Nullable StateFile existing(Path path, StateHeader header, long bodyBytes) throws IOException {
         if (!Files.isRegularFile(path, NOFOLLOW_LINKS)) {
             throw StateFileException.notPlain(path);
@@ -128,8 +128,8 @@ final class StateFile implements AutoCloseable {
     }
 
     /**
-     * Makes the file beside its place, under a name that nobody else uses, and puts it there when it is complete. Null if
-     * somebody else was faster, and it is to be looked for once more.
+     * Makes the file under a name that no other process uses, and links it to its path when it is complete. Null if another
+     * process was faster; then the file is looked up again.
      */
     private static @Nullable StateFile create(
             Path path, StateHeader header, long bodyBytes, Consumer<MemorySegment> format) throws IOException {
@@ -139,13 +139,13 @@ final class StateFile implements AutoCloseable {
             lock(path, channel);
             StateFile file = new StateFile(path, channel);
             file.fresh = true;
-            // Written and not left as a hole: a store to a page that the disk has no room for would be a fatal signal.
+            // Written, not left as a hole: a store to a page that the disk has no room for would raise a fatal signal.
             file.zero(0, bodyBytes);
             try (Arena making = Arena.ofConfined()) {
                 format.accept(file.map(MapMode.READ_WRITE, 0, bodyBytes, making));
             }
             writeAll(channel, header.encode(), 0);
-            // STA-FILE-1. A link does not replace what another process has put there meanwhile, as a rename would.
+            // STA-FILE-1. Unlike a rename, a link does not replace a file that another process has put there meanwhile.
             Files.createLink(path, beside);
             return file;
         } catch (FileAlreadyExistsException | NoSuchFileException e) {
@@ -164,8 +164,8 @@ final class StateFile implements AutoCloseable {
     }
 
     /**
-     * Removes what processes left that were killed while they made the file. One that is still at it finds its own gone,
-     * and then this one in use.
+     * Removes the unfinished files of killed processes. A process that is still making one finds its own file gone, and then
+     * this file in use.
      */
     private static void removeUnfinishedOf(Path path) throws IOException {
         String prefix = unfinishedPrefix(path);
@@ -180,7 +180,10 @@ final class StateFile implements AutoCloseable {
         }
     }
 
-    /** Removes what killed processes left in a folder of state files, of whatever devices; what is being made stays (STA-DIR-3). */
+    /**
+     * Removes the unfinished files of killed processes in a folder of state files, for all devices. Files that are being
+     * made stay (STA-DIR-3).
+     */
     static void removeUnfinished(Path folder) throws IOException {
         try (DirectoryStream<Path> left = Files.newDirectoryStream(folder, ".*" + UNFINISHED)) {
             for (Path one : left) {
@@ -208,7 +211,7 @@ final class StateFile implements AutoCloseable {
                                 + " first");
             }
         } catch (OverlappingFileLockException e) {
-            // The same file under two names.
+            // It is the same file under two names.
             throw StateFileException.inUseHere(path);
         }
     }
@@ -222,17 +225,17 @@ final class StateFile implements AutoCloseable {
         return fresh;
     }
 
-    /** The bytes of the body, now. */
+    /** The present size of the body in bytes. */
     long bodyBytes() throws IOException {
         return channel.size() - StateHeader.BYTES;
     }
 
-    /** A part of the body, which must be in the file; until it is closed. Offset and length in bytes. */
+    /** Maps a part of the body, which must be in the file, until this is closed. Offset and length in bytes. */
     MemorySegment map(long offset, long length) throws IOException {
         return map(MapMode.READ_WRITE, offset, length, arena);
     }
 
-    /** A copy of such a part, which can be tried out as long as the arena lives. */
+    /** Maps a private copy of a part, which lives as long as the arena. */
     MemorySegment copy(long offset, long length, Arena trial) throws IOException {
         return map(MapMode.PRIVATE, offset, length, trial);
     }
@@ -245,7 +248,7 @@ final class StateFile implements AutoCloseable {
         return channel.map(mode, StateHeader.BYTES + offset, length, until);
     }
 
-    /** Makes a part of the body zeros, and room for it on the file system. Offset and length in bytes. */
+    /** Fills a part of the body with zeros, and so allocates its space. Offset and length in bytes. */
     void zero(long offset, long length) throws IOException {
         ByteBuffer zeros = ByteBuffer.allocate((int) Math.min(length, ZEROS));
         long at = 0;
@@ -263,7 +266,7 @@ final class StateFile implements AutoCloseable {
         }
     }
 
-    /** Lets another process have the file. The mapped parts can't be used any more. */
+    /** Releases the file to other processes. The mapped parts can't be used any more. */
     @Override
     public void close() {
         if (arena.scope().isAlive()) {

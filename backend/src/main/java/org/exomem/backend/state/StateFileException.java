@@ -6,7 +6,7 @@ import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 
-/** A state file can't be used; the message says which, why, and what to do. */
+/** A state file can't be used. The message names the file, the reason and the remedy. */
 public final class StateFileException extends IOException {
     private static final long serialVersionUID = 1L;
 
@@ -26,7 +26,7 @@ public final class StateFileException extends IOException {
         super("state file " + file + ": " + what, cause);
     }
 
-    /** The directory of all state files can't be used. */
+    /** The directory of the state files can't be used. */
     static StateFileException ofDirectory(Path directory, IOException cause) {
         return new StateFileException("state directory " + directory + " can't be used: " + reason(cause), cause);
     }
@@ -46,7 +46,7 @@ public final class StateFileException extends IOException {
                         + " another directory for state");
     }
 
-    /** What the file system says, without the path. */
+    /** The reason that the file system gave, without the path. */
     static String reason(IOException e) {
         return switch (e) {
             case AccessDeniedException _ -> "permission denied";

@@ -11,7 +11,8 @@ import java.util.zip.CRC32C;
 import org.exomem.mem.MemoryRegionPlan;
 
 /**
- * Whose state a file holds. A file is used for that very device only: everything here must be as it is configured.
+ * Identifies the device whose state a file holds. A file is used for that device only: every field must match the
+ * configuration.
  *
  * <pre>
  *    0 magic        8 bytes   "exomemst"
@@ -33,10 +34,10 @@ import org.exomem.mem.MemoryRegionPlan;
  * Numbers are little-endian.
  */
 record StateHeader(Kind kind, String vm, String device, long address, long size, long blockSize, long node) {
-    /** The bytes that it takes. */
+    /** The size of the header. */
     static final int BYTES = 4096;
 
-    /** Which device. */
+    /** The kind of the device. */
     enum Kind {
         BALLOON(1),
         MEMORY(2);
@@ -111,10 +112,10 @@ record StateHeader(Kind kind, String vm, String device, long address, long size,
     }
 
     /**
-     * Refuses a file that is not this device's.
+     * Checks that a file is this device's.
      *
      * @param bytes the file's first {@link #BYTES} bytes, little-endian, backed by an array
-     * @throws StateFileException naming the field, what was expected and what was found (STA-FILE-3)
+     * @throws StateFileException naming the field, the expected and the found value (STA-FILE-3)
      */
     void check(Path file, ByteBuffer bytes) throws StateFileException {
         byte[] magic = new byte[MAGIC.length];

@@ -11,21 +11,22 @@ import org.exomem.images.signature.CheckingKey;
 import org.exomem.images.signature.ImageSignature;
 
 /**
- * Checks a template before clones start from it (IMG-CLONE-2). All of its RAM is read only once: what was found is written down beside it with
- * the times of its files, which change with each write.
+ * Checks a template before clones start from it (IMG-CLONE-2). The whole RAM is read only once: the result is written to a
+ * file in the template's folder, with the change times of its files. Each write to a file changes its time.
  */
 public final class CheckedTemplate {
-    /** What was found of which files. */
+    /** The file with the result and the times. */
     private static final String NOTE = "checked";
 
     private CheckedTemplate() {}
 
     /**
-     * Makes sure that a template is as it was made, and by whom.
+     * Checks that a template is unchanged, and who made it.
      *
-     * @param trusted the key that it has to be signed with; empty to do without
-     * @return true if its RAM was read for that
-     * @throws IOException naming what has changed, that somebody could change it just now (IMG-CLONE-8), or that it is not signed with that key
+     * @param trusted the key that it must be signed with; if empty, no signature is needed
+     * @return true if its RAM was read for the check
+     * @throws IOException naming what has changed; or if a process could change it now (IMG-CLONE-8), or it is not signed
+     *     with that key
      */
     public static boolean check(ImageFolder image, Optional<CheckingKey> trusted) throws IOException {
         if (trusted.isPresent()) {
@@ -46,7 +47,11 @@ public final class CheckedTemplate {
         return true;
     }
 
-    /** True if the files are not those any more that were found to be as they were made; false also where they were never checked. */
+    /**
+     * True if the files have changed since they were checked. False also if they were never checked.
+     *
+     * @throws IOException if a file can't be examined
+     */
     public static boolean hasChanged(ImageFolder image) throws IOException {
         String found = read(image.folder().resolve(NOTE));
         return !found.isEmpty() && !found.equals(TemplateFiles.of(image).text());
@@ -60,12 +65,12 @@ public final class CheckedTemplate {
         }
     }
 
-    /** Who may not write there checks anew each time. */
+    /** A user who may not write there checks the RAM each time. */
     private static void write(Path note, String text) {
         try {
             Files.writeString(note, text, StandardCharsets.UTF_8);
         } catch (IOException e) {
-            // It is checked again the next time.
+            // The next start checks the RAM again.
         }
     }
 }

@@ -18,8 +18,8 @@ import org.exomem.linux.process.ProcessFd;
 import org.exomem.pages.Pages;
 
 /**
- * The RAM of a clone. Its VMM has a file of the clone's own for it, shared and empty, so that it saves its state without RAM (VMM-6) and can
- * be given shared pages there. Where the template's file has data, that is put over it, mapped privately:
+ * The RAM of a clone. The VMM maps the clone's own RAM file, shared and empty, so that it saves its state without RAM
+ * (VMM-6) and can get shared pages there. Where the template's file has data, it is mapped over that, privately:
  *
  * <pre>
  * the template         data            hole    data
@@ -27,10 +27,10 @@ import org.exomem.pages.Pages;
  * the clone's file   [ hole                                        ]
  * </pre>
  *
- * <p>The region of a memory device is such a hole, as nothing is plugged in a VM that is saved.
+ * <p>The region of a memory device is a hole, because a saved VM has no plugged blocks.
  */
 final class CloneRam {
-    /** Bytes; a VMM of 8 GiB has 256 parts at the most. */
+    /** Bytes. With it, a VMM of 8 GiB has at most 256 parts. */
     private static final long LEAST_HOLE = 32 << 20;
 
     private final ImageFolder image;
@@ -43,7 +43,11 @@ final class CloneRam {
         return image.manifest().ram().stream().map(Manifest.Ram::name).toList();
     }
 
-    /** Makes the files of a clone's own, and the options of its VMM. */
+    /**
+     * Makes the clone's own files, and returns the options of its VMM.
+     *
+     * @throws IOException if the files can't be made
+     */
     VmmCommandLine make(VmmCommandLine line, Path folder) throws IOException {
         RamFiles files = RamFiles.in(folder);
         if (files.fileSystem() == FileSystemKind.HUGETLBFS) {
@@ -60,9 +64,9 @@ final class CloneRam {
     }
 
     /**
-     * Puts the template over a clone's RAM; before its VMM has loaded anything.
+     * Maps the template over a clone's RAM. Must be called before the VMM loads a state.
      *
-     * @throws IOException if the VMM can't be attached to, saying why
+     * @throws IOException if the VMM can't be attached to, with the reason
      */
     void put(int pid, Path folder) throws IOException {
         RamFiles files = RamFiles.in(folder);
@@ -79,7 +83,7 @@ final class CloneRam {
         }
     }
 
-    /** Where the template has data. Small holes are its own too, or there would be too many parts. */
+    /** The parts where the template has data. Small holes count as data, or there would be too many parts. */
     private static List<ForeignMappings.Part> parts(SharedFile template, long from, long over) throws IOException {
         List<ForeignMappings.Part> parts = new ArrayList<>();
         long end = template.size();
@@ -95,7 +99,7 @@ final class CloneRam {
                     from + data, over + data, Math.min(end, Pages.bytes(Pages.ceil(hole))) - data));
             data = next;
         }
-        // What is cut off looks like a hole.
+        // After a file is truncated, its end looks like a hole.
         if (template.size() < end) {
             throw new IOException(template + " has become shorter");
         }

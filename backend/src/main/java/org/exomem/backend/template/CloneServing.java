@@ -5,18 +5,18 @@ import java.nio.file.Path;
 import java.util.Map;
 import org.exomem.backend.migrate.MovedDevices;
 
-/** Has an exomem serve the devices of clones. Safe for use by several threads. */
+/** Lets an exomem serve the devices of clones. Safe for use by several threads. */
 @FunctionalInterface
 public interface CloneServing {
     /**
-     * Begins to serve those of a clone.
+     * Begins to serve the devices of a clone.
      *
-     * @param clone its name, by which exomem is to know the VM
-     * @param folder of the clone, in which the sockets are to be
+     * @param clone its name, which becomes exomem's name of the VM
+     * @param folder of the clone, for the sockets
      * @param qmp the socket on which its VMM listens for QMP
      * @param pid of its VMM
      * @param devices that the template's VM had
-     * @return the sockets of the devices that are served, by their names
+     * @return the sockets of the devices that are served, by device name
      * @throws IOException if none can be served
      */
     Map<String, Path> serve(String clone, Path folder, Path qmp, int pid, MovedDevices devices) throws IOException;

@@ -10,15 +10,19 @@ import org.exomem.linux.process.MappedFiles;
 import org.exomem.linux.process.MappedMemory;
 
 /**
- * The memory of a clone.
+ * The memory that a clone uses.
  *
  * @param pid of its VMM
  * @param program of its VMM
  * @param own bytes that the guest has written since it is a clone
- * @param shared bytes that it has used of the template, and not written
+ * @param shared bytes of the template that it has used but not written
  */
 public record CloneUsage(int pid, String program, long own, long shared) {
-    /** That of all VMMs that have a template's RAM mapped, of those that this user may look at. */
+    /**
+     * Returns the usage of all VMMs that have mapped a template's RAM, as far as this user may examine them.
+     *
+     * @throws IOException if the processes can't be listed
+     */
     public static List<CloneUsage> of(ImageFolder image) throws IOException {
         List<String> files = image.ramNames();
         int self = Math.toIntExact(ProcessHandle.current().pid());
@@ -39,7 +43,7 @@ public record CloneUsage(int pid, String program, long own, long shared) {
         return List.copyOf(clones.values());
     }
 
-    /** Of which a clone has mapped what it shares with its devices (IMG-CLONE-6). */
+    /** The clone's own files, which it shares with its devices (IMG-CLONE-6). */
     private static List<String> ownFiles(ImageFolder image, int clone) throws IOException {
         List<String> names = image.manifest().ram().stream()
                 .map(ram -> ram.name().toString())

@@ -25,16 +25,18 @@ import org.exomem.backend.migrate.MovedDevices;
 import org.exomem.backend.migrate.StartedGuest;
 import org.exomem.backend.template.WaitingVmms.Waiting;
 import org.exomem.backend.vmm.QmpVmm;
+import org.exomem.cli.text.FileFault;
 import org.exomem.images.manifest.ImageFolder;
 import org.exomem.images.manifest.Manifest;
 import org.exomem.images.ram.RamFiles;
 
 /**
- * Starts clones of a template. Each VMM maps the template's RAM files privately: all clones and the template share every page that they do not
- * write (IMG-CLONE-1). The VMMs are started by this process, and go on without it. For one thread.
+ * Starts clones of a template. Each VMM maps the template's RAM files privately, so that all clones and the template share
+ * every page that they do not write (IMG-CLONE-1). The VMMs are started by this process, and continue without it. For one
+ * thread.
  */
 public final class Cloning {
-    /** As many VMMs start at a time as keep the processors busy while others wait for theirs. */
+    /** How many VMMs start in parallel: enough to keep the processors busy while some of them wait. */
     private static final int AT_ONCE = 2 * Runtime.getRuntime().availableProcessors();
 
     private final String template;
@@ -42,12 +44,12 @@ public final class Cloning {
     private final CloneOptions options;
     private final VmmCommandLine line;
     private final CloneRam ram;
-    /** Why the VMMs can't be attached to; empty as long as that is not known. */
+    /** Why the VMMs can't be attached to; empty while that is unknown. */
     private volatile String cannotAttach = "";
 
     /**
-     * @param template the template's name, from which clones have theirs
-     * @param image the template; it was checked
+     * @param template the template's name, with which the clones' names begin
+     * @param image the template, which was checked
      */
     public Cloning(String template, ImageFolder image, CloneOptions options) {
         this.template = template;
@@ -65,7 +67,7 @@ public final class Cloning {
         return changed.withNewGenerationId();
     }
 
-    /** What an operator should know of the clones: above all what their VMMs can't make different. For people. */
+    /** Returns remarks on the clones for the operator, above all what their VMMs can't change. For people. */
     public List<String> notes() {
         List<String> notes = new ArrayList<>();
         if (!line.hasGenerationId()) {
@@ -86,16 +88,16 @@ public final class Cloning {
     }
 
     /**
-     * What came of one clone.
+     * The result of one clone.
      *
      * @param running empty if it does not run
-     * @param fault why not, if it was to
+     * @param fault why it does not run, if it was to
      */
     public record Outcome(String name, Optional<RunningClone> running, Optional<String> fault) {}
 
     /**
-     * Starts clones side by side; returns when each runs or has failed. One that failed leaves nothing behind. VMMs that wait
-     * ({@link #prepare}) and were started with the same program and replacements are taken first (IMG-CLONE-12).
+     * Starts clones in parallel. Returns when each runs or has failed. A clone that failed leaves nothing behind. VMMs that
+     * wait ({@link #prepare}), and were started with the same program and replacements, are used first (IMG-CLONE-12).
      *
      * @throws IOException if the folder can't be made
      */
@@ -111,7 +113,8 @@ public final class Cloning {
             try {
                 vmm = connect(one);
             } catch (IOException e) {
-                // It has ended since, as at a restart of the host, or hung and was ended: others may wait.
+                // It has ended since, for example at a restart of the host, or it did not answer and was ended. Others
+                // may wait.
                 continue;
             }
             return run(vmm, one);
@@ -121,7 +124,7 @@ public final class Cloning {
     }
 
     /**
-     * Starts VMMs that wait for a clone each: one that is wanted later need not wait for the start of its VMM.
+     * Starts VMMs that each wait for a clone, so that a later clone does not wait for the start of its VMM.
      *
      * @throws IOException if the folder can't be made
      */
@@ -169,7 +172,7 @@ public final class Cloning {
 
     private static String fault(Throwable cause) {
         return Stream.concat(Stream.of(cause), Stream.of(cause.getSuppressed()))
-                .map(one -> String.valueOf(one.getMessage()))
+                .map(one -> one instanceof Exception e ? FileFault.text(e) : String.valueOf(one.getMessage()))
                 .collect(Collectors.joining("; "));
     }
 
@@ -177,7 +180,7 @@ public final class Cloning {
         return template + "-" + number;
     }
 
-    /** Makes a folder that nobody else has, so that two that start clones at once never take the same name. */
+    /** Makes a new folder, so that two processes that start clones never take the same name. */
     private int reserve() throws IOException {
         for (int number = 1; ; number++) {
             try {
@@ -186,7 +189,7 @@ public final class Cloning {
                         PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
                 return number;
             } catch (FileAlreadyExistsException e) {
-                // Another clone's, which may run.
+                // It belongs to another clone, which may run.
             }
         }
     }
@@ -194,7 +197,7 @@ public final class Cloning {
     /**
      * A VMM that waits.
      *
-     * @param begin when its start began, in nanoseconds
+     * @param begin when its start began, by {@link System#nanoTime}
      */
     private record Launched(String name, Path qmp, long begin) {}
 
@@ -227,7 +230,7 @@ public final class Cloning {
         });
     }
 
-    /** No VMM runs that has anything in the folder. */
+    /** Removes the folder after a failure. No VMM runs that uses it. */
     private static <T> T orRemove(Path folder, Step<T> step) throws IOException {
         try {
             return step.take();
@@ -237,7 +240,7 @@ public final class Cloning {
         }
     }
 
-    /** Ends the VMM if the template can't be put over its RAM. */
+    /** Maps the template over the VMM's RAM. If that fails, ends the VMM and returns false. */
     private boolean isPut(Launched one) throws IOException {
         Path folder = options.folder().resolve(one.name());
         try (QmpVmm vmm = connect(one)) {
@@ -260,7 +263,7 @@ public final class Cloning {
         }
     }
 
-    /** A VMM was started and does not answer; it was ended. */
+    /** A VMM was started, did not answer, and was ended. */
     private static final class UnreachableException extends IOException {
         private static final long serialVersionUID = 1L;
 
@@ -269,7 +272,9 @@ public final class Cloning {
         }
     }
 
-    /** @throws UnreachableException if it does not answer; it is ended, and nothing of it is left, if that can be had */
+    /**
+     * @throws UnreachableException if the VMM does not answer; it is ended, and its files are removed, as far as possible
+     */
     private QmpVmm connect(Launched one) throws UnreachableException {
         try {
             return QmpVmm.connect(one.qmp());
@@ -280,14 +285,19 @@ public final class Cloning {
         }
     }
 
-    /** Ends a VMM of which nothing is wanted any more, and removes what it leaves. One that can't be ended keeps its folder, as its socket is there. */
+    /**
+     * Ends a VMM that is not needed any more, and removes its files. If it can't be ended, its folder stays, because its
+     * socket is there.
+     */
     private void discard(Launched one, Exception because) {
         if (hasEnded(one, because)) {
             remove(options.folder().resolve(one.name()));
         }
     }
 
-    /** Ends a VMM, if it has not ended by itself. Returns false if it may run on, and adds to the exception why. */
+    /**
+     * Ends a VMM, if it has not ended by itself. If it may still run, returns false, and adds the reason to the exception.
+     */
     private static boolean hasEnded(Launched one, Exception because) {
         try {
             QmpVmm.discard(one.qmp());
@@ -299,7 +309,7 @@ public final class Cloning {
         }
     }
 
-    /** Mapped by the VMM itself. It would have to write its RAM into its state, so that such a clone can't be saved. */
+    /** The VMM maps the template itself. It would write its RAM into its state, so such a clone can't be saved. */
     private VmmCommandLine withPrivateRam(VmmCommandLine own) {
         VmmCommandLine changed = own;
         for (Manifest.Ram one : image.manifest().ram()) {
@@ -334,9 +344,9 @@ public final class Cloning {
     }
 
     /**
-     * Gives a clone the devices that its template's VM had. Its guest can do without.
+     * Plugs in the devices that the template's VM had. The guest can do without them.
      *
-     * @return what it did not get, and why
+     * @return the devices that it did not get, with the reasons
      */
     private List<String> plugIn(QmpVmm vmm, Launched launched) {
         List<String> notes = new ArrayList<>();
@@ -356,7 +366,7 @@ public final class Cloning {
         return notes;
     }
 
-    /** A VMM that has nothing of what another one makes. */
+    /** The options of a VMM that shares no path with another clone. */
     private VmmCommandLine own(String name, int number) {
         Path folder = options.folder().resolve(name);
         Map<Path, Path> used = new HashMap<>();
@@ -373,7 +383,7 @@ public final class Cloning {
         return own;
     }
 
-    /** Two files of the same name in different folders are told apart. */
+    /** Gives two files of the same name in different folders different names. */
     private static Path into(Path folder, Path place, Map<Path, Path> used) {
         return used.computeIfAbsent(place, given -> {
             Path wanted = folder.resolve(given.getFileName());
@@ -391,7 +401,7 @@ public final class Cloning {
             }
             Files.deleteIfExists(folder);
         } catch (IOException e) {
-            // What is left has the name of a clone that does not run; the next one takes another name.
+            // The remains have the name of a clone that does not run. The next clone takes another name.
         }
     }
 }

@@ -20,11 +20,12 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The RAM files that only one clone has: what it shares with its devices is in them, and nothing else (IMG-CLONE-5). Nobody needs them when its VMM
- * has ended. They are open as long as this: another file can't be taken for one of them. For one thread at a time; {@link #descriptors} for any.
+ * The RAM files that only one clone uses: they have exactly the pages that it shares with its devices (IMG-CLONE-5). They
+ * are not needed any more when its VMM has ended. This keeps them open, so that no other file can be mistaken for one of
+ * them. For one thread at a time, except {@link #descriptors}.
  *
- * <p>What a VMM has mapped is its own choice, and so is what its paths are called where it sees them. A file is taken for one of these only if it is
- * the one that is mapped, the VMM may write to it, and it belongs to the VMM's user.
+ * <p>A VMM decides itself what it maps, and what its paths are called where it sees them. A file counts as one of these only
+ * if it is the mapped file, the VMM may write to it, and the VMM's user owns it.
  */
 public final class OwnRam implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(OwnRam.class);
@@ -38,10 +39,10 @@ public final class OwnRam implements AutoCloseable {
     }
 
     /**
-     * Finds those of a clone that runs: its VMM has each mapped shared, and the template's file of the same name privately. The VMM of any other VM
-     * has none.
+     * Finds the files of a running clone: its VMM has mapped each of them shared, and the template's file of the same name
+     * privately. The VMM of any other VM has none.
      *
-     * @param vmm its process; nothing is found if it may not be looked at, or has ended
+     * @param vmm its process; no files are found if it may not be examined, or has ended
      */
     public static OwnRam of(ProcessFd vmm) {
         List<Held> files = new ArrayList<>();
@@ -50,7 +51,7 @@ public final class OwnRam implements AutoCloseable {
             if (vmm.isAlive()) {
                 return new OwnRam(files);
             }
-            // What was looked at may have been another that got its number.
+            // The examined process may have been another one with the same number.
         } catch (IOException e) {
             LOG.debug("it can't be seen which RAM files {} has for itself", vmm, e);
         }
@@ -79,7 +80,7 @@ public final class OwnRam implements AutoCloseable {
     private static void hold(Area area, int user, List<Held> files) {
         try {
             Path path = area.toPath();
-            // Before it is opened: others than files may wait for that, or do something.
+            // Before it is opened: opening something else than a file may block or have an effect.
             if (!FileStatus.of(path).isRegularFile()) {
                 return;
             }
@@ -107,12 +108,15 @@ public final class OwnRam implements AutoCloseable {
         }
     }
 
-    /** How many descriptors this has until it is closed, or has removed its files. */
+    /** The number of descriptors until this is closed or has removed its files. Safe for use by any thread. */
     public int descriptors() {
         return files.size();
     }
 
-    /** Removes those that are still where they were, and closes this. What can't be removed stays, and is told in the log. */
+    /**
+     * Removes the files that are still at their paths, and closes this. A file that can't be removed stays, and is reported
+     * in the log.
+     */
     public void remove() {
         for (Held held : files) {
             try {
@@ -124,7 +128,7 @@ public final class OwnRam implements AutoCloseable {
         close();
     }
 
-    /** The files stay. */
+    /** Closes this. The files stay. */
     @Override
     public void close() {
         files.forEach(held -> held.file.close());

@@ -19,8 +19,8 @@ import org.exomem.linux.LinuxException;
 import org.exomem.linux.SharedFile;
 
 /**
- * The files of a template at one moment, by which a change is noticed without reading them: which files they are, and when they were changed. A write
- * sets that time, also one to a mapping, and no program can set it back. Immutable.
+ * The files of a template at one moment: their identities and their change times. They show a change without reading the
+ * files. Each write sets the time, even one to a mapping, and no program can set it back. Immutable.
  */
 public final class TemplateFiles {
     private final ImageFolder image;
@@ -33,7 +33,11 @@ public final class TemplateFiles {
         this.files = List.copyOf(files);
     }
 
-    /** The RAM files as they are now. */
+    /**
+     * Returns the present RAM files.
+     *
+     * @throws IOException if a file can't be examined
+     */
     public static TemplateFiles of(ImageFolder image) throws IOException {
         List<One> files = new ArrayList<>();
         for (Manifest.Ram ram : image.manifest().ram()) {
@@ -49,9 +53,9 @@ public final class TemplateFiles {
     }
 
     /**
-     * Makes sure that nobody could write to them just now (IMG-CLONE-8).
+     * Checks that no process could write to the files now (IMG-CLONE-8).
      *
-     * @throws ImageException {@link Fault#CHANGED} naming the file that somebody has open for writing
+     * @throws ImageException {@link Fault#CHANGED} naming the file that a process has open for writing
      */
     public void expectNoWriter() throws IOException {
         for (Manifest.Ram ram : image.manifest().ram()) {
@@ -66,7 +70,7 @@ public final class TemplateFiles {
         }
     }
 
-    /** What has changed since, or could; for people. */
+    /** Returns what has changed since, or could change; for people. */
     public Optional<String> change() {
         try {
             for (One before : files) {
@@ -85,12 +89,12 @@ public final class TemplateFiles {
         } catch (ImageException e) {
             return Optional.ofNullable(e.getMessage());
         } catch (IOException e) {
-            // It can't be looked at just now, which says nothing about a change.
+            // A file can't be examined now, which does not mean that it has changed.
             return Optional.empty();
         }
     }
 
-    /** All of it, as text to be kept. */
+    /** The files and times as text, to be kept. */
     String text() {
         StringBuilder text = new StringBuilder(
                 "exomem checked 1\n" + Sha256.of(image.manifestBytes()).hex() + "\n");

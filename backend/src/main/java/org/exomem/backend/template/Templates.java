@@ -13,12 +13,13 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.exomem.images.ImageException;
 import org.exomem.images.manifest.ImageFolder;
+import org.exomem.images.ram.RamFiles;
 
-/** The folder in which templates are, each an image in a folder of its own. */
+/** The folder of the templates. Each template is an image in a folder of its own. */
 public record Templates(Path folder) {
     private static final Pattern NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,63}");
 
-    /** Where they are if nobody says otherwise: the user's own folder for state. */
+    /** The default: the user's own folder for state. */
     public static Templates ofUser() {
         return new Templates(of(System.getenv(), System.getProperty("user.name")));
     }
@@ -35,7 +36,7 @@ public record Templates(Path folder) {
     }
 
     /**
-     * Where a template is, or would be.
+     * Returns the path of a template, whether it exists or not.
      *
      * @throws IllegalArgumentException if it can't be a template's name
      */
@@ -54,6 +55,15 @@ public record Templates(Path folder) {
      * @throws ImageException if there is no such template, or it is damaged
      */
     public ImageFolder open(String name) throws IOException {
+        return ImageFolder.open(there(name));
+    }
+
+    /**
+     * Where a template is; what is in its folder is not looked at.
+     *
+     * @throws ImageException if there is no such template
+     */
+    public Path there(String name) throws ImageException {
         Path path = path(name);
         if (!Files.isDirectory(path)) {
             throw new ImageException(
@@ -61,18 +71,22 @@ public record Templates(Path folder) {
                     "there is no template \"" + name + "\" in " + folder
                             + "; \"exomem template list\" shows those that are there");
         }
-        return ImageFolder.open(path);
+        return path;
     }
 
     /**
-     * One that was found.
+     * An entry of the list.
      *
      * @param image empty if it can't be used
-     * @param fault why not
+     * @param fault why it can't be used
      */
     public record Found(String name, Optional<ImageFolder> image, Optional<String> fault) {}
 
-    /** All templates, by their names. */
+    /**
+     * All templates, ordered by name.
+     *
+     * @throws IOException if the folder can't be read
+     */
     public List<Found> list() throws IOException {
         List<Found> found = new ArrayList<>();
         if (!Files.isDirectory(folder)) {
@@ -92,12 +106,30 @@ public record Templates(Path folder) {
         return found;
     }
 
-    /** Makes the folder, for its owner only. */
+    /**
+     * Makes the folder, if it is missing.
+     *
+     * @throws IOException if it can't be made
+     */
     public void make() throws IOException {
         Files.createDirectories(folder);
     }
 
-    /** Removes a template with all its files; the manifest first, so that nothing starts from what is half gone. */
+    /**
+     * Makes the folder if its parent exists: a path that a user gave may be mistyped.
+     *
+     * @throws ImageException if the parent does not exist
+     */
+    public void makeLast() throws IOException {
+        RamFiles.made(folder);
+    }
+
+    /**
+     * Removes a template with all its files. The manifest goes first, so that no clone starts from a template that is half
+     * removed.
+     *
+     * @throws IOException if a file can't be removed
+     */
     public void remove(String name) throws IOException {
         Path path = path(name);
         ImageFolder.removeManifest(path);

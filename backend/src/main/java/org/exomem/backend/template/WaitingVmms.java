@@ -14,31 +14,35 @@ import org.exomem.images.Sha256;
 import org.exomem.images.manifest.ImageFolder;
 
 /**
- * VMMs that have been started for a template's clones and wait. Each has a file in its folder that says so; whoever removes that has
- * the VMM. Safe for use by several threads and processes.
+ * VMMs that were started for a template's clones and wait. Each has a file in its folder that says so. The process that
+ * removes this file owns the VMM. Safe for use by several threads and processes.
  *
  * <pre>
  * mark    of what the VMM was started with
  * path    of its QMP socket
  * </pre>
  *
- * @param template whose clones they are to be
- * @param image of that name now: one that has been replaced since is another template
- * @param options with which they are started: those with others are left (IMG-CLONE-12)
+ * @param template the template's name
+ * @param image the template of that name now; a template that was replaced is another one
+ * @param options with which they are started; VMMs with other options are not used (IMG-CLONE-12)
  */
 record WaitingVmms(String template, ImageFolder image, CloneOptions options) {
     private static final String FILE = "waiting";
     private static final int LINES = 2;
 
     /**
-     * One that waits.
+     * A VMM that waits.
      *
      * @param name of its folder
      * @param qmp the socket on which it listens for QMP
      */
     record Waiting(String name, Path qmp) {}
 
-    /** One waits. */
+    /**
+     * Notes that a VMM waits.
+     *
+     * @throws IOException if the file can't be written
+     */
     void add(Waiting one) throws IOException {
         Files.writeString(
                 options.folder().resolve(one.name()).resolve(FILE),
@@ -46,7 +50,7 @@ record WaitingVmms(String template, ImageFolder image, CloneOptions options) {
                 StandardCharsets.UTF_8);
     }
 
-    /** The same for the same template and the same options of the VMM only. */
+    /** A digest of the template and of those options that concern the VMM. Equal only if they are equal. */
     private String mark() {
         ObjectNode all =
                 Json.object().put("template", Sha256.of(image.manifestBytes()).hex());
@@ -58,7 +62,11 @@ record WaitingVmms(String template, ImageFolder image, CloneOptions options) {
         return Sha256.of(Json.line(all)).hex();
     }
 
-    /** Takes one that waits; nobody else gets it. Empty if none does. */
+    /**
+     * Takes a VMM that waits, so that no other caller gets it. Empty if none waits.
+     *
+     * @throws IOException if the folder can't be read
+     */
     Optional<Waiting> take() throws IOException {
         try (DirectoryStream<Path> folders = Files.newDirectoryStream(options.folder(), template + "-*")) {
             for (Path one : folders) {
@@ -75,7 +83,7 @@ record WaitingVmms(String template, ImageFolder image, CloneOptions options) {
         try {
             String text = Files.readString(file, StandardCharsets.UTF_8);
             String[] lines = text.split("\n");
-            // One that is just being written has no end yet.
+            // A file that is still being written has no end yet.
             if (lines.length != LINES || !text.endsWith("\n") || !lines[0].equals(mark())) {
                 return Optional.empty();
             }

@@ -5,8 +5,8 @@ import org.exomem.backend.map.PageKind;
 import org.jline.utils.AttributedStyle;
 
 /**
- * How kinds of pages look on a terminal: a colour of 256, or a letter where there are no colours. The colours can be told apart also by
- * who sees red and green alike.
+ * The display of kinds of pages on a terminal: one of 256 colours, or a letter on a terminal without colours. The colours
+ * can also be distinguished by people with red-green colour blindness.
  *
  * @param many whether the terminal has 256 colours
  */

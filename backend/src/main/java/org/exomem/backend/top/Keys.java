@@ -6,16 +6,16 @@ import java.util.Optional;
 import org.exomem.backend.top.TopScreen.Key;
 import org.jline.utils.NonBlockingReader;
 
-/** Keys, of what a terminal sends for them. */
+/** Decodes keys from what a terminal sends. */
 public final class Keys {
-    /** A lone Esc is one that nothing follows for so long. */
+    /** If nothing follows Esc within this time, it is the key Esc. */
     private static final long ESCAPE_MILLIS = 50;
 
     private static final char ESCAPE = '\033';
     private static final char END = '\004';
     private static final char INTERRUPT = '\003';
     private static final char DELETE = '\177';
-    /** More than any sequence that is known has. */
+    /** Longer than any known sequence. */
     private static final int LONGEST = 16;
 
     private final NonBlockingReader from;
@@ -24,7 +24,7 @@ public final class Keys {
         this.from = from;
     }
 
-    /** The next key; empty if none comes in that time. QUIT if the terminal is gone. */
+    /** The next key; empty if none arrives within the limit. QUIT if the terminal has closed. */
     public Optional<Key> next(Duration limit) throws IOException {
         int first = from.read(Math.max(1, limit.toMillis()));
         return switch (first) {
@@ -51,7 +51,7 @@ public final class Keys {
         };
     }
 
-    /** What follows Esc: {@code [} or {@code O}, perhaps numbers, and a letter or a tilde. */
+    /** The sequence after Esc: {@code [} or {@code O}, perhaps numbers, and a letter or a tilde. */
     private Key sequence() throws IOException {
         int introducer = from.read(ESCAPE_MILLIS);
         if (introducer != '[' && introducer != 'O') {

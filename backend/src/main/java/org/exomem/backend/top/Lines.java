@@ -6,7 +6,7 @@ import org.jline.utils.AttributedString;
 import org.jline.utils.AttributedStringBuilder;
 import org.jline.utils.AttributedStyle;
 
-/** The lines of a picture, which grow from left to right and from above. */
+/** The lines of a picture, appended from left to right and from top to bottom. */
 final class Lines {
     private final List<AttributedString> done = new ArrayList<>();
     private AttributedStringBuilder line = new AttributedStringBuilder();
@@ -20,18 +20,18 @@ final class Lines {
         return add(text, AttributedStyle.DEFAULT);
     }
 
-    /** Text that ends at a column of so many more. */
+    /** Appends text, right-aligned in this number of columns. */
     Lines right(String text, int width, AttributedStyle style) {
         return add(" ".repeat(Math.max(0, width - text.length())) + text, style);
     }
 
-    /** Text that is followed by blanks up to so many columns; longer text is cut. */
+    /** Appends text, left-aligned in this number of columns; longer text is cut. */
     Lines left(String text, int width, AttributedStyle style) {
         String cut = text.length() > width ? text.substring(0, Math.max(0, width - 1)) + "…" : text;
         return add(cut + " ".repeat(Math.max(0, width - cut.length())), style);
     }
 
-    /** A bar of so many columns. */
+    /** Appends a bar of this number of columns. */
     Lines bar(double share, int width, AttributedStyle full, AttributedStyle empty) {
         int filled = (int) Math.round(Math.clamp(share, 0.0, 1.0) * width);
         return add("█".repeat(filled), full).add("░".repeat(width - filled), empty);
@@ -47,7 +47,7 @@ final class Lines {
         return done.size();
     }
 
-    /** The lines, each cut to so many columns. */
+    /** The lines, each cut to this number of columns. */
     List<AttributedString> all(int columns) {
         return done.stream().map(text -> text.columnSubSequence(0, columns)).toList();
     }

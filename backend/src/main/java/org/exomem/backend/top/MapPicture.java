@@ -7,12 +7,12 @@ import org.exomem.backend.map.PageKind;
 import org.jline.utils.AttributedStyle;
 
 /**
- * The map of a VM's memory: a column of the terminal for each cell, coloured by the kind that most of its pages are of, with the second
- * most in the lower half. Without colours, the letter of the kind that most are of.
+ * The map of a VM's memory: a column of the terminal for each cell, in the colour of the most frequent kind of its pages,
+ * with the second most frequent in the lower half. Without colours, the letter of the most frequent kind.
  */
 final class MapPicture {
     private static final int ADDRESS = 15;
-    /** Cells in a line of a terminal that is narrow. */
+    /** The fewest cells in a line. */
     private static final int LEAST = 4;
 
     private final Colours colours;
@@ -21,12 +21,12 @@ final class MapPicture {
         this.colours = colours;
     }
 
-    /** How many cells are in a line of so many columns: a power of two, as the size of a cell is. */
+    /** The number of cells in a line of this width: a power of two, as the size of a cell is. */
     static int columns(int width) {
         return Integer.highestOneBit(Math.max(LEAST, width - ADDRESS));
     }
 
-    /** @param map as {@code query-memory-map} tells */
+    /** @param map an answer to {@code query-memory-map} */
     void draw(Lines lines, JsonNode map, int columns) {
         long cell = map.path("cell").asLong();
         long from = map.path("from").asLong();
@@ -69,7 +69,7 @@ final class MapPicture {
             lines.add(String.valueOf(moved ? 't' : colours.letter(most)));
             return;
         }
-        // A second kind shows from an eighth on; what travels, in front of both.
+        // A second kind is shown from an eighth of the cell on. Pages that were sent are shown in front of both.
         AttributedStyle style = colours.background(AttributedStyle.DEFAULT, most);
         if (count(kinds, PageKind.TRAVELLED, cell) * 2 >= pages) {
             lines.add("▪", colours.foreground(style, PageKind.TRAVELLED));

@@ -16,9 +16,9 @@ import org.jline.utils.AttributedString;
 import org.jline.utils.AttributedStyle;
 import org.jspecify.annotations.Nullable;
 
-/** What {@code exomem top} shows, and what keys do to it. For one thread. */
+/** The screen of {@code exomem top}, and its keys. For one thread. */
 public final class TopScreen {
-    /** A key, as far as it means anything. */
+    /** A key with a function. */
     public enum Key {
         UP,
         DOWN,
@@ -33,7 +33,7 @@ public final class TopScreen {
         OTHER
     }
 
-    /** Lines of a map that are not of cells: title, migration, kinds, keys. */
+    /** The lines around the cells of a map: title, migration, kinds, keys. */
     private static final int AROUND_MAP = 12;
 
     private static final int AROUND_VMS = 6;
@@ -52,10 +52,10 @@ public final class TopScreen {
     private String problem = "";
 
     /**
-     * A screen that shows all VMs.
+     * A screen of all VMs.
      *
-     * @param client of the process; stays the caller's
-     * @param colours whether the terminal has 256 colours, and they are wanted
+     * @param client of the process; remains the caller's
+     * @param colours whether to use 256 colours
      */
     public TopScreen(QmpClient client, boolean colours) {
         this.client = client;
@@ -65,7 +65,11 @@ public final class TopScreen {
         this.mapPicture = new MapPicture(this.colours);
     }
 
-    /** Asks the process how things are. */
+    /**
+     * Fetches the present state from the process.
+     *
+     * @throws IOException if the connection has ended
+     */
     public void look(int columns, int rows) throws IOException {
         vms = overview.look();
         if (index() < 0) {
@@ -93,7 +97,7 @@ public final class TopScreen {
         return -1;
     }
 
-    /** Opens a VM; one that there is not stays closed. */
+    /** Opens a VM, if it exists. */
     public void open(String vm) {
         chosen = vm;
         open = true;
@@ -101,7 +105,7 @@ public final class TopScreen {
         map = null;
     }
 
-    /** Does what a key is for. Returns false if it ends the command. */
+    /** Handles a key. Returns false if it ends the command. */
     public boolean press(Key key) {
         JsonNode shown = map;
         if (key == Key.QUIT) {
@@ -138,7 +142,7 @@ public final class TopScreen {
         }
     }
 
-    /** How long to wait until the next {@link #look}. */
+    /** The time until the next {@link #look}. */
     public Duration pace() {
         return open || vms.stream().anyMatch(vm -> Overview.isUnderWay(vm.path("migration")))
                 ? Duration.ofMillis(500)
@@ -146,9 +150,9 @@ public final class TopScreen {
     }
 
     /**
-     * The picture, of at most so many lines and columns.
+     * The picture, at most this many lines and columns.
      *
-     * @param keys whether to say what keys do
+     * @param keys whether to explain the keys
      */
     public List<AttributedString> draw(int columns, int rows, boolean keys) {
         Lines lines = new Lines();

@@ -11,7 +11,7 @@ import org.jline.utils.AttributedString;
 import org.jline.utils.Display;
 import org.jline.utils.InfoCmp.Capability;
 
-/** A terminal on which the screen is shown until it is quit. For one thread. */
+/** Shows the screen on a terminal until it is closed. For one thread. */
 public final class TopTerminal {
     private final Terminal terminal;
     private final TopScreen screen;
@@ -26,14 +26,14 @@ public final class TopTerminal {
     }
 
     /**
-     * Shows it until a key ends it, or the terminal is gone.
+     * Shows the screen until a key ends it, or the terminal closes.
      *
-     * @throws IOException if the process that is shown is gone; the terminal is as it was before
+     * @throws IOException if the connection to the process has ended; the terminal is restored
      */
     public void run() throws IOException {
         Attributes before = terminal.enterRawMode();
         Attributes keys = new Attributes(terminal.getAttributes());
-        // A key that ends the command: as a signal it would leave the terminal as it is now.
+        // Ctrl-C is read as a key: as a signal it would not restore the terminal.
         keys.setLocalFlag(Attributes.LocalFlag.ISIG, false);
         terminal.setAttributes(keys);
         terminal.puts(Capability.enter_ca_mode);

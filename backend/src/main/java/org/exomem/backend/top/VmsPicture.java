@@ -9,7 +9,7 @@ import org.exomem.backend.ui.Overview;
 import org.exomem.cli.text.VisibleText;
 import org.jline.utils.AttributedStyle;
 
-/** All VMs, one a line. */
+/** All VMs, one per line. */
 final class VmsPicture {
     private static final int BAR = 16;
     private static final int SIZE = 11;
@@ -25,9 +25,9 @@ final class VmsPicture {
     /**
      * Draws the VMs.
      *
-     * @param vms as {@link Overview#look} gives them
+     * @param vms the result of {@link Overview#look}
      * @param chosen the index of the one to mark, -1 for none
-     * @param rows how many lines there are for VMs; those around the chosen one are shown
+     * @param rows the number of lines for VMs; those around the chosen one are shown
      */
     void draw(Lines lines, List<? extends JsonNode> vms, int chosen, int rows) {
         lines.add("exomem", AttributedStyle.BOLD)
@@ -94,7 +94,7 @@ final class VmsPicture {
         lines.right(known ? ByteSize.format(vm.path(key).asLong()) : "–", SIZE, known ? style : colours.dim());
     }
 
-    /** How far the migration is, with a bar; nothing if there was none. */
+    /** The progress of the migration, with a bar; nothing if there was none. */
     void migration(Lines lines, JsonNode migration, int width) {
         if (migration.isMissingNode()) {
             return;

@@ -5,9 +5,9 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import org.exomem.backend.qmp.Json;
 
 /**
- * The part of guest memory that is looked at. In bytes; all of it while nobody has zoomed.
+ * The visible part of guest memory. In bytes.
  *
- * @param length 0 for all
+ * @param length 0 for all memory
  */
 record Zoom(long from, long length) {
     static final Zoom ALL = new Zoom(0, 0);
@@ -15,13 +15,13 @@ record Zoom(long from, long length) {
     private static final int STEP = 4;
     private static final long LEAST = 64L << 12;
 
-    /** What {@code query-memory-map} takes. */
+    /** The arguments of {@code query-memory-map}. */
     ObjectNode arguments(String vm, int cells) {
         ObjectNode arguments = Json.object().put("vm", vm).put("cells", cells);
         return length == 0 ? arguments : arguments.put("from", from).put("length", length);
     }
 
-    /** @param map what is shown now */
+    /** @param map the present map */
     Zoom in(JsonNode map) {
         long now = map.path("length").asLong();
         long next = Math.max(LEAST, now / STEP);
@@ -33,7 +33,7 @@ record Zoom(long from, long length) {
         return new Zoom(map.path("from").asLong() - now * (STEP - 1) / 2, now * STEP).within(map);
     }
 
-    /** @param eighths of what is shown, towards higher addresses */
+    /** @param eighths of the visible part, towards higher addresses */
     Zoom move(JsonNode map, int eighths) {
         long now = map.path("length").asLong();
         return length == 0 ? this : new Zoom(map.path("from").asLong() + now / 8 * eighths, now).within(map);

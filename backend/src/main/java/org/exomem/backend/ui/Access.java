@@ -7,26 +7,25 @@ import java.util.Optional;
 import org.exomem.backend.http.HttpRequest;
 
 /**
- * Who may change something by the page. Whoever has the token of a file that only the user can read has the right to the control
- * socket.
+ * Decides who may change something by the page. A user who can read the token's file also has access to the control socket.
  *
- * @param token empty if nothing may be changed
+ * @param token empty if the page can't change anything
  */
 record Access(Optional<String> token) {
     private static final String BEARER = "Bearer ";
 
-    /** Whether anything may be changed by anybody. */
+    /** True if the page can change anything. */
     boolean changes() {
         return token.isPresent();
     }
 
-    /** Only with an origin, which all browsers send with what changes something, and which the server has looked at. */
+    /** Requires an origin, which all browsers send with such requests, and which the server has checked. */
     boolean mayChange(HttpRequest request) {
         String given = request.header(HttpHeaderNames.AUTHORIZATION);
         return token.isPresent()
                 && !request.header(HttpHeaderNames.ORIGIN).isEmpty()
                 && given.startsWith(BEARER)
-                // Takes as long for each wrong one.
+                // Takes the same time for each wrong token.
                 && MessageDigest.isEqual(
                         given.substring(BEARER.length()).getBytes(StandardCharsets.UTF_8),
                         token.get().getBytes(StandardCharsets.UTF_8));

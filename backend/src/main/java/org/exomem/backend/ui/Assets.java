@@ -4,7 +4,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.util.Map;
 
-/** The files of the page, by their path in its address. */
+/** The files of the page, by path. */
 record Assets(Map<String, Asset> files) {
     /** @param type its media type */
     record Asset(String type, byte[] content) {}

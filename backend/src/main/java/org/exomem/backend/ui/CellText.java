@@ -6,9 +6,9 @@ import java.util.List;
 import org.exomem.backend.map.PageKind;
 
 /**
- * The cells of a map as short text. A cell is a letter for each kind that it has, each but the first of a uniform cell with the eighths of
- * the cell that it takes, at least 1: {@code u} is used altogether, {@code u5h3} for five eighths, {@code u8t4} has half travelled
- * besides. Neighbours that are the same become one: {@code h*200}.
+ * The cells of a map as short text. A cell has a letter for each of its kinds, with the eighths of the cell that the kind
+ * takes, at least 1; a cell of one kind has the letter alone. {@code u} is used altogether, {@code u5h3} is used in five
+ * eighths, {@code u8t4} is used, and half of it was sent. Equal neighbours become one: {@code h*200}.
  */
 final class CellText {
     /** In the order of {@link PageKind}. */
@@ -39,11 +39,11 @@ final class CellText {
                 text.append(letter).append(Math.max(1, count * PARTS / pages));
             }
         }
-        // Of one kind only, and of nothing besides.
+        // Only one kind, and no additional one.
         return text.length() == 2 ? text.substring(0, 1) : text.toString();
     }
 
-    /** All cells, with neighbours that are the same made one. */
+    /** All cells, with equal neighbours joined. */
     static String whole(List<String> cells) {
         StringBuilder text = new StringBuilder();
         for (int from = 0; from < cells.size(); ) {
@@ -54,7 +54,10 @@ final class CellText {
         return text.toString();
     }
 
-    /** The cells that have changed, each run with the index of its first and a colon before; of as many cells. */
+    /**
+     * The cells that have changed: each run with the index of its first cell and a colon before it. Both lists have the same
+     * length.
+     */
     static String changes(List<String> before, List<String> now) {
         StringBuilder text = new StringBuilder();
         for (int from = 0; from < now.size(); from++) {

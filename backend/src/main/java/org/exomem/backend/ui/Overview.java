@@ -12,16 +12,16 @@ import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpClient;
 import org.exomem.backend.qmp.QmpException;
 
-/** All VMs of a process as they are now, by its control socket. For one thread. */
+/** The present state of all VMs of a process, from its control socket. For one thread. */
 public final class Overview {
-    /** A guest that is asked for statistics runs for that: not more often. */
+    /** The interval of requests for statistics, as a guest has to run to answer them. */
     private static final Duration STATISTICS = Duration.ofSeconds(5);
 
     private final QmpClient client;
     private final Map<String, JsonNode> statistics = new HashMap<>();
     private long askedAt = System.nanoTime() - STATISTICS.toNanos();
 
-    /** @param client of the process; stays the caller's */
+    /** @param client of the process; remains the caller's */
     public Overview(QmpClient client) {
         this.client = client;
     }
@@ -38,7 +38,7 @@ public final class Overview {
      * </pre>
      */
     public List<ObjectNode> look() throws IOException {
-        // Nobody reads them here, and they would heap up.
+        // Events are not used here, and would pile up.
         while (client.event(Duration.ZERO) != null) {}
         JsonNode all = client.execute("query-vms", Json.object());
         boolean ask = System.nanoTime() - askedAt >= STATISTICS.toNanos();
@@ -78,7 +78,7 @@ public final class Overview {
         return row;
     }
 
-    /** A statistic that is not negative: of others, 2^64 - 1 means that the guest does not know it. */
+    /** Copies a statistic that is not negative: 2^64 - 1 means that the guest does not know the value. */
     private static void copy(JsonNode from, String key, ObjectNode to, String as) {
         if (from.path(key).asLong(-1) >= 0) {
             to.put(as, from.path(key).asLong());
@@ -98,7 +98,7 @@ public final class Overview {
         try {
             return client.execute(command, Json.object().put("vm", vm));
         } catch (QmpException e) {
-            // It has been removed meanwhile, its guest has left, or it does not answer.
+            // The VM was removed meanwhile, its guest has left, or it does not answer.
             return Json.object();
         }
     }
@@ -142,7 +142,7 @@ public final class Overview {
         }
     }
 
-    /** True if a migration as {@link #look} tells of it is under way. */
+    /** True if a migration in a result of {@link #look} is under way. */
     public static boolean isUnderWay(JsonNode migration) {
         return switch (migration.path("status").asText()) {
             case "setup", "active", "device", "reconnecting" -> true;

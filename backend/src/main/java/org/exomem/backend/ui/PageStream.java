@@ -5,14 +5,14 @@ import java.util.Optional;
 import org.exomem.backend.http.HttpStream;
 import org.jspecify.annotations.Nullable;
 
-/** What one page that is open is told, on a thread of its own. */
+/** The stream of one open page, with a thread of its own. */
 final class PageStream implements HttpStream {
     private final Path control;
     private final Optional<PictureStream.View> view;
     private final Runnable ended;
     private @Nullable PictureStream picture;
 
-    /** @param ended is told once when the thread has ended, or never begins */
+    /** @param ended runs once when the thread has ended, or never begins */
     PageStream(Path control, Optional<PictureStream.View> view, Runnable ended) {
         this.control = control;
         this.view = view;

@@ -21,8 +21,8 @@ import org.exomem.backend.qmp.QmpClient;
 import org.exomem.backend.qmp.QmpException;
 
 /**
- * What one page is told, as server-sent events: of all VMs what has changed, and of one VM the cells of its map that have changed. On a
- * thread of its own, over a connection of its own to the control socket.
+ * The stream of one page, as server-sent events: the changes of all VMs, and the changed cells of one VM's map. It has a
+ * thread and a connection to the control socket of its own.
  *
  * <pre>
  * event: vms   [VMs that have changed, as {@link Overview}], and {"gone":NAME} for those that are served no more
@@ -31,16 +31,16 @@ import org.exomem.backend.qmp.QmpException;
  * </pre>
  */
 final class PictureStream implements Runnable {
-    /** Bytes per second, on average. */
+    /** The average rate, in bytes per second. */
     private static final long RATE = 20_000;
 
     private static final Duration PACE = Duration.ofSeconds(1);
-    /** A map may take so much of the time of a thread that draws it. */
+    /** Maps may take this share of the time of the thread that draws them: one part in 10. */
     private static final int SHARE = 10;
 
     private final Path control;
     private final Optional<View> view;
-    /** Takes a message; false if the page is not there any more. */
+    /** Sends a message; false if the page has closed. */
     private final Predicate<byte[]> send;
 
     private final CountDownLatch closed = new CountDownLatch(1);
@@ -49,7 +49,7 @@ final class PictureStream implements Runnable {
     private String shape = "";
     private long sentBytes;
 
-    /** The map that is wanted, as {@code query-memory-map} takes it. */
+    /** The wanted map, with the arguments of {@code query-memory-map}. */
     record View(String vm, Optional<Long> from, Optional<Long> length, int cells) {
         ObjectNode arguments() {
             ObjectNode arguments = Json.object().put("vm", vm).put("cells", cells);
@@ -65,7 +65,7 @@ final class PictureStream implements Runnable {
         this.send = send;
     }
 
-    /** From any thread. */
+    /** Any thread may call this. */
     void close() {
         closed.countDown();
     }
@@ -110,7 +110,7 @@ final class PictureStream implements Runnable {
             told.remove(name);
             news.addObject().put("gone", name);
         });
-        // Also an empty one: the page sees that this goes on.
+        // Sent even if it is empty, so that the page sees that the stream is alive.
         return tell("vms", news);
     }
 

@@ -11,18 +11,22 @@ import java.security.SecureRandom;
 import java.util.HexFormat;
 import java.util.Set;
 
-/** A token in a file that only this user can read; removed when this is closed, unless there is another one's by then. */
+/** A token in a file that only this user can read. Closing this removes the file, unless another process has replaced it. */
 public record TokenFile(Path path, String token) implements AutoCloseable {
     private static final int BYTES = 24;
 
-    /** One that nobody knows yet. */
+    /** Makes a new random token. */
     public static String newToken() {
         byte[] random = new byte[BYTES];
         new SecureRandom().nextBytes(random);
         return HexFormat.of().formatHex(random);
     }
 
-    /** Makes the file; one of that name is replaced. */
+    /**
+     * Makes the file, in place of an older one.
+     *
+     * @throws IOException if the file system refuses
+     */
     public static TokenFile make(Path path, String token) throws IOException {
         Files.deleteIfExists(path);
         try (var channel = Files.newByteChannel(
@@ -41,7 +45,7 @@ public record TokenFile(Path path, String token) implements AutoCloseable {
                 Files.deleteIfExists(path);
             }
         } catch (NoSuchFileException e) {
-            // Another one has removed it.
+            // Another process has removed it.
         }
     }
 }

@@ -25,7 +25,8 @@ import org.exomem.backend.qmp.QmpClient;
 import org.exomem.backend.qmp.QmpException;
 
 /**
- * Serves the page of {@code exomem ui}. Each page that is open has a thread, which asks the control socket.
+ * Serves the page of {@code exomem ui}. Each open page has a thread, which sends requests to the control socket. Safe for
+ * use by several threads.
  *
  * <pre>
  * GET  /  /ui.css  /ui.js  /icon.svg        the page
@@ -35,7 +36,7 @@ import org.exomem.backend.qmp.QmpException;
  * </pre>
  */
 public final class UiServer implements AutoCloseable {
-    /** So many pages are told of what happens: each has a thread and a control connection. */
+    /** The most open pages: each has a thread and a control connection. */
     static final int MOST_STREAMS = 16;
 
     private static final Set<String> CHANGES = Set.of("balloon", "mem-resize", "free-pages", "migrate-cancel");
@@ -68,30 +69,30 @@ public final class UiServer implements AutoCloseable {
      * Begins to serve.
      *
      * @param control the control socket of the process that is shown
-     * @param token what allows changes; empty if nothing may be changed
-     * @throws IOException if an address can't be listened on, or certificates can't be used
-     * @throws IllegalArgumentException if other hosts could look without a certificate
+     * @param token allows changes; if empty, the page can't change anything
+     * @throws IOException if an address can't be listened on, or the certificates can't be used
+     * @throws IllegalArgumentException if other hosts could connect without a certificate
      */
     public static UiServer start(HttpConfig config, Path control, Optional<String> token) throws IOException {
         return new UiServer(config, control, new Access(token));
     }
 
-    /** Where it is served, with ports as they are. */
+    /** The addresses, with the actual ports. */
     public List<HttpAddress> addresses() {
         return server.addresses();
     }
 
-    /** How many descriptors it takes at most: each client may have a connection to the control socket besides its own. */
+    /** The most descriptors that it uses: each client may have a connection to the control socket in addition to its own. */
     public int descriptors() {
         return descriptors(addresses().size());
     }
 
-    /** The same of one that listens at so many addresses. */
+    /** The most descriptors of a server with this number of addresses. */
     public static int descriptors(int addresses) {
         return HttpServer.descriptors(addresses) + HttpServer.MOST_CLIENTS;
     }
 
-    /** Runs a task on the server's thread when that comes to it. */
+    /** Runs a task on the server's thread when it gets to it. Any thread may call this. */
     public void whenLoopIsFree(Runnable task) {
         server.whenLoopIsFree(task);
     }
@@ -143,8 +144,8 @@ public final class UiServer implements AutoCloseable {
             return HttpAnswer.text(HttpAnswer.FORBIDDEN, "not a command of this page\n")
                     .now();
         }
-        // The process that serves may take its time, and the server's thread has other browsers. No virtual thread, as
-        // it waits in the kernel.
+        // On another thread, as the serving process may be slow, and the server's thread has other browsers. No virtual
+        // thread, as it waits in the kernel.
         return CompletableFuture.supplyAsync(
                 () -> whole(execute(command.path("execute").asText(), arguments)),
                 task -> Thread.ofPlatform().daemon().name("page-command").start(task));

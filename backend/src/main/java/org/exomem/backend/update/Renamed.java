@@ -3,13 +3,16 @@ package org.exomem.backend.update;
 import java.nio.file.Path;
 
 /**
- * A socket or file of a VMM that takes the place of another VMM's.
+ * A socket or file of a VMM that replaces that of another VMM.
  *
- * @param from where it is
- * @param to in the same folder
+ * @param from the present path
+ * @param to the new path, in the same folder
  */
 public record Renamed(Path from, Path to) {
-    /** @throws IllegalArgumentException if they are not two absolute paths in one folder */
+    /**
+     * @throws IllegalArgumentException unless they are two different absolute paths in one folder, without {@code .} and
+     *     {@code ..}
+     */
     public Renamed {
         if (!from.isAbsolute()
                 || !to.isAbsolute()

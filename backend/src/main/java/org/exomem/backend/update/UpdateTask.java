@@ -28,11 +28,11 @@ import org.exomem.migration.CancelToken;
 import org.exomem.migration.HandoverUncertainException;
 
 /**
- * A running guest goes to another VMM on this host, which has mapped the same RAM files and waits: only the state of the VMM's
- * devices is copied (VMM-20). Until the guest runs there, whatever fails leaves it running here, with its devices.
+ * Moves a running guest to another VMM on this host, which has mapped the same RAM files and waits. Only the state of the
+ * VMM's devices is copied (VMM-20). After any failure before the guest runs there, it runs on here with its devices.
  *
  * @param next the QMP socket of the VMM that waits
- * @param renamed what takes the place of the first VMM's sockets and files when that has ended
+ * @param renamed the sockets and files that replace those of the first VMM when it has ended
  */
 public record UpdateTask(Path next, List<Renamed> renamed) implements VmTask {
     public UpdateTask {
@@ -72,7 +72,7 @@ public record UpdateTask(Path next, List<Renamed> renamed) implements VmTask {
         }
     }
 
-    /** Returns how many bytes it is. */
+    /** Returns the size in bytes. */
     private static long expectSameRam(QmpVmm before, QmpVmm after) throws IOException {
         List<GuestRamFile> here = before.ram();
         List<GuestRamFile> there = after.ram();
@@ -104,7 +104,7 @@ public record UpdateTask(Path next, List<Renamed> renamed) implements VmTask {
     private static MovedDevices move(
             QmpVmm before, QmpVmm after, OutgoingGuest guest, Departure watcher, CancelToken cancel)
             throws IOException {
-        // Before the guest is paused: nothing of it is for the pause.
+        // Before the pause, so that this does not lengthen it.
         Path folder = StateFolder.makeFor(before);
         try (IgnoreShared _ = after.ignoreShared()) {
             guest.prepare();
@@ -125,7 +125,7 @@ public record UpdateTask(Path next, List<Renamed> renamed) implements VmTask {
         } catch (HandoverUncertainException e) {
             throw e;
         } catch (Throwable e) {
-            // Errors too: whatever failed, the guest must not be left as it is.
+            // Errors too, so that the guest is never left in between.
             guest.goOn(e);
             guest.putBack(e);
             throw e;
@@ -134,7 +134,7 @@ public record UpdateTask(Path next, List<Renamed> renamed) implements VmTask {
         }
     }
 
-    /** The guest runs elsewhere by now: what fails here is only told. */
+    /** Failures are only reported, because the guest runs in the other VMM by now. */
     private void end(QmpVmm before, Departure watcher) {
         try {
             before.quit();
@@ -144,8 +144,8 @@ public record UpdateTask(Path next, List<Renamed> renamed) implements VmTask {
         }
         for (Renamed one : renamed) {
             try {
-                // A VMM removes its sockets when it ends. One that is there all the same was left behind, or is
-                // another's.
+                // A VMM removes its sockets when it ends. A socket that is still there was left behind, or belongs to
+                // another VMM.
                 if (!Files.isRegularFile(one.to(), LinkOption.NOFOLLOW_LINKS)) {
                     StaleSocket.remove(one.to());
                 }

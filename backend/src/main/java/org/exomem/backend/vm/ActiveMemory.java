@@ -31,8 +31,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Estimates how much memory a guest writes, where the operator wants that (VMM-ACTIVE): watches its VMM, and scans again and again. Told
- * what to do on the VM's loop; attaches and scans on a thread of its own, which is there from the first time on that it is wanted.
+ * Estimates how much memory a guest writes, if the operator configured that (VMM-ACTIVE): watches its VMM, and scans at each
+ * interval. It is controlled on the VM's loop. It attaches and scans on a thread of its own, which starts with the first
+ * task.
  *
  * <pre>
  *   OFF -- memory is shared --> WATCHING -- a scan each interval
@@ -43,45 +44,45 @@ import org.slf4j.LoggerFactory;
 final class ActiveMemory implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(ActiveMemory.class);
 
-    /** The estimate is the most of so many scans (VMM-ACTIVE-3). */
+    /** The estimate is the maximum of this many scans (VMM-ACTIVE-3). */
     static final int SCANS = 6;
 
-    /** Until it is tried again after it has failed, at least (VMM-ACTIVE-6). */
+    /** The shortest time between a failure and the next attempt (VMM-ACTIVE-6). */
     private static final Duration AGAIN = Duration.ofSeconds(60);
 
     private static final Duration SOON = Duration.ofSeconds(2);
     private static final Duration LOOP_LIMIT = Duration.ofSeconds(1);
     private static final Duration CLOSE_LIMIT = Duration.ofSeconds(2);
     private static final String MIGRATES = "the VM migrates";
-    private static final String NOBODY = "no front-end is connected";
+    private static final String NOBODY = "no VMM is connected";
 
     private final String vm;
     private final EventLoop loop;
     private final VmmProcesses vmm;
     private final Guest guest;
     private final ScheduledThreadPoolExecutor scanner;
-    /** Migrations that need the memory to themselves. */
+    /** The number of migrations that watch the VMM's memory themselves. */
     private final AtomicInteger migrations = new AtomicInteger();
-    /** The scanner is to look because front-ends came or went, and has not begun to. */
+    /** True while a task waits for the scanner that looks because a front-end came or went. */
     private final AtomicBoolean lookWaits = new AtomicBoolean();
-    /** Belongs on the loop. */
+    /** Used on the loop only. */
     private Optional<Wish> wish = Optional.empty();
-    /** What was found; empty if it is not wanted. */
+    /** The result so far; empty if no estimate is configured. */
     private volatile Optional<ActiveState> state = Optional.empty();
 
-    // From here on the scanner's.
+    // The fields from here on are used by the scanner's thread only.
     private @Nullable Watching watching;
     private Optional<Wish> wanted = Optional.empty();
     private @Nullable Future<?> scans;
     private @Nullable Future<?> soon;
     private long nextTry = System.nanoTime();
 
-    /** What the VM's devices know of their guest; asked on the loop. */
+    /** What the VM's devices know of their guest. Called on the loop. */
     interface Guest {
         /** Whether a front-end is connected. */
         boolean isConnected();
 
-        /** What it shares; empty as long as it shares none. */
+        /** The memory that the front-end shares; empty while it shares none. */
         List<MemoryRegion> sharedMemory();
 
         /** The VM's memory devices. */
@@ -99,7 +100,7 @@ final class ActiveMemory implements AutoCloseable {
     /** A range of the guest's memory. */
     private record Range(long address, long size, boolean guarded) {}
 
-    /** The guest's memory, whose parts are to be closed. */
+    /** The guest's memory. Closing this closes its parts. */
     private record Shared(List<Range> ranges, List<VmmProcesses.Part> all, List<VmmProcesses.Part> guarded)
             implements AutoCloseable {
         @Override
@@ -121,12 +122,12 @@ final class ActiveMemory implements AutoCloseable {
         scanner.setRemoveOnCancelPolicy(true);
     }
 
-    /** From any thread. */
+    /** Safe for use by any thread. */
     Optional<ActiveState> state() {
         return state;
     }
 
-    /** Does from now on as the configuration says. On the loop. */
+    /** Applies the configuration. On the loop. */
     void configure(VmConfig config) {
         Optional<Wish> next = Wish.of(config);
         if (!next.equals(wish)) {
@@ -137,7 +138,7 @@ final class ActiveMemory implements AutoCloseable {
 
     /** A front-end came or went. On the loop. */
     void presenceChanged() {
-        // Front-ends may come and go faster than the scanner looks.
+        // Front-ends may come and go faster than the scanner can look.
         if (wish.isPresent() && !lookWaits.getAndSet(true)) {
             tell(() -> {
                 lookWaits.set(false);
@@ -154,7 +155,10 @@ final class ActiveMemory implements AutoCloseable {
         }
     }
 
-    /** Done when nothing of the VMM is watched, until {@link #comeBack} (VMM-ACTIVE-4). On the loop; done on another thread. */
+    /**
+     * Stops the watch until {@link #comeBack} (VMM-ACTIVE-4). On the loop. The result completes on another thread, when
+     * nothing of the VMM is watched any more.
+     */
     CompletableFuture<Void> leave() {
         migrations.incrementAndGet();
         return wish.isEmpty()
@@ -162,7 +166,7 @@ final class ActiveMemory implements AutoCloseable {
                 : CompletableFuture.runAsync(() -> unknown(MIGRATES), scanner);
     }
 
-    /** One {@link #leave} is over. On the loop. */
+    /** Ends one {@link #leave}. On the loop. */
     void comeBack() {
         migrations.decrementAndGet();
         presenceChanged();
@@ -176,7 +180,7 @@ final class ActiveMemory implements AutoCloseable {
         look(false);
     }
 
-    /** An interval begins now. */
+    /** Begins an interval now. */
     private void scanAgain() {
         if (scans != null) {
             scans.cancel(false);
@@ -186,7 +190,7 @@ final class ActiveMemory implements AutoCloseable {
                 .orElse(null);
     }
 
-    /** @param intervalOver whether it is time for a scan */
+    /** @param intervalOver whether a scan is due */
     private void look(boolean intervalOver) {
         try {
             wanted.ifPresent(of -> look(of, intervalOver));
@@ -227,7 +231,7 @@ final class ActiveMemory implements AutoCloseable {
                 }
             }
         } catch (TimeoutException e) {
-            // The loop is held up: a scan is left out. It was asked for files if that was due, and is not so again at
+            // The loop is held up, so this scan is left out. If files were requested, do not request them again at
             // once.
             if (due) {
                 nextTry = System.nanoTime() + AGAIN.toNanos();
@@ -238,7 +242,7 @@ final class ActiveMemory implements AutoCloseable {
         }
     }
 
-    /** The VMM shares memory when the guest's driver starts, and nobody tells. */
+    /** Looks again soon: the VMM shares memory when the guest's driver starts, and that causes no notification. */
     private void lookSoon() {
         if (soon == null || soon.isDone()) {
             soon = scanner.schedule(
@@ -251,7 +255,7 @@ final class ActiveMemory implements AutoCloseable {
         }
     }
 
-    /** @param late gets an answer for which nobody waits any more */
+    /** @param late receives an answer that came after the limit */
     private <T> T onLoop(Callable<T> question, Consumer<T> late) throws IOException, TimeoutException {
         CompletableFuture<T> answer = loop.submit(question);
         try {
@@ -269,7 +273,7 @@ final class ActiveMemory implements AutoCloseable {
         }
     }
 
-    /** With its files only if it is another than what is known, and wanted. */
+    /** Returns the shared memory. Opens its files only if the memory differs from what is known, and files are wanted. */
     private Shared shared(List<Range> known, boolean wantsFiles) throws LinuxException {
         List<MemoryRegionPlan> guarding = guest.devices().stream()
                 .filter(device -> device.violation() == Violation.PREVENT)
@@ -306,7 +310,7 @@ final class ActiveMemory implements AutoCloseable {
         return VmmProcesses.Part.of(region, range.address(), range.address() + range.size());
     }
 
-    /** What a guard may have of a region (VMM-ACTIVE-5). */
+    /** The part of a region that a guard may watch (VMM-ACTIVE-5). */
     private static Optional<Range> guarded(MemoryRegionPlan plan, MemoryRegion region) {
         long from = Math.max(plan.address(), region.guestAddress());
         long end = Math.min(plan.address() + plan.size(), region.guestAddress() + region.size());
@@ -359,7 +363,7 @@ final class ActiveMemory implements AutoCloseable {
         }
     }
 
-    /** For good; waits for a scan that is under way, for two seconds at most. From any thread but the loop. */
+    /** Ends this for good. Waits at most two seconds for a scan that is under way. Any thread may call this but the loop. */
     @Override
     public void close() {
         tell(() -> begin(Optional.empty()));

@@ -11,20 +11,21 @@ import org.exomem.pages.PageSet;
 import org.exomem.pages.Pages;
 
 /**
- * The file of a clone's own, of which its VMM has mapped only a part: elsewhere the template's file of the same name is in its place (IMG-CLONE-3).
+ * A clone's own RAM file, of which its VMM has mapped only some pages. For all other pages it has mapped the template's file
+ * of the same name (IMG-CLONE-3).
  *
- * @param address in the VMM of the file's first byte
- * @param shared the pages that the VMM has of this file, by their numbers in it
+ * @param address of the file's first byte in the VMM
+ * @param shared the pages that the VMM has mapped from this file, by their page numbers in the file
  */
 record CloneOwnFile(long address, PageSet shared) {
     /**
-     * How a VMM has mapped a file, if that is a clone's.
+     * Looks up how a VMM has mapped a file.
      *
-     * @param vmm its process
-     * @return empty if it is none, or that can't be seen
+     * @param vmm its process id
+     * @return empty if the file is not a clone's, or its mappings can't be seen
      */
     static Optional<CloneOwnFile> of(SharedFile file, int vmm) {
-        // Only files with such a name can be a clone's: no other front-end pays for this look.
+        // Only a clone's file can have such a name, so that this look costs other front-ends nothing.
         String path = file.fd().description();
         String name = path.substring(path.lastIndexOf('/') + 1);
         if (vmm <= 0 || !name.startsWith(RamFileName.PREFIX)) {
@@ -33,7 +34,7 @@ record CloneOwnFile(long address, PageSet shared) {
         try {
             return of(MappedFiles.nameOf(file), name, vmm);
         } catch (IOException e) {
-            // Of another user, most likely: nothing can be told of it.
+            // The process most likely belongs to another user.
             return Optional.empty();
         }
     }

@@ -17,15 +17,15 @@ import org.exomem.vhostuser.memory.MemoryRegion;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The pages of a clone's region: the VMM has them for itself alone until a device of this process has to touch one, which the VMM then is made to
- * share (IMG-CLONE-6). Of pages that are discarded the VMM is made to give back what it has for itself (IMG-CLONE-7). On the VM's loop; the VMM is waited for
- * by threads that run as long as there is something to do.
+ * The pages of a clone's region. The VMM has them private until a device of this process has to access one. Then the VMM is
+ * made to share it (IMG-CLONE-6). For discarded pages the VMM is made to free its private copies (IMG-CLONE-7). Used on the
+ * VM's loop. Threads that run only while there is work wait for the VMM.
  */
 final class ClonePages implements LatePages {
-    /** Before it is tried again where the VMM could not be had. */
+    /** The pause after a failure of the VMM. */
     private static final Duration AGAIN = Duration.ofSeconds(1);
 
-    /** Pages of 4096 bytes for which the VMM's main thread stands still at once. */
+    /** The most pages of 4096 bytes that one request shares. The VMM's main thread is stopped meanwhile. */
     private static final long MOST_AT_ONCE = 64;
 
     private final String vm;
@@ -34,7 +34,10 @@ final class ClonePages implements LatePages {
     private final long address;
     private final long fileOffset;
     private final SharedFile file;
-    /** By their numbers in the file. Others may be shared too: another device of the VM, or another process, has them shared for itself. */
+    /**
+     * The pages that are known to be shared, by their page numbers in the file. Other pages may be shared too, for another
+     * device of the VM or another process.
+     */
     private final PageSet here;
 
     private final EventLoop loop;
@@ -45,16 +48,16 @@ final class ClonePages implements LatePages {
     private final PageSet discarded = new PageSet();
     private final Object attaching = new Object();
     private @Nullable PageSharing sharing;
-    /** Pages that are asked for are asked for again where it fails. */
+    /** If it fails, the requested pages are requested again. */
     private final Worker shares = new Worker(() -> {});
 
-    /** Beside the other one: the VMM may wait for this before it does what that one wants. */
+    /** In parallel to {@link #shares}: the VMM may wait for this before it obeys the other. */
     private final Worker discards = new Worker(this::keepDiscarded);
 
     private boolean closed;
     private String reason = "";
 
-    /** What the VMM is made to do, on a thread that may wait. */
+    /** A request to the VMM, on a thread that may wait. */
     @FunctionalInterface
     private interface Job {
         Job NONE = with -> {};
@@ -63,10 +66,11 @@ final class ClonePages implements LatePages {
     }
 
     /**
-     * @param frontEnd the VMM's process
+     * @param frontEnd the VMM's process id
      * @param clone the region's file
-     * @param came is run when pages have come
-     * @param failed is told why pages can't be had, once for each reason; they are tried again
+     * @param came runs on the loop when pages have become available
+     * @param failed receives on the loop why pages can't be shared, once for each reason; the attempts go on
+     * @throws LinuxException if the file's descriptor can't be duplicated
      */
     ClonePages(
             String vm,
@@ -90,7 +94,7 @@ final class ClonePages implements LatePages {
         this.vmm = vmm;
         this.came = came;
         this.failed = failed;
-        // At once: later the VMM may be waiting for this end while the VMM is asked.
+        // Attach now: later the VMM may wait for this process while this process waits for the VMM.
         shares.begin(Job.NONE);
     }
 
@@ -101,7 +105,7 @@ final class ClonePages implements LatePages {
         if (closed || here.containsAll(first, end - first)) {
             return true;
         }
-        // No more than is dealt with at once: whoever asks comes again.
+        // Only as many as one request takes: the caller asks again.
         for (long page = here.next(first, end, false);
                 page < end && asked.count() < MOST_AT_ONCE;
                 page = here.next(page + 1, end, false)) {
@@ -122,7 +126,7 @@ final class ClonePages implements LatePages {
         return discarded.count() > 0;
     }
 
-    /** They are the template's again. */
+    /** Discarded pages have the template's content again. */
     @Override
     public boolean discardsToZeros() {
         return false;
@@ -148,12 +152,12 @@ final class ClonePages implements LatePages {
         }
     }
 
-    /** Does one job after the other, each on a thread that may wait. What is not said to be for that thread is for the loop. */
+    /** Runs one job after the other, each on a thread that may wait. Used on the loop, except where stated. */
     private final class Worker {
         private final Runnable givenUp;
         private boolean working;
 
-        /** @param givenUp is run when a job has failed */
+        /** @param givenUp runs on the loop when a job has failed */
         Worker(Runnable givenUp) {
             this.givenUp = givenUp;
         }
@@ -198,7 +202,7 @@ final class ClonePages implements LatePages {
         }
     }
 
-    /** On the thread of a worker. */
+    /** On a worker's thread. */
     private PageSharing attached() throws IOException {
         synchronized (attaching) {
             PageSharing current = sharing;
@@ -210,7 +214,7 @@ final class ClonePages implements LatePages {
         }
     }
 
-    /** Memory that is not given back stays with the host. */
+    /** Gives up: the host keeps the memory of these pages. */
     private void keepDiscarded() {
         if (discarded.count() > 0) {
             discarded.clear();
@@ -218,7 +222,7 @@ final class ClonePages implements LatePages {
         }
     }
 
-    /** The first of some pages. */
+    /** Returns the first pages of a set as ranges, {@code most} pages at most. */
     private List<SharedInPlace.Range> ranges(PageSet of, long most) {
         List<SharedInPlace.Range> ranges = new ArrayList<>();
         long rest = most;

@@ -29,12 +29,12 @@ public final class FeatureNames {
 
     private FeatureNames() {}
 
-    /** All of them, by bit. */
+    /** The names of all known bits, ordered by bit. */
     public static List<String> all() {
         return List.copyOf(NAMES.values());
     }
 
-    /** Those in a set of feature bits; others are left out. */
+    /** The names of the bits that are set, without unknown bits. */
     static List<String> of(long features) {
         List<String> names = new ArrayList<>();
         NAMES.forEach((bit, name) -> {

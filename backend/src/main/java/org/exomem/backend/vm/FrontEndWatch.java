@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Tells operators how front-ends come to a device and go. */
+/** Reports to operators when front-ends connect to a device and leave it. On the VM's loop. */
 final class FrontEndWatch implements EndpointListener {
     private static final Logger LOG = LoggerFactory.getLogger(FrontEndWatch.class);
 
@@ -36,11 +36,11 @@ final class FrontEndWatch implements EndpointListener {
     private final MemoryPlaces places;
 
     /**
-     * @param device what events call it
+     * @param device its name in events
      * @param loop of the VM
      * @param memoryLimit the most bytes that a front-end may share
-     * @param changed is run after a front-end came or went
-     * @param qmp the QMP socket of the VMM, if it was named
+     * @param changed runs after a front-end came or went
+     * @param qmp the QMP socket of the VMM, if it is configured
      */
     FrontEndWatch(
             String vm,
@@ -64,7 +64,11 @@ final class FrontEndWatch implements EndpointListener {
         this.places = new MemoryPlaces(faults::say);
     }
 
-    /** Attaches the device where its operator wants it. */
+    /**
+     * Attaches the device as its operator configured it.
+     *
+     * @throws IOException if the socket can't be listened on, or the inherited connection can't be used
+     */
     Endpoint attach(Attachment attachment, VhostUserDevice to) throws IOException {
         return switch (attachment) {
             case Attachment.Listen listen -> Endpoint.listen(listen.socket(), listen.access(), to, loop, this);
@@ -101,7 +105,7 @@ final class FrontEndWatch implements EndpointListener {
 
     @Override
     public void connected() {
-        comings.say("a front-end has connected");
+        comings.say("a VMM has connected");
         events.accept(new VmEvent.Connected(vm, device));
         changed.run();
     }

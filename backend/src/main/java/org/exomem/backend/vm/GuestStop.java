@@ -7,10 +7,10 @@ import java.util.function.Consumer;
 @FunctionalInterface
 public interface GuestStop {
     /**
-     * Asks, and does not wait for the answer. Does nothing while that VMM is being asked already.
+     * Sends the request, and does not wait for the answer. Does nothing while a request to that VMM is under way.
      *
      * @param qmp the VMM's QMP socket
-     * @param failed is told, on any thread, why it could not be done
+     * @param failed receives on any thread why the guest could not be stopped
      */
     void stop(Path qmp, Consumer<String> failed);
 }

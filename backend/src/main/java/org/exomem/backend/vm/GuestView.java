@@ -6,15 +6,16 @@ import org.exomem.migration.pagesource.DirtySource;
 import org.exomem.pages.PageSubscription;
 
 /**
- * What a VM's devices show of its guest to a migration: where its memory is, and from now on what they learn of its pages.
+ * The knowledge of a VM's devices about its guest, for a migration: where its memory is, and what they learn of its pages
+ * from now on.
  *
- * @param addresses of the image's pages, as far as a connected front-end shows them
- * @param ownWrites what exomem's devices write into it
+ * @param addresses of the image's pages, as far as a connected front-end shares them
+ * @param ownWrites the pages that exomem's devices write
  * @param hints of free page hinting
- * @param balloon what goes into the balloon and out
- * @param blocks what memory devices plug and unplug
- * @param target the logical size in bytes that is wanted of the VM, if another than the whole is
- * @param end is run when nobody wants to see it any more
+ * @param balloon pages that enter the balloon or leave it
+ * @param blocks blocks that memory devices plug and unplug
+ * @param target the requested logical size of the VM in bytes, if it is not the whole
+ * @param end runs when the view is closed
  */
 public record GuestView(
         AddressMap addresses,
@@ -25,7 +26,7 @@ public record GuestView(
         OptionalLong target,
         Runnable end)
         implements AutoCloseable {
-    /** From any thread. */
+    /** Any thread may call this. */
     @Override
     public void close() {
         hints.close();

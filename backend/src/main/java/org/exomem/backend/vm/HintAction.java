@@ -2,13 +2,13 @@ package org.exomem.backend.vm;
 
 import java.util.Locale;
 
-/** What an operator may do with free page hinting. */
+/** The requests for free page hinting that an operator can make. */
 public enum HintAction {
-    /** A new session: the driver tells all its free pages, and keeps them. */
+    /** Begins a new session: the driver reports all its free pages, and keeps them. */
     START,
-    /** No more hints are wanted; the driver keeps the pages it has told of. */
+    /** Ends the hints of the session. The driver keeps the pages that it has reported. */
     STOP,
-    /** The session is over; the driver has its pages back. */
+    /** Ends the session. The driver takes its pages back. */
     DONE;
 
     /** Its name on the control socket and the command line. */

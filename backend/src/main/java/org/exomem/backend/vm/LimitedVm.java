@@ -23,19 +23,24 @@ import org.exomem.pages.PageSubscription;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A VM that is not waited for without end: its futures fail with {@link VirtualMachine.NotAnswering} after a while. Its
- * loop may be held up by the host (a file system that hangs), and nobody who asks for all VMs may hang with it. A task
- * that was given up is still done when the loop comes to it. The one guard of this kind: {@link VmTable} puts it around each
- * VM, and everybody gets VMs from there.
+ * Limits the time for which callers wait for a VM: its futures fail with {@link VirtualMachine.NotAnswering} after the
+ * limit. The VM's loop may be held up by the host (a file system that hangs), and a request for all VMs must not hang with
+ * it. The loop still executes the task when it is free again. This is the only such guard: {@link VmTable} wraps each VM in
+ * it, and hands out no other VMs. Safe for use by several threads.
  */
 final class LimitedVm implements VirtualMachine {
-    /** CTL-13: what a client asks is answered in that time, by whatever VM. */
+    /** CTL-13: a client's request is answered within this time, whatever the VM does. */
     private static final Duration COMMAND_LIMIT = Duration.ofSeconds(1);
-    /** A migration that fails costs more than to wait; a guest asked for statistics has to run for its answer. */
+    /**
+     * Longer, because a failed migration costs more than waiting, and a guest has to run to answer a request for statistics.
+     */
     private static final Duration MIGRATION_LIMIT = Duration.ofSeconds(10);
 
     private final VirtualMachine vm;
-    /** One question waits at most: who asks every second must not fill the memory with tasks for a loop that hangs. */
+    /**
+     * At most one request for a state waits: clients that ask every second must not fill the memory with tasks for a loop
+     * that hangs.
+     */
     private @Nullable CompletableFuture<VmState> asked;
 
     private @Nullable CompletableFuture<VmFigures> askedForFigures;
@@ -202,7 +207,7 @@ final class LimitedVm implements VirtualMachine {
         return within(() -> vm.resetMemory(device));
     }
 
-    @SuppressWarnings("FutureReturnValueIgnored") // what comes too late is closed, and nobody waits for that
+    @SuppressWarnings("FutureReturnValueIgnored") // a late result is closed, and no caller waits for that
     private <T> CompletableFuture<T> closedIfLate(
             Duration limit, Supplier<CompletableFuture<T>> task, Consumer<T> close) {
         CompletableFuture<T> coming;
@@ -231,7 +236,7 @@ final class LimitedVm implements VirtualMachine {
     }
 
     private <T> CompletableFuture<T> withLimit(Duration limit, CompletableFuture<T> task) {
-        // A copy: the limit is the caller's, the future may be another one's too.
+        // A copy, because the limit is this caller's, and other callers may share the future.
         return task.copy()
                 .orTimeout(limit.toNanos(), TimeUnit.NANOSECONDS)
                 .exceptionallyCompose(failure -> CompletableFuture.failedFuture(

@@ -4,11 +4,11 @@ import java.time.Duration;
 import java.util.function.Consumer;
 
 /**
- * Lets the first lines of an interval into the log, and of the others only their number: whoever makes a back-end
- * complain, a guest in a loop, shall not fill the host's disk. Belongs to one thread.
+ * Passes the first lines of an interval to the log, and only counts the others. A guest that causes complaints in a loop
+ * must not fill the host's disk. For one thread.
  */
 final class LogThrottle {
-    /** How many lines pass in one interval. */
+    /** The number of lines that pass in one interval. */
     static final int LINES = 5;
 
     static final Duration INTERVAL = Duration.ofSeconds(10);

@@ -29,8 +29,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Has the unplugged blocks of a device guarded in its VMM while a driver uses it, where the operator wants that (MEM-GUARD), and
- * acts on touches. On the VM's loop; attaches on a thread of its own.
+ * Guards the unplugged blocks of a device in its VMM while a driver uses the device, if the operator configured that
+ * (MEM-GUARD), and acts on touches. Used on the VM's loop. Attaches on a thread of its own.
  *
  * <pre>
  *   OFF -- a driver runs --> ATTACHING -- done --> ON
@@ -39,17 +39,17 @@ import org.slf4j.LoggerFactory;
  *    +--- the front-end has gone, or it fails -----+
  * </pre>
  *
- * <p>Where it fails because a migration watches the same memory, it is tried again every {@link VmmProcesses#untilNextTry}.
+ * <p>If it fails because a migration watches the same memory, it tries again every {@link VmmProcesses#untilNextTry}.
  */
 final class MemoryGuard {
     private static final Logger LOG = LoggerFactory.getLogger(MemoryGuard.class);
 
-    /** Between two events about touches. */
+    /** The shortest time between two events about touches. */
     private static final Duration BETWEEN_EVENTS = Duration.ofSeconds(1);
 
     /**
-     * How long whoever writes waits for the VMM to stop. It can't have stopped before the processor has left the write, so it can't
-     * tell that it is about to.
+     * How long a write waits for the VMM to stop the guest. The VMM can't report the stop: it has not stopped before the
+     * processor has left the write.
      */
     private static final Duration HELD = Duration.ofMillis(100);
 
@@ -72,9 +72,9 @@ final class MemoryGuard {
     private EventLoop.@Nullable Watch watch;
     private @Nullable Thread lettingGo;
     private boolean attaching;
-    /** A driver has started while it was attached to its VMM, or to the one before. */
+    /** True if a driver has started while this was attaching to its VMM, or to the VMM before. */
     private boolean startWaits;
-    /** How many front-ends have gone: whoever was attached to before the last did is not the VMM. */
+    /** How many front-ends have gone. If it changes while this attaches, the process is not that of the present VMM. */
     private int gone;
 
     private boolean retired;
@@ -120,14 +120,14 @@ final class MemoryGuard {
         return config.violation() == Violation.PREVENT && !retired;
     }
 
-    /** What there is to say, if it is wanted. */
+    /** The state of the guard, if it is configured. */
     Optional<MemoryState.Guarding> soFar() {
         return config.violation() == Violation.PREVENT
                 ? Optional.of(new MemoryState.Guarding(config.prevention(), guard != null, reason, writes, reads))
                 : Optional.empty();
     }
 
-    /** An earlier process may have left a guest waiting. */
+    /** Serves touches that an earlier process guarded, so that no guest waits. */
     void start() {
         if (!isWanted()) {
             return;
@@ -138,13 +138,13 @@ final class MemoryGuard {
                 List<PageFaults> found = vmm.left(qmp);
                 loop.execute(() -> orphans.serve(found, guard == null && !retired));
             } catch (IOException | RuntimeException e) {
-                // No VMM runs yet: nobody waits in it.
+                // No VMM runs yet, so no guest waits in it.
                 LOG.debug("{} {}: {}", config.vm(), config.id(), e.getMessage());
             }
         });
     }
 
-    /** A driver has started, and has told what it has plugged if that is ever known. */
+    /** A driver has started. If the device ever learns what is plugged, it knows by now. */
     void driverStarted() {
         if (!isWanted() || guard != null) {
             return;
@@ -198,7 +198,7 @@ final class MemoryGuard {
 
     private void notGuarded(@Nullable String why) {
         String text = String.valueOf(why);
-        // A driver that starts anew need not be told of the same again.
+        // Not reported again for a driver that starts anew.
         if (!reason.equals(Optional.of(text))) {
             warnings.say("unplugged memory is not guarded, but patrolled: " + text);
         }
@@ -216,14 +216,14 @@ final class MemoryGuard {
         }
     }
 
-    /** What was not begun as it was attached, maybe to another VMM. */
+    /** Handles a start of a driver that came while this was attaching, maybe to another VMM. */
     private void startAgain() {
         if (startWaits && device.isDriverRunning()) {
             driverStarted();
         }
     }
 
-    /** @param before how many front-ends had gone when it was begun */
+    /** @param before the value of {@link #gone} when it began */
     private void attached(VmmProcesses.Attached to, int before) {
         attaching = false;
         BlockGuard made = new BlockGuard(to.faults(), to.stretches(), device, new Touches());
@@ -248,20 +248,20 @@ final class MemoryGuard {
         LOG.info("{} {}: unplugged memory is guarded in the VMM", config.vm(), config.id());
     }
 
-    /** The front-end has gone; what it shared is nobody's to guard any more. */
+    /** The front-end has gone, and its memory is not guarded any more. */
     void frontEndLeft() {
         gone++;
         end("the front-end has gone");
     }
 
-    /** Guards nothing any more, for good. */
+    /** Ends the guard for good. */
     void retire() {
         retired = true;
         orphans.close();
         end("the device is served no more");
     }
 
-    /** The same from any thread but the loop, which it waits for, and for the VMM; both for some seconds at most. */
+    /** As {@link #retire}, for any thread but the loop. Waits for the loop and for the VMM, each for two seconds at most. */
     void close() {
         if (!isWanted()) {
             return;
@@ -305,7 +305,7 @@ final class MemoryGuard {
             try {
                 ofEnded.run();
             } catch (IOException e) {
-                // It has ended, or a descriptor stays open in it, by which nobody waits.
+                // The VMM has ended. Or a descriptor stays open there that nothing waits for.
                 LOG.debug("{} {}: {}", config.vm(), config.id(), e.getMessage());
             }
         });
@@ -334,7 +334,7 @@ final class MemoryGuard {
         }
     }
 
-    /** At most one event in a second; the first touch is told at once. */
+    /** Reports a touch: the first at once, the following ones in at most one event a second. */
     private void tell(long address) {
         long block = (address - config.plan().address()) / config.plan().blockSize();
         if (untold++ == 0) {
@@ -371,7 +371,10 @@ final class MemoryGuard {
     }
 
     private final class Touches implements BlockGuard.Listener {
-        /** MEM-GUARD-4: where the driver has agreed not to, it is told, but the guest is not stopped: VMMs read it for dumps. */
+        /**
+         * MEM-GUARD-4: a read does not stop the guest, as VMMs read unplugged memory for dumps. It is reported if the driver
+         * has agreed not to read.
+         */
         @Override
         public void read(long guestAddress) {
             reads++;
@@ -398,7 +401,7 @@ final class MemoryGuard {
 
         @Override
         public void failed(LinuxException why) {
-            // Not in the middle of a change of the device.
+            // Later, as the device is in the middle of a change.
             loop.execute(() -> {
                 MemoryGuard.this.failed(why);
                 end(String.valueOf(why.getMessage()));

@@ -9,11 +9,11 @@ import org.exomem.linux.LinuxException;
 import org.exomem.vhostuser.memory.MemoryRegion;
 
 /**
- * Warns of guest memory in files of file systems that may hang, once for each file of a front-end. On the VM's loop: what is asked of the file system
- * is no more than what mapping the file has asked already.
+ * Warns of guest memory in files of file systems that may hang, once for each file of a front-end. Used on the VM's loop:
+ * its requests to the file system are no more than those of mapping the file.
  */
 final class MemoryPlaces {
-    /** Which are told of; a front-end may share more and more. */
+    /** The most warnings for one front-end, which may share memory again and again. */
     private static final int MOST = 16;
 
     private final Consumer<String> log;
@@ -23,7 +23,7 @@ final class MemoryPlaces {
         this.log = log;
     }
 
-    /** A region is shared. */
+    /** Checks a region that is shared. */
     void shared(MemoryRegion region) {
         Fd file = region.file().fd();
         try {
@@ -32,7 +32,7 @@ final class MemoryPlaces {
                 kind.warningIfMapped("guest memory " + file.description()).ifPresent(this::tell);
             }
         } catch (LinuxException e) {
-            // Whether it is of use shows itself where it is used.
+            // If the file can't be used, that shows when it is used.
         }
     }
 
@@ -42,7 +42,7 @@ final class MemoryPlaces {
         }
     }
 
-    /** Another front-end is told of anew. */
+    /** Resets the warnings for the next front-end. */
     void frontEndLeft() {
         told.clear();
     }

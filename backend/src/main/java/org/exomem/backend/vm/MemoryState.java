@@ -9,15 +9,15 @@ import org.exomem.mem.ResizeJob;
 /**
  * A memory device at one moment. Sizes in bytes.
  *
- * @param attachment where the front-end attaches, for people
+ * @param attachment where the VMM attaches, for people
  * @param connected whether a front-end is connected
- * @param plan what never changes about it
- * @param requested what the guest is asked to come to
- * @param plugged what it has come to
- * @param usable the part of the region in which it may plug
+ * @param plan the constant values of the device
+ * @param requested the size that the guest is asked to plug
+ * @param plugged the size that the guest has plugged
+ * @param usable the part of the region in which the guest may plug
  * @param job the last resize
- * @param guard how it is kept from being used, if that is wanted
- * @param patrol what was found of unplugged memory that is used
+ * @param guard the state of the guard, if it is configured
+ * @param patrol what the patrol has found of unplugged memory that is used
  */
 public record MemoryState(
         String vm,
@@ -32,25 +32,25 @@ public record MemoryState(
         Optional<Guarding> guard,
         Patrols patrol) {
     /**
-     * The guard so far.
+     * The state of the guard.
      *
-     * @param policy what becomes of whoever writes
+     * @param policy the action on a write
      * @param on whether unplugged memory is guarded now
-     * @param reason why not, for people; empty if it is
-     * @param writes touches to write, in all
-     * @param reads touches to read, in all
+     * @param reason why it is not guarded, for people; empty if it is
+     * @param writes total number of touches by writes
+     * @param reads total number of touches by reads
      */
     public record Guarding(Prevention policy, boolean on, Optional<String> reason, long writes, long reads) {}
 
     /**
-     * The patrol so far.
+     * The state of the patrol.
      *
-     * @param seconds between two rounds; 0 for no patrol
-     * @param policy what is done about what is found
-     * @param rounds how many were completed
-     * @param lastNanos the time spent on the last one
-     * @param bytes found in all of them
-     * @param blocks in which they were found; one that is found again counts again
+     * @param seconds the time between two rounds; 0 for no patrol
+     * @param policy the action on what is found
+     * @param rounds the number of completed rounds
+     * @param lastNanos the time spent on the last round, in nanoseconds
+     * @param bytes found in all rounds
+     * @param blocks in which they were found; a block that is found again counts again
      */
     public record Patrols(int seconds, Violation policy, long rounds, long lastNanos, long bytes, long blocks) {}
 }

@@ -4,19 +4,19 @@ import java.util.Collection;
 import java.util.List;
 import org.exomem.cli.text.Similar;
 
-/** Says which names there are, to somebody who used one that is not there: all if they are few, else similar ones. */
+/** Lists the existing names in a message about an unknown name: all of them if they are few, otherwise similar ones. */
 public final class NearNames {
-    /** As many names are listed at most. */
+    /** The most names in a list. */
     private static final int FEW = 10;
 
     private NearNames() {}
 
     /**
-     * The end of a message about a name that is not known: which names there are, or which of them are similar.
+     * Returns the end of a message about an unknown name: the existing names, or those of them that are similar.
      *
-     * @param name the one that is not known
-     * @param known all that are
-     * @param what these are, in the plural: {@code VMs}
+     * @param name the unknown name
+     * @param known all existing names
+     * @param what the kind of the names, in the plural: {@code VMs}
      */
     public static String instead(String name, Collection<String> known, String what) {
         if (known.isEmpty()) {
@@ -31,7 +31,12 @@ public final class NearNames {
                 : "of the " + known.size() + " " + what + " these are similar: " + String.join(", ", near);
     }
 
-    /** The names, if they are few; else the first of them and how many there are. */
+    /** Returns the whole message about an unknown name of a VM. */
+    public static String unknown(String name, Collection<String> known) {
+        return "there is no VM \"" + name + "\"; " + instead(name, known, "VMs");
+    }
+
+    /** Returns the names, if they are few. Otherwise returns the first of them and their number. */
     public static String of(Collection<String> known, String what) {
         return known.size() <= FEW
                 ? String.join(", ", known)

@@ -8,8 +8,9 @@ import org.exomem.linux.PageFaults;
 import org.exomem.vhostuser.backend.EventLoop;
 
 /**
- * Answers touches of unplugged memory that an earlier process guards no more, so that no guest waits for good (MEM-GUARD-7): its VMM
- * may never connect again, as QEMU does not. Without the VMM's memory the pages can't be taken back. On a VM's loop.
+ * Answers touches of unplugged memory whose guard ended with an earlier process, so that no guest waits forever
+ * (MEM-GUARD-7): its VMM may never connect again, as QEMU does not. Without access to the VMM's memory, touched pages can't
+ * be freed. On a VM's loop.
  */
 final class OrphanedTouches implements AutoCloseable {
     private final EventLoop loop;
@@ -19,7 +20,10 @@ final class OrphanedTouches implements AutoCloseable {
 
     private record Orphan(PageFaults faults, EventLoop.Watch watch) {}
 
-    /** Is told of each touch that was answered; of whichever device of the VM, as nobody knows where the VMM has which. */
+    /**
+     * Notified of each touch that was answered, for any device of the VM, because the mappings of the devices in the VMM are
+     * unknown.
+     */
     @FunctionalInterface
     interface Touched {
         void by(boolean isWrite);
@@ -32,10 +36,10 @@ final class OrphanedTouches implements AutoCloseable {
     }
 
     /**
-     * Answers from now on.
+     * Begins to answer touches.
      *
      * @param found owned from now on
-     * @param wanted false to close them only
+     * @param wanted false to only close them
      */
     void serve(List<PageFaults> found, boolean wanted) {
         for (PageFaults faults : found) {
@@ -78,7 +82,7 @@ final class OrphanedTouches implements AutoCloseable {
         }
     }
 
-    /** Somebody else answers, or nobody need to. */
+    /** Ends the answers, because a new guard gives them or no touch waits. */
     @Override
     public void close() {
         for (Orphan orphan : orphans) {

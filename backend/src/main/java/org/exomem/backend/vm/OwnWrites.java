@@ -11,11 +11,14 @@ import org.exomem.pages.Pages;
 import org.exomem.vhostuser.memory.DirtyLog;
 
 /**
- * What exomem's own devices write into a guest's memory while it migrates (MIG-WATCH-6): used rings, and answers to requests.
- * Devices mark on the VM's event loop, the engine fetches on its thread.
+ * The pages that exomem's own devices write in a guest's memory while it migrates (MIG-WATCH-6): used rings, and answers to
+ * requests. Devices mark pages on the VM's event loop. The engine fetches them on its thread.
  */
 final class OwnWrites implements AutoCloseable {
-    /** Guest addresses up to 1 TiB; a page behind that may always have been written (MIG-DIRTY-4). */
+    /**
+     * Bytes of the log, one bit for each page of 4096 bytes: guest addresses up to 1 TiB. A page above that counts as
+     * written in each sync (MIG-DIRTY-4).
+     */
     private static final long MOST_BYTES = 32 << 20;
 
     private final DirtyLog log;
@@ -26,7 +29,10 @@ final class OwnWrites implements AutoCloseable {
         this.mapping = mapping;
     }
 
-    /** @param addresses of the guest's memory */
+    /**
+     * @param addresses of the guest's memory
+     * @throws IOException if the log can't be allocated
+     */
     static OwnWrites of(AddressMap addresses) throws IOException {
         long end = addresses.ranges().stream()
                 .mapToLong(range -> range.guestAddress() + range.length())
@@ -43,14 +49,14 @@ final class OwnWrites implements AutoCloseable {
         return log;
     }
 
-    /** Where the guest sees no memory of exomem's devices, they write none. */
+    /** Returns the source for the engine. If no front-end shares memory, exomem's devices write nothing. */
     DirtySource source(AddressMap addresses, long pages) {
         return addresses.ranges().isEmpty() ? OwnWrites::nothing : new SharedLog(mapping.segment(), addresses, pages);
     }
 
     private static void nothing(PageBits into) {}
 
-    /** Only when no device marks any more. */
+    /** Call this only when no device marks pages any more. */
     @Override
     public void close() {
         log.close();

@@ -6,11 +6,11 @@ import org.exomem.balloon.ToldPageKind;
 import org.exomem.pages.PageSet;
 
 /**
- * What a VM's devices know of the pages of a GiB of guest addresses, at one moment: for each kind a bit for each page, in {@link
- * PageSet#CHUNK_WORDS} words of 64, or no words where that is so of no page.
+ * The knowledge of a VM's devices about the pages in one GiB of guest addresses, at one moment. Each kind has a bit for each
+ * page of 4096 bytes, in {@link PageSet#CHUNK_WORDS} words of 64 bits, or no words if no page is of that kind.
  *
- * @param gib the GiB's number, from guest address 0 on
- * @param unplugged in blocks of memory devices that are unplugged
+ * @param gib the number of the GiB, from guest address 0 on
+ * @param unplugged pages in unplugged blocks of memory devices
  */
 public record PageUse(int gib, Map<ToldPageKind, long[]> told, long[] unplugged) {
     private static final long[] NONE = {};

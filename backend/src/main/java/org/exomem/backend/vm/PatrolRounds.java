@@ -14,10 +14,10 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Sends the patrol around a device again and again, a little at a time, and acts on what it finds. On the VM's loop. */
+/** Runs the patrol over a device in rounds, in short steps, and acts on what it finds. On the VM's loop. */
 final class PatrolRounds {
     private static final Logger LOG = LoggerFactory.getLogger(PatrolRounds.class);
-    /** What the VM's other work has to wait for at most, and the pause in which it is done. */
+    /** The duration of a step, and of the pause after it, in which the loop does other work. */
     private static final long SLICE_NANOS = 1_000_000;
 
     private static final Duration PAUSE = Duration.ofMillis(9);
@@ -33,7 +33,7 @@ final class PatrolRounds {
     private long lastNanos;
     private long bytes;
     private long blocks;
-    /** The host does not let it look, or punch, which was reported. */
+    /** True if the host has refused to let the patrol look or punch. Reported once. */
     private boolean refused;
 
     PatrolRounds(
@@ -51,14 +51,14 @@ final class PatrolRounds {
         this.stop = stop;
     }
 
-    /** Goes the first round an interval from now, if there is to be any. */
+    /** Starts the first round an interval from now, if a patrol is configured. */
     void start() {
         if (config.patrolSeconds() > 0) {
             next = loop.schedule(Duration.ofSeconds(config.patrolSeconds()), this::slice);
         }
     }
 
-    /** Goes no further. */
+    /** Ends the patrol. */
     void stop() {
         if (next != null) {
             next.cancel();
@@ -78,7 +78,7 @@ final class PatrolRounds {
             }
             onItsWay = round == null && device.canPatrol();
         } catch (LinuxException e) {
-            // The same place is tried again at each round: who was told once need not be told each time.
+            // Each round fails at the same place, so the failure is reported once.
             if (!refused) {
                 refused = true;
                 faults.fault(FaultKind.HOST, "unplugged memory could not be patrolled: " + e.getMessage());
@@ -115,12 +115,12 @@ final class PatrolRounds {
         }
     }
 
-    /** What can't be prevented is taken away again. */
+    /** Memory that can't be protected is taken back. */
     private Violation policy() {
         return config.violation() == Violation.PREVENT ? Violation.PUNCH : config.violation();
     }
 
-    /** A driver that did not acknowledge UNPLUGGED_INACCESSIBLE may read what is unplugged: no guest stops for that. */
+    /** A driver that did not acknowledge UNPLUGGED_INACCESSIBLE may read unplugged memory, so its guest is not stopped. */
     private Violation action() {
         boolean mayRead = !device.mustNotAccessUnplugged();
         return config.violation() == Violation.STOP && mayRead ? Violation.PUNCH : policy();

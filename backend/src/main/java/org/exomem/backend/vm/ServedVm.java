@@ -64,12 +64,12 @@ import org.slf4j.LoggerFactory;
 
 /** A VM with a balloon, memory devices, or both, on an event loop of its own. */
 public final class ServedVm implements VirtualMachine, AutoCloseable {
-    /** In that time a step of the loop copies the bits of some GiB, and of one at least. */
+    /** The longest step of the loop that copies bitmaps of GiBs; at least one GiB is copied. */
     private static final Duration LOOK = Duration.ofNanos(300_000);
 
     private static final Logger LOG = LoggerFactory.getLogger(ServedVm.class);
 
-    /** The messages that wait for a migration, of each kind; 24 bytes each. */
+    /** The most messages that wait for a migration, of each kind. A message takes 24 bytes. */
     private static final int MESSAGES = 1 << 16;
 
     private static final Duration ANSWER_LIMIT = Duration.ofSeconds(1);
@@ -80,26 +80,26 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
     private final Consumer<VmEvent> events;
     private final GuestStop stop;
     private final VmmProcesses vmm;
-    /** Changed on the loop, and looked at from other threads too. */
+    /** Changed on the loop, and read by any thread. */
     private final List<VmMemory> memory = new CopyOnWriteArrayList<>();
-    /** What keeps the state of a device, by its id. Belongs on the loop. */
+    /** The state of each device that has one, by device id. Used on the loop only. */
     private final Map<String, KeptState> states = new HashMap<>();
-    /** What a device tells new listeners of the feed, by its id. Belongs on the loop. */
+    /** What each device tells new subscribers of the feed, by device id. Used on the loop only. */
     private final Map<String, List<Supplier<StateReplay>>> told = new HashMap<>();
 
     private final ActiveMemory active;
     private final long memoryLimit;
     private final AtomicBoolean closed = new AtomicBoolean();
     private final PageFeed feed;
-    /** What memory devices preallocate, and the balloon leaves alone when it is reported. */
+    /** Memory that memory devices preallocate. The balloon does not free it when the guest reports it. */
     private final PromisedMemory promised = new PromisedMemory();
 
     private final PageSubscribers subscribers;
-    /** What is served now. */
+    /** The devices that are served now. */
     private volatile VmConfig config;
 
     private volatile @Nullable VmBalloon balloon;
-    /** While the VM migrates. Belongs on the loop. */
+    /** Present while the VM migrates. Used on the loop only. */
     private @Nullable OwnWrites ownWrites;
 
     private ServedVm(
@@ -117,7 +117,7 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
         this.memoryLimit = memoryLimit;
         this.config = new VmConfig(name, Optional.empty(), List.of());
         this.loop = new EventLoop("vm-" + name);
-        // Put off, not executed next: between two slices the loop looks at its descriptors.
+        // Scheduled, not executed at once: between two slices the loop checks its descriptors.
         this.feed = new PageFeed(slice -> loop.schedule(Duration.ZERO, slice));
         this.subscribers = new PageSubscribers(name);
         this.active = new ActiveMemory(name, loop, vmm, new Shown());
@@ -126,10 +126,10 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
     /**
      * Starts the VM's event loop and attaches its devices.
      *
-     * @param state where the state of its devices is kept, if it is
-     * @param events is told on the VM's loop what happens
-     * @param stop is asked where a guest is to be stopped
-     * @param vmmProcesses attached to where unplugged memory is to be guarded, or writes to be estimated
+     * @param state where the state of its devices is kept, if it is kept
+     * @param events receives events on the VM's loop
+     * @param stop stops guests
+     * @param vmmProcesses attaches to VMMs, to guard unplugged memory or to estimate writes
      * @param memoryLimit the most bytes that a front-end may share
      * @throws IOException if a socket can't be listened on, or a device's state can't be used
      */
@@ -143,7 +143,7 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
             throws IOException {
         ServedVm vm = new ServedVm(config.name(), state, events, stop, vmmProcesses, memoryLimit);
         try {
-            // A guest may come to the first device before the last one is there: everything happens on the loop.
+            // On the loop, because a front-end may connect to the first device before the last one is attached.
             vm.add(config.devices());
             return vm;
         } catch (IOException | RuntimeException e) {
@@ -153,9 +153,9 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
     }
 
     /**
-     * Attaches one more device, while the others go on. From any thread but the VM's loop, for which it waits.
+     * Attaches one more device, while the others go on. Waits for the VM's loop: any thread may call this but the loop.
      *
-     * @throws NotAnswering if the loop does not come to it within a second; nothing has changed then
+     * @throws NotAnswering if the loop does not execute it within a second; nothing has changed then
      * @throws IOException if its socket can't be listened on, or its state can't be used
      * @throws IllegalArgumentException if the VM has a device of that id
      */
@@ -173,9 +173,9 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
     }
 
     /**
-     * Does something on the loop if that comes to it within a second, and waits until it is done.
+     * Executes a task on the loop if that begins within a second, and waits for its end.
      *
-     * @throws NotAnswering if the loop is held up; it is not done then, nor later
+     * @throws NotAnswering if the loop is held up; the task is not executed then, nor later
      */
     private <T> T onLoop(Callable<T> task) throws IOException {
         AtomicBoolean decided = new AtomicBoolean();
@@ -244,7 +244,7 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
         }
     }
 
-    /** What the estimate of what the guest writes asks, on the loop. */
+    /** What the estimate of the guest's writes needs of this VM. On the loop. */
     private final class Shown implements ActiveMemory.Guest {
         @Override
         public boolean isConnected() {
@@ -290,14 +290,14 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
         }
     }
 
-    /** What is served now. From any thread. */
+    /** The devices that are served now. Any thread may call this. */
     public VmConfig config() {
         return config;
     }
 
     /**
-     * Takes a device away, with its socket, while the others go on; its state file stays. Waits for the VM's loop for a
-     * second. From any thread but that.
+     * Removes a device and its socket, while the others go on. Its state file stays. Waits at most a second for the VM's
+     * loop to begin. Any thread may call this but the loop.
      *
      * @return false if a front-end is connected to the device, which then stays
      * @throws NotAnswering if the VM's loop is held up; the device stays
@@ -318,7 +318,7 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
             }
             ofBalloon.retire();
             balloon = null;
-            // Whoever follows the VM's pages: nobody tells any more when one of them leaves the balloon.
+            // For subscribers of the VM's pages: no further message reports pages that leave the balloon.
             feed.offer(PageFeed.Kind.RESET, 0, 0, 0);
         }
         for (VmMemory of : memory) {
@@ -329,7 +329,7 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
                 of.retire();
                 memory.remove(of);
                 promised.remove(of.address(), of.regionSize());
-                // Likewise: nobody tells any more whether the guest uses these blocks.
+                // For the same subscribers: no further message reports these blocks.
                 feed.offer(PageFeed.Kind.PLUGGED, 0, of.address(), of.regionSize());
             }
         }
@@ -355,7 +355,7 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
         events.accept(new VmEvent.Fault(name, VmBalloon.NAME, FaultKind.HOST, what));
     }
 
-    /** How much of the memory that the balloon's front-end shares is not plugged. */
+    /** Returns how many bytes of the memory that the balloon's front-end shares are unplugged. */
     private long unplugged(VirtioBalloon of) {
         long bytes = 0;
         for (VmMemory device : memory) {
@@ -379,7 +379,7 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
                         .collect(Collectors.joining(", ")));
     }
 
-    /** True while a front-end is connected to one of its devices. From any thread. */
+    /** True while a front-end is connected to one of the VM's devices. Any thread may call this. */
     boolean isConnected() {
         VmBalloon of = balloon;
         return of != null && of.isConnected() || memory.stream().anyMatch(VmMemory::isConnected);
@@ -405,7 +405,7 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
 
     @Override
     public CompletableFuture<GuestView> show(MemoryImage image) {
-        // Only one at a time can watch the VMM's memory (VMM-ACTIVE-4).
+        // Only one userfaultfd at a time can watch the VMM's memory (VMM-ACTIVE-4).
         return loop.submit(active::leave)
                 .thenCompose(left -> left)
                 .thenCompose(left -> loop.submit(() -> view(image)))
@@ -460,7 +460,7 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
 
     private AddressMap addresses(MemoryImage image) {
         List<MemoryRegion> shared = sharedMemory();
-        // VHU-PST-1: whoever reads a page that has not come makes one of zeros of it.
+        // VHU-PST-1: reading a page that has not arrived would make it a page of zeros.
         if (shared.stream().anyMatch(region -> region.latePages() instanceof LatePages late && late.isArriving())) {
             throw new Refused("its memory is still arriving from another host, by post-copy of its VMM: the VMM has to"
                     + " finish that first");
@@ -512,7 +512,7 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
         });
     }
 
-    /** A file may have several regions, and counts once; one that can't be asked is left out. */
+    /** A file may have several regions, and counts once. A file whose status can't be read is left out. */
     private OptionalLong hostResident() {
         List<FileStatus> files = new ArrayList<>();
         for (MemoryRegion region : sharedMemory()) {
@@ -669,12 +669,12 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
         return new PageUse(gib, told, any ? pages : new long[0]);
     }
 
-    /** The first guest address behind all memory that the guest has, or may get from memory devices. */
+    /** The end of all memory that the guest has, or may get from memory devices, as a guest address. */
     private long endOfGuestMemory() {
         List<MemoryRegion> shared = sharedMemory();
         if (shared.isEmpty()) {
-            throw new NotActive("VM \"" + name + "\" shares no memory: no front-end is connected, or its driver has not"
-                    + " started");
+            throw new NotActive(
+                    "VM \"" + name + "\" shares no memory: no VMM is connected, or its driver has not" + " started");
         }
         return Math.max(
                 shared.stream()
@@ -730,7 +730,7 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
         }
     }
 
-    /** The device of that name, or the only one. */
+    /** The device of that id, or the only one. */
     private VmMemory memory(Optional<String> id) {
         withMemory();
         Function<String, String> which = what -> "VM \"" + name + "\" " + what + "; there are "
@@ -755,7 +755,7 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
         return loop.submit(call);
     }
 
-    /** Disconnects everybody, removes the sockets, ends the loop and lets go of the state. */
+    /** Disconnects the front-ends, removes the sockets, ends the loop and closes the state files. */
     @Override
     public void close() {
         if (!closed.compareAndSet(false, true)) {
@@ -768,7 +768,7 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
         memory.forEach(VmMemory::close);
         active.close();
         loop.close();
-        // Last: nobody may touch them any more.
+        // Last, when nothing uses them any more.
         states.values().forEach(KeptState::close);
     }
 }

@@ -16,8 +16,8 @@ import org.exomem.pages.PageDescriptors;
 import org.exomem.pages.PageSubscription;
 
 /**
- * A VM as its operator sees it. Callable from any thread; answers come on the VM's event loop. A future fails with
- * {@link NotActive} where a driver is needed and none is there.
+ * A VM as its operator sees it. Any thread may call it. Futures complete on the VM's event loop. A future fails with {@link
+ * NotActive} if the request needs a driver and there is none.
  */
 public interface VirtualMachine {
     /** The VM's name, unique in this process. */
@@ -26,121 +26,129 @@ public interface VirtualMachine {
     /** Where the front-end attaches, for people: to the balloon, or else to the memory devices. */
     String attachment();
 
-    /** The QMP socket of its VMM, if it was named. */
+    /** The QMP socket of its VMM, if it is configured. */
     Optional<Path> vmmQmp();
 
-    /** How its migrations learn which pages the guest writes. */
+    /** How its migrations find the pages that the guest writes. */
     WritesChoice vmmWrites();
 
-    /** The sockets on which a VMM meets the VM's devices, by the devices' names; one without a path is left out. */
+    /** The sockets of the VM's devices, by device name. A device without a path is left out. */
     Map<String, Path> sockets();
 
-    /** The VM and its devices as they are now. */
+    /** The present state of the VM and its devices. */
     CompletableFuture<VmState> state();
 
-    /** The VM with all that is counted of it. Asks the guest nothing. */
+    /** The VM with all its counters. Sends no request to the guest. */
     CompletableFuture<VmFigures> figures();
 
     /**
-     * Runs a task on the VM's event loop when that comes to it, which may be never. For whoever measures how late it is.
+     * Runs a task on the VM's event loop when it gets to it, which may be never. Used to measure the delay of the loop.
      *
-     * @throws java.util.concurrent.RejectedExecutionException if the VM is served no more
+     * @throws java.util.concurrent.RejectedExecutionException if the VM is no longer served
      */
     void whenLoopIsFree(Runnable task);
 
     /**
-     * Begins to show the guest to a migration of that memory; the caller closes what it gets. Fails with {@link Refused} if the
-     * memory is not what the front-end shares.
+     * Begins to show the guest to a migration of that memory. The caller closes the result. Fails with {@link Refused} if
+     * the memory is not what the front-end shares, or is still arriving.
      */
     CompletableFuture<GuestView> show(MemoryImage image);
 
     /**
-     * Wants the VM to have {@code bytes} of memory outside the balloon, at least 1; more than it has empties the
+     * Requests that the VM has {@code bytes} of memory outside the balloon, at least 1. A size above its memory empties the
      * balloon. Remembered while no front-end is connected.
      */
     CompletableFuture<Void> resize(long bytes);
 
-    /** The VM is to be no larger than that for a while, whatever is wanted of it otherwise; that is remembered. */
+    /**
+     * Limits the VM to {@code bytes} until {@link #endSqueeze}, whatever size was requested otherwise. That request is
+     * remembered.
+     */
     CompletableFuture<Void> squeeze(long bytes);
 
-    /** What is wanted of the VM otherwise counts again. */
+    /** Ends {@link #squeeze}: the size that was requested otherwise counts again. */
     CompletableFuture<Void> endSqueeze();
 
-    /** What the guest last said of its memory; asks it for new values, and does not wait for them. */
+    /** Returns the last statistics of the guest's memory. Requests new values, and does not wait for them. */
     CompletableFuture<BalloonStatistics> statistics();
 
     /**
-     * Asks the guest for statistics; done when they have come. Fails with {@link NotActive} if no driver gives any, or if the
-     * front-end leaves before it does. A guest may take any time: the caller sets a limit.
+     * Requests statistics from the guest, and completes when they have arrived. Fails with {@link NotActive} if no driver
+     * gives statistics, or the front-end leaves before that. A guest may take any time: the caller sets a limit.
      */
     CompletableFuture<BalloonStatistics> nextStatistics();
 
-    /** Asks for statistics every so many seconds; 0 stops asking. */
+    /** Requests statistics at an interval in seconds; 0 stops that. */
     CompletableFuture<Void> statisticsInterval(int seconds);
 
     /** Begins, stops or ends a session of free page hinting. */
     CompletableFuture<Void> hint(HintAction action);
 
-    /** Asks the guest for free pages, as bitmaps; a request under way ends. Done when it is asked, not when it has answered. */
+    /**
+     * Requests bitmaps of the guest's free pages. A request that is under way ends. Completes when the request is sent, not
+     * when it is answered.
+     */
     CompletableFuture<Void> askForFreePages(BitmapRequest request);
 
-    /** Wants no more of the answer, if one is under way. */
+    /** Cancels a request for free pages, if one is under way. */
     CompletableFuture<Void> cancelFreePages();
 
-    /** What has come of the last request for free pages. */
+    /** The answer to the last request for free pages, as far as it has arrived. */
     CompletableFuture<BitmapAnswer> freePageBitmap();
 
     /**
-     * The page descriptors that the guest's driver has told, each message an element; empty if there are none. Ask while the guest runs:
-     * there are none while it is paused or its balloon unplugged. What was returned holds until the guest's machine is reset (FPB-DESC-12).
+     * The page descriptors that the guest's driver has reported, each message an element; empty if there are none. Ask while
+     * the guest runs: there are none while it is paused or its balloon is unplugged. The result holds until the guest's
+     * machine is reset (FPB-DESC-12).
      */
     CompletableFuture<List<PageDescriptors>> pageDescriptors();
 
-    /** What the guest has hinted and reported as free. */
+    /** The pages that the guest has hinted and reported as free. */
     CompletableFuture<FreePages> freePages();
 
     /**
-     * Begins to tell what the VM's devices learn of its pages, and first what is so now; the caller closes what it gets.
+     * Subscribes to what the VM's devices learn of its pages, beginning with the present state. The caller closes the
+     * result.
      *
      * @param capacity the most messages that wait, a power of two
      */
     CompletableFuture<PageSubscription> followPages(int capacity);
 
     /**
-     * The memory that the VM's front-end shares; the caller closes what it gets. Fails with {@link NotActive} while none is
+     * The memory that the VM's front-end shares. The caller closes the result. Fails with {@link NotActive} while none is
      * shared.
      */
     CompletableFuture<MemoryParts> memoryParts();
 
     /**
-     * What the VM's devices know of its pages now, in one step of the VM's loop that takes a part of a millisecond.
+     * The present knowledge of the VM's devices about its pages, from one step of the VM's loop of about 0.3 ms.
      *
      * @param gibs the numbers of GiBs of guest addresses
-     * @return of so many of them, from the first on, as the step had time for; of one at least
+     * @return for the first of them, as many as the step had time for, at least one
      */
     CompletableFuture<List<PageUse>> pageUse(List<Integer> gibs);
 
     /**
-     * Connects to the socket of a VMM, and shares with it which pages are free, until it closes the connection
-     * (spec/pages.md). Done when the VMM has been sent the bitmap.
+     * Connects to the socket of a VMM, and shares with it which pages are free, until the VMM closes the connection
+     * (spec/pages.md). Completes when the bitmap was sent to the VMM.
      */
     CompletableFuture<Void> sharePages(Path socket);
 
     /**
-     * Asks the guest to come to another size of plugged memory.
+     * Asks the guest to change the size of plugged memory.
      *
-     * @param device the memory device, which may be left out where there is only one
-     * @param bytes a multiple of its block size, up to the size of its region
+     * @param device the id of the memory device; may be empty if there is only one
+     * @param bytes a multiple of the device's block size, up to the size of its region
      */
     CompletableFuture<ResizeJob.State> resizeMemory(Optional<String> device, long bytes);
 
-    /** Ends a job: the guest stays as large as it is. False if the VM has no such job. */
+    /** Cancels a job: the guest keeps its present size. False if the VM has no such job. */
     CompletableFuture<Boolean> cancelJob(String id);
 
-    /** The system was reset: a memory device, or all of them, have nothing plugged any more. */
+    /** Tells a memory device, or all of them, that the system was reset: all blocks are unplugged. */
     CompletableFuture<Void> resetMemory(Optional<String> device);
 
-    /** What was asked for needs a running driver, or a feature it has not acknowledged. */
+    /** The request needs a running driver, or a feature that the driver has not acknowledged. */
     final class NotActive extends RuntimeException {
         private static final long serialVersionUID = 1L;
 
@@ -158,7 +166,7 @@ public interface VirtualMachine {
         }
     }
 
-    /** The VM has no device of that name. */
+    /** There is no VM or device of that name. */
     final class NotFound extends RuntimeException {
         private static final long serialVersionUID = 1L;
 
@@ -167,7 +175,7 @@ public interface VirtualMachine {
         }
     }
 
-    /** What was asked for is not possible as things are. */
+    /** The request is not possible in the present state. */
     final class Refused extends RuntimeException {
         private static final long serialVersionUID = 1L;
 

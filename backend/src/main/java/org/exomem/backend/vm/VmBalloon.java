@@ -31,15 +31,15 @@ import org.exomem.vhostuser.memory.MemoryRegion;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The balloon of a VM. The operator's target is a logical size in bytes; the driver's is a number of pages in the balloon.
- * The target is kept, and translated again whenever the guest's memory is known anew. Belongs on the
- * VM's event loop, but for {@link #close}.
+ * The balloon of a VM. The operator's target is a logical size in bytes, the driver's is a number of pages of 4096 bytes in
+ * the balloon. The operator's target is kept, and converted again whenever the size of the guest's memory changes. Used on
+ * the VM's event loop, except {@link #close}.
  */
 final class VmBalloon implements AutoCloseable {
-    /** What events call it. */
+    /** The device's name in events. */
     static final String NAME = "balloon";
 
-    /** Tells how much of the memory that a balloon's front-end shares the guest does not have. */
+    /** Returns how many bytes of the memory that a balloon's front-end shares are unplugged. */
     @FunctionalInterface
     interface Unplugged {
         long bytes(VirtioBalloon balloon);
@@ -52,19 +52,19 @@ final class VmBalloon implements AutoCloseable {
     private final Endpoint endpoint;
     private final Optional<BalloonStateFile> state;
     private final LongSupplier plugged;
-    /** What the operator wants the guest to have without what memory devices have plugged, perhaps less than 0. */
+    /** The operator's target less the bytes that memory devices have plugged; may be negative. */
     private OptionalLong targetUnplugged;
-    /** The guest is to be no larger while it is there, whatever the target; gone with this process. */
+    /** An upper limit of the logical size in bytes, for a while. Not kept beyond this process. */
     private OptionalLong squeeze = OptionalLong.empty();
 
     private long pagesBeforeSqueeze;
-    /** Done when the guest next gives statistics; one for all who wait. */
+    /** Completes when the guest next sends statistics. Shared by all who wait. */
     private CompletableFuture<BalloonStatistics> nextStatistics = new CompletableFuture<>();
 
     /**
-     * @param state where its state is kept, if it is; stays the caller's
-     * @param plugged what memory devices have plugged, which is a part of what the operator wants
-     * @param feed is told what the balloon learns of pages
+     * @param state where its state is kept, if it is kept; remains the caller's
+     * @param plugged returns the bytes that memory devices have plugged, which are a part of the operator's target
+     * @param feed receives what the balloon learns of pages
      * @param memoryLimit the most bytes that a front-end may share
      * @param vmm attaches to the VMM of a clone
      * @throws IOException if the socket can't be listened on
@@ -102,22 +102,22 @@ final class VmBalloon implements AutoCloseable {
         this.endpoint = watch.attach(config.attachment(), balloon);
     }
 
-    /** What the front-end shares, if one is connected. */
+    /** The memory that the front-end shares; empty if none is connected. */
     List<MemoryRegion> sharedMemory() {
         return balloon.sharedMemory();
     }
 
-    /** As {@link Endpoint#logOwnWritesTo}. */
+    /** See {@link Endpoint#logOwnWritesTo}. */
     void logOwnWritesTo(@Nullable DirtyLog log) {
         endpoint.logOwnWritesTo(log);
     }
 
-    /** From any thread. */
+    /** Any thread may call this. */
     boolean isConnected() {
         return endpoint.isConnected();
     }
 
-    /** As {@link Endpoint#brokenQueues}. */
+    /** See {@link Endpoint#brokenQueues}. */
     int brokenQueues() {
         return endpoint.brokenQueues();
     }
@@ -138,7 +138,7 @@ final class VmBalloon implements AutoCloseable {
                 balloon.statisticsInterval());
     }
 
-    /** Feature bit 3 has another meaning in the format of 2016. */
+    /** Translates feature bit 3, which has another meaning in the format of 2016. */
     private List<String> features() {
         long bits = balloon.acknowledgedFeatures();
         return FeatureNames.of(
@@ -147,7 +147,7 @@ final class VmBalloon implements AutoCloseable {
                         : bits);
     }
 
-    /** What the guest has of memory, without what is unplugged; 0 while nothing is shared. */
+    /** Bytes of the guest's memory, without unplugged blocks; 0 while none is shared. */
     private long memory() {
         return Math.max(0, balloon.guestMemoryBytes() - unplugged.bytes(balloon));
     }
@@ -163,7 +163,7 @@ final class VmBalloon implements AutoCloseable {
         applyTarget();
     }
 
-    /** What the operator wants now: as much more as the guest plugs, so that the balloon stays as large as it is. */
+    /** The operator's target. It grows with the bytes that the guest plugs, so that the balloon keeps its size. */
     private OptionalLong target() {
         if (targetUnplugged.isEmpty()) {
             return targetUnplugged;
@@ -172,7 +172,7 @@ final class VmBalloon implements AutoCloseable {
         return OptionalLong.of(Math.max(1, Math.min(targetUnplugged.getAsLong(), Long.MAX_VALUE - more) + more));
     }
 
-    /** Has the guest come to that logical size, if it is not to be smaller anyway, until {@link #endSqueeze}. */
+    /** Limits the logical size to {@code bytes} until {@link #endSqueeze}. */
     void squeeze(long bytes) {
         if (squeeze.isEmpty()) {
             pagesBeforeSqueeze = balloon.numPages();
@@ -210,14 +210,14 @@ final class VmBalloon implements AutoCloseable {
         return balloon.statistics();
     }
 
-    /** Done, on the loop, when the statistics have come that it asks for now. */
+    /** Requests statistics. Completes on the loop when they have arrived. */
     CompletableFuture<BalloonStatistics> nextStatistics() {
         statistics();
-        // A copy: a caller that gives up must not end the waiting of others.
+        // A copy, because a caller that gives up must not end the wait of others.
         return nextStatistics.copy();
     }
 
-    /** A front-end came or went: the guest that was asked for statistics does not answer any more. */
+    /** Fails the requests for statistics: the front-end has come or gone, so no answer comes any more. */
     private void presenceChanged() {
         CompletableFuture<BalloonStatistics> never = nextStatistics;
         nextStatistics = new CompletableFuture<>();
@@ -279,16 +279,16 @@ final class VmBalloon implements AutoCloseable {
     }
 
     private VirtualMachine.NotActive notConnected() {
-        return new VirtualMachine.NotActive("VM \"" + config.vm() + "\": no front-end is connected");
+        return new VirtualMachine.NotActive("VM \"" + config.vm() + "\": no VMM is connected");
     }
 
-    /** Ends the device for good while its VM goes on; on the loop. Its state may be closed afterwards. */
+    /** Ends the device for good, while its VM goes on. On the loop. Its state may be closed afterwards. */
     void retire() {
         balloon.setStatisticsInterval(0);
         endpoint.close();
     }
 
-    /** Disconnects and removes the socket. */
+    /** Disconnects the front-end and removes the socket. Any thread may call this. */
     @Override
     public void close() {
         endpoint.close();

@@ -5,15 +5,12 @@ import java.util.OptionalLong;
 import org.exomem.mem.ResizeJob;
 import org.exomem.vhostuser.backend.FaultKind;
 
-/**
- * What happened to a VM, for whoever watches the control socket. A device is {@code balloon}, a memory device's id, or empty
- * for the whole VM.
- */
+/** An event of a VM, for clients of the control socket. */
 public sealed interface VmEvent {
-    /** The VM it happened to. */
+    /** The name of the VM. */
     String vm();
 
-    /** The device of the VM. */
+    /** {@code balloon}, the id of a memory device, or empty for the whole VM. */
     String device();
 
     /** The driver reported a new size of its balloon; {@code actual} is the VM's logical size in bytes. */
@@ -24,7 +21,7 @@ public sealed interface VmEvent {
         }
     }
 
-    /** The driver has plugged or unplugged; {@code plugged} bytes are plugged now. */
+    /** The driver has plugged or unplugged blocks; {@code plugged} bytes are plugged now. */
     record MemorySizeChange(String vm, String device, long plugged) implements VmEvent {}
 
     /** A resize job has another status. */
@@ -33,9 +30,9 @@ public sealed interface VmEvent {
     /**
      * The guest uses memory that it gave up, or has tried to.
      *
-     * @param bytes of it
-     * @param blocks in so many blocks
-     * @param action what is done about it
+     * @param bytes of that memory
+     * @param blocks the number of blocks that have these bytes
+     * @param action the action that is taken
      * @param address guest address of the first touch, where touches are seen
      */
     record GuestViolation(String vm, String device, long bytes, long blocks, String action, OptionalLong address)
@@ -50,9 +47,9 @@ public sealed interface VmEvent {
     }
 
     /**
-     * The memory of the VM comes on demand, and that has another status.
+     * The VM's memory comes on demand, and the status of that has changed.
      *
-     * @param reason why it is so, for people
+     * @param reason the reason of the status, for people
      */
     record PagerChange(String vm, String status, Optional<String> reason) implements VmEvent {
         @Override
@@ -62,7 +59,7 @@ public sealed interface VmEvent {
     }
 
     /**
-     * The template has changed, or may, of which the VM is a clone.
+     * The template of which the VM is a clone has changed, or may have.
      *
      * @param reason what has changed, for people
      */
@@ -77,13 +74,13 @@ public sealed interface VmEvent {
 
     record Disconnected(String vm, String device, String reason) implements VmEvent {}
 
-    /** The front-end of an inherited connection has gone: nobody can come to the device any more. */
+    /** The front-end of an inherited connection has gone. No front-end can connect to the device any more. */
     record Abandoned(String vm, String device) implements VmEvent {}
 
-    /** The device is served from now on, {@code attachment} says where. */
+    /** The device is served from now on. {@code attachment} says where. */
     record Added(String vm, String device, String attachment) implements VmEvent {}
 
-    /** The device is served no more. */
+    /** The device is no longer served. */
     record Removed(String vm, String device) implements VmEvent {}
 
     record Fault(String vm, String device, FaultKind kind, String message) implements VmEvent {}

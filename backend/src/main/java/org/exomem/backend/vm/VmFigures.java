@@ -7,11 +7,11 @@ import org.exomem.balloon.BitmapAnswer;
 import org.exomem.balloon.FreePages;
 
 /**
- * A VM with all that is counted of it, at one moment. The guest is asked for nothing.
+ * A VM with all its counters, at one moment. No request is sent to the guest for them.
  *
  * @param state the VM and its devices
- * @param balloon what is counted of its balloon, if it has one
- * @param brokenQueues for each device, by its name, how many of its queues stand still because their driver broke a rule
+ * @param balloon the counters of its balloon, if it has one
+ * @param brokenQueues how many queues of each device are stopped because their driver broke a rule, by device name
  */
 public record VmFigures(VmState state, Optional<OfBalloon> balloon, Map<String, Integer> brokenQueues) {
     public VmFigures {
@@ -19,9 +19,9 @@ public record VmFigures(VmState state, Optional<OfBalloon> balloon, Map<String, 
     }
 
     /**
-     * @param statistics what the guest said last of its memory
+     * @param statistics the last statistics of the guest's memory
      * @param freePages of hinting and reporting, and what was given back to the host
-     * @param bitmap what has come of the last request for free pages
+     * @param bitmap the answer to the last request for free pages, as far as it has arrived
      */
     public record OfBalloon(BalloonStatistics statistics, FreePages freePages, BitmapAnswer bitmap) {}
 }

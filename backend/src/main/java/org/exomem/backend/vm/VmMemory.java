@@ -21,10 +21,7 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/**
- * A memory device of a VM, with the last resize that was asked for. Belongs on the VM's event loop, but for {@link
- * #close}. Sizes in bytes.
- */
+/** A memory device of a VM, with its last resize. Used on the VM's event loop, except {@link #close}. Sizes in bytes. */
 final class VmMemory implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(VmMemory.class);
 
@@ -44,7 +41,7 @@ final class VmMemory implements AutoCloseable {
 
     /**
      * @param kept its state from before
-     * @param feed is told which blocks the guest does not use
+     * @param feed receives which blocks the guest does not use
      * @param memoryLimit the most bytes that a front-end may share
      * @throws IOException if the socket can't be listened on
      */
@@ -82,22 +79,22 @@ final class VmMemory implements AutoCloseable {
         return config.id();
     }
 
-    /** What the front-end shares, if one is connected. */
+    /** The memory that the front-end shares; empty if none is connected. */
     List<MemoryRegion> sharedMemory() {
         return device.sharedMemory();
     }
 
-    /** As {@link Endpoint#logOwnWritesTo}. */
+    /** See {@link Endpoint#logOwnWritesTo}. */
     void logOwnWritesTo(@Nullable DirtyLog log) {
         endpoint.logOwnWritesTo(log);
     }
 
-    /** From any thread. */
+    /** Any thread may call this. */
     boolean isConnected() {
         return endpoint.isConnected();
     }
 
-    /** As {@link Endpoint#brokenQueues}. */
+    /** See {@link Endpoint#brokenQueues}. */
     int brokenQueues() {
         return endpoint.brokenQueues();
     }
@@ -117,7 +114,11 @@ final class VmMemory implements AutoCloseable {
                 patrol.soFar());
     }
 
-    /** Asks the guest to come to another size; asked for once more, what stands still is tried again. */
+    /**
+     * Asks the guest to change its size. The same size once more resumes a job that is stalled.
+     *
+     * @throws VirtualMachine.Refused if the device can't have that size
+     */
     ResizeJob.State resize(long size) {
         try {
             device.request(size);
@@ -149,7 +150,11 @@ final class VmMemory implements AutoCloseable {
         return new ResizeJob(id, plugged, size, presence(), System::nanoTime, this::jobChanged);
     }
 
-    /** Ends a job where it is; false if there is none of that name. */
+    /**
+     * Cancels a job, and keeps the present size. Returns false if there is none of that id.
+     *
+     * @throws VirtualMachine.Refused if the job is over
+     */
     boolean cancel(String jobId) {
         ResizeJob current = job;
         if (current == null || !current.id().equals(jobId)) {
@@ -164,7 +169,7 @@ final class VmMemory implements AutoCloseable {
         return true;
     }
 
-    /** The system was reset: nobody uses any block any more. Completes when nothing is plugged. */
+    /** Handles a reset of the system: no block is used any more. Completes when nothing is plugged. */
     CompletableFuture<Void> reset() {
         return device.systemReset().handle((done, failure) -> {
             if (failure != null) {
@@ -175,17 +180,17 @@ final class VmMemory implements AutoCloseable {
         });
     }
 
-    /** As {@link VirtioMem#unplugged}. */
+    /** See {@link VirtioMem#unplugged}. */
     boolean unplugged(int gib, long[] pages) {
         return device.unplugged(gib, pages);
     }
 
-    /** The part of the region that is not plugged. */
+    /** Bytes of the region that are not plugged. */
     long unplugged() {
         return config.plan().size() - plugged;
     }
 
-    /** The size of all plugged blocks. */
+    /** Bytes of all plugged blocks. */
     long plugged() {
         return plugged;
     }
@@ -227,7 +232,7 @@ final class VmMemory implements AutoCloseable {
         events.accept(new VmEvent.JobChange(config.vm(), config.id(), state));
     }
 
-    /** Looks at the job when it may have stood still for too long. */
+    /** Checks the job at the time when it may count as stalled. */
     private void watchJob() {
         if (nextLook == null && job != null) {
             job.look()
@@ -238,7 +243,7 @@ final class VmMemory implements AutoCloseable {
         }
     }
 
-    /** Ends the device for good while its VM goes on; on the loop. Its state may be closed afterwards. */
+    /** Ends the device for good, while its VM goes on. On the loop. Its state may be closed afterwards. */
     void retire() {
         patrol.stop();
         guard.retire();
@@ -249,7 +254,7 @@ final class VmMemory implements AutoCloseable {
         endpoint.close();
     }
 
-    /** Disconnects and removes the socket. */
+    /** Disconnects the front-end and removes the socket. Any thread may call this but the loop. */
     @Override
     public void close() {
         guard.close();
@@ -262,7 +267,7 @@ final class VmMemory implements AutoCloseable {
             plugged = size;
             events.accept(new VmEvent.MemorySizeChange(config.vm(), config.id(), size));
             if (requested != device.requestedSize()) {
-                // The VM has moved here, with what was asked for where it was.
+                // The VM has migrated here, with the size that was requested at its source.
                 replaceJob(device.requestedSize());
             } else if (job != null) {
                 job.pluggedIs(size);

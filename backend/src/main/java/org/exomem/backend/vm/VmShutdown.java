@@ -7,15 +7,15 @@ import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Ends VMs, all at the same time: one whose loop is held up must keep neither the others nor the process. */
+/** Ends VMs in parallel: a VM whose loop is held up must stop neither the others nor the process. */
 public final class VmShutdown {
     private static final Logger LOG = LoggerFactory.getLogger(VmShutdown.class);
 
     private VmShutdown() {}
 
     /**
-     * Closes the VMs; returns when all have ended, or after the limit, with a line in the log for each that has not. Also
-     * says which of them have a VMM that loses its devices by this.
+     * Closes the VMs. Returns when all have ended, or at the limit, with a line in the log for each VM that has not. Also
+     * logs which VMs have a VMM that loses its devices.
      *
      * @return whether all have ended
      */
@@ -47,7 +47,7 @@ public final class VmShutdown {
     private record Leave(ServedVm vm, CountDownLatch ended) {
         static Leave of(ServedVm vm) {
             Leave leave = new Leave(vm, new CountDownLatch(1));
-            // No virtual thread: one that a file system holds up would keep others from running.
+            // No virtual thread: if a file system held it up, it would keep others from running.
             Thread.ofPlatform().daemon().name("end-" + vm.name()).start(leave::close);
             return leave;
         }

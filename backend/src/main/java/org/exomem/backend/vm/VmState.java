@@ -7,8 +7,8 @@ import java.util.OptionalLong;
 /**
  * A VM and its devices at one moment. Sizes in bytes.
  *
- * @param attachment where the front-end attaches, for people: to the balloon, or else to the memory devices
- * @param active what is known of what its guest writes, if that is looked at
+ * @param attachment where the VMM attaches, for people: to the balloon, or else to the memory devices
+ * @param active the estimate of the guest's writes, if it is configured
  * @param host what the files of its memory have allocated on this host; empty while no memory is shared
  */
 public record VmState(
@@ -29,13 +29,13 @@ public record VmState(
 
     /**
      * @param connected whether a front-end is connected
-     * @param memory what the front-end shares of the guest's memory, less what memory devices have unplugged of it; 0 while
-     *     nothing is shared
-     * @param target the logical size that is wanted; empty if nobody wants another than the whole
+     * @param memory the guest's memory that the front-end shares, without unplugged blocks of memory devices; 0 while none
+     *     is shared
+     * @param target the requested logical size; empty if none but the whole was requested
      * @param actual the logical size that the driver has reported: memory less the balloon
-     * @param ballooned the pages that the driver put into the balloon and has not taken out
+     * @param ballooned bytes that the driver put into the balloon and has not taken out
      * @param features the balloon's features that driver and device agreed on, by name
-     * @param statisticsInterval seconds; 0 when nobody asks by itself
+     * @param statisticsInterval seconds; 0 if statistics are not requested at an interval
      */
     public record Balloon(
             boolean connected,

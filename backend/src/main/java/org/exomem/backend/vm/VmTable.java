@@ -8,13 +8,13 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentSkipListMap;
 
 /**
- * The VMs of this process by name, for everybody who acts on one: the control socket and migrations. What it hands out is
- * limited ({@link LimitedVm}): a VM that hangs is waited for by nobody. Safe for use by several threads.
+ * The VMs of this process by name, for the control socket and migrations. All VMs that it returns are limited ({@link
+ * LimitedVm}), so that no caller waits for a VM that hangs. Safe for use by several threads.
  */
 public final class VmTable {
     private final ConcurrentSkipListMap<String, VirtualMachine> vms = new ConcurrentSkipListMap<>();
 
-    /** A table with these VMs. */
+    /** Returns a table of these VMs. */
     public static VmTable of(VirtualMachine... vms) {
         VmTable table = new VmTable();
         for (VirtualMachine vm : vms) {
@@ -34,41 +34,40 @@ public final class VmTable {
         }
     }
 
-    /** Takes a VM out; does nothing if there is none of that name. Whoever was handed it out keeps it. */
+    /** Removes a VM; does nothing if there is none of that name. Callers that have it may go on to use it. */
     public void remove(String name) {
         vms.remove(name);
     }
 
     /**
-     * The VM of that name.
+     * Returns the VM of that name.
      *
      * @throws VirtualMachine.NotFound if there is none
      */
     public VirtualMachine named(String name) {
         VirtualMachine vm = vms.get(name);
         if (vm == null) {
-            throw new VirtualMachine.NotFound(
-                    "there is no VM \"" + name + "\"; " + NearNames.instead(name, vms.keySet(), "VMs"));
+            throw new VirtualMachine.NotFound(NearNames.unknown(name, vms.keySet()));
         }
         return vm;
     }
 
-    /** All VMs, ordered by name. */
+    /** Returns all VMs, ordered by name. */
     public List<VirtualMachine> all() {
         return List.copyOf(vms.values());
     }
 
-    /** The names of all VMs, in order. */
+    /** Returns the names of all VMs, in order. */
     public Collection<String> names() {
         return List.copyOf(vms.keySet());
     }
 
-    /** A VM, and what is counted of it; empty if it does not answer. */
+    /** A VM and its counters; these are empty if it does not answer. */
     public record Seen(VirtualMachine vm, Optional<VmFigures> figures) {}
 
     /**
-     * What is counted of all VMs, ordered by name. One that does not answer is waited for a second; one that goes meanwhile is left
-     * out. Completes on any thread, also on VMs' event loops: go on elsewhere.
+     * Returns the counters of all VMs, ordered by name. Waits at most a second for a VM that does not answer. A VM that is
+     * removed meanwhile is left out. Completes on any thread, also on event loops of VMs: continue on another thread.
      */
     public CompletableFuture<List<Seen>> figures() {
         List<CompletableFuture<Optional<Seen>>> coming =

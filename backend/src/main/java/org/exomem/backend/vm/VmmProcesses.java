@@ -11,9 +11,12 @@ import org.exomem.linux.SharedFile;
 import org.exomem.mem.BlockGuard;
 import org.exomem.vhostuser.memory.MemoryRegion;
 
-/** Attaches to the processes of VMMs: for page faults, to guard memory, and for what they write. Safe for use by several threads. */
+/**
+ * Attaches to the processes of VMMs: for page faults, to guard memory, and for their writes. Safe for use by several
+ * threads.
+ */
 public interface VmmProcesses {
-    /** Attaches to nothing. */
+    /** Refuses to attach to any VMM. */
     VmmProcesses NONE = new VmmProcesses() {
         @Override
         public Attached attach(Path qmp, List<Part> parts, OptionalLong unplugged) throws IOException {
@@ -32,45 +35,47 @@ public interface VmmProcesses {
     };
 
     /**
-     * Attaches to the VMM for a moment, or takes up what an earlier process left there. Waits for the VMM: not for a loop.
+     * Attaches to the VMM for a moment, or takes up the guard that an earlier process left there. Waits for the VMM: not for
+     * event loops.
      *
      * @param qmp the VMM's QMP socket
-     * @param parts of the guest's memory, those of the device
+     * @param parts of the guest's memory that belong to the device
      * @param unplugged guest address of a block that an earlier process may have guarded
-     * @throws IOException if that can't be done, saying why; the VMM is as it was
+     * @throws IOException if that fails, with the reason; the VMM is as before
      */
     Attached attach(Path qmp, List<Part> parts, OptionalLong unplugged) throws IOException;
 
-    /** How long to wait before {@link #attach} is tried again where another userfaultfd had the memory: a migration watches it. */
+    /** How long to wait before {@link #attach} is tried again, if a migration had another userfaultfd for the memory. */
     default Duration untilNextTry() {
         return Duration.ofSeconds(10);
     }
 
     /**
-     * Gets hold of what earlier processes left in the VMM, of all of its devices, once only. Waits for the VMM: not for a loop.
+     * Takes up the guards that earlier processes left in the VMM, of all of its devices. Each is returned only once. Waits
+     * for the VMM: not for event loops.
      *
      * @param qmp the VMM's QMP socket
-     * @throws IOException if the VMM can't be asked
+     * @throws IOException if the VMM does not answer, or can't be attached to
      */
     List<PageFaults> left(Path qmp) throws IOException;
 
     /**
-     * Attaches to the VMM for a moment, and watches from then on what it writes. Waits for the VMM: not for a loop.
+     * Attaches to the VMM for a moment, and watches its writes from then on. Waits for the VMM: not for event loops.
      *
      * @param qmp the VMM's QMP socket
-     * @param parts of the guest's memory to be watched, at least one, with the whole files that they are in
+     * @param parts of the guest's memory to watch, at least one; the whole files of the parts are watched
      * @param guarded parts that are left to a guard
-     * @throws IOException if that can't be done, saying why; the VMM is as it was
+     * @throws IOException if that fails, with the reason; the VMM is as before
      */
     WatchedMemory watch(Path qmp, List<Part> parts, List<Part> guarded) throws IOException;
 
     /**
-     * Gets hold of a clone's VMM, to have it share pages (IMG-CLONE-6). Waits for the VMM: not for a loop.
+     * Opens a clone's VMM, to make it share pages (IMG-CLONE-6). Waits for the VMM: not for event loops.
      *
      * @param qmp the VMM's QMP socket
-     * @param frontEnd the process that has shared the file; it has to be the VMM
-     * @param file the clone's own, which stays the caller's and open as long as what is returned
-     * @throws IOException if the VMM can't be attached to, saying why
+     * @param frontEnd the id of the process that has shared the file, which must be the VMM
+     * @param file the clone's own; remains the caller's, and must stay open as long as the result
+     * @throws IOException if the VMM can't be attached to, with the reason
      */
     default PageSharing share(Path qmp, int frontEnd, SharedFile file) throws IOException {
         throw new IOException("no VMM is attached to here");
@@ -80,12 +85,16 @@ public interface VmmProcesses {
      * A part of the guest's memory.
      *
      * @param guestAddress of the first byte
-     * @param length bytes
-     * @param file a descriptor of its own, to be closed by whoever has this
+     * @param length in bytes
+     * @param file with a descriptor of its own; closed with this
      * @param offset of the first byte in the file
      */
     record Part(long guestAddress, long length, SharedFile file, long offset) implements AutoCloseable {
-        /** Of the bytes from {@code from} to {@code end} that a region has. */
+        /**
+         * Returns the bytes of a region from guest address {@code from} to {@code end}, as far as the region has them.
+         *
+         * @throws LinuxException if the file's descriptor can't be duplicated
+         */
         static Part of(MemoryRegion region, long from, long end) throws LinuxException {
             long start = Math.max(from, region.guestAddress());
             return new Part(
@@ -102,15 +111,15 @@ public interface VmmProcesses {
     }
 
     /**
-     * What was got hold of.
+     * A userfaultfd in a VMM.
      *
      * @param faults guards nothing yet, or what an earlier process guarded
-     * @param stretches where the VMM has the parts
-     * @param letGo closes in the VMM what was left open there, once {@code faults} are closed; waits for the VMM
+     * @param stretches where the VMM has mapped the parts
+     * @param letGo closes in the VMM what was left open there, after {@code faults} was closed; waits for the VMM
      */
     record Attached(PageFaults faults, List<BlockGuard.Stretch> stretches, LetGo letGo) {}
 
-    /** Leaves the VMM as it was before it was attached to. */
+    /** Restores the VMM to its state before it was attached to. */
     @FunctionalInterface
     interface LetGo {
         void run() throws IOException;

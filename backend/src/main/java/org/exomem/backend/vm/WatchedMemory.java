@@ -3,23 +3,24 @@ package org.exomem.backend.vm;
 import java.io.IOException;
 import java.time.Duration;
 
-/** A VMM's process that is watched for what it writes to the guest's memory (VMM-ACTIVE). For one thread at a time. */
+/** A VMM's process whose writes to the guest's memory are watched (VMM-ACTIVE). For one thread at a time. */
 public interface WatchedMemory extends AutoCloseable {
-    /** Bytes that are watched. */
+    /** The bytes that are watched. */
     long watched();
 
-    /** How long the VMM's main thread stood still to be attached to; zero if nothing had to stand still. */
+    /** How long the VMM's main thread was stopped in order to attach; zero if it was not. */
     Duration stopped();
 
     /**
-     * Bytes that were written since the last call, in whole pages; since the watch began if there was none. What was given back
-     * to the host meanwhile does not count. Takes as long as the kernel needs to look at the process's page tables.
+     * Returns the bytes that were written since the last call, or since the watch began, in whole pages of 4096 bytes. Pages
+     * that were given back to the host meanwhile do not count. Takes as long as the kernel needs to scan the process's page
+     * tables.
      *
-     * @throws IOException if it can't be watched any more, saying why
+     * @throws IOException if the process can't be watched any more, with the reason
      */
     long written() throws IOException;
 
-    /** Nothing of the watch is left in the VMM afterwards. */
+    /** Ends the watch, and removes everything of it from the VMM. */
     @Override
     void close();
 }

@@ -25,13 +25,13 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * QEMUs that are made to make a userfaultfd: one that stays open there for page faults (MEM-GUARD-7), one that does not for what is
- * written. Safe for use by several threads.
+ * Makes userfaultfds in QEMUs by attaching to them: one for page faults, which stays open in the QEMU (MEM-GUARD-7), and one
+ * for writes, which does not. Safe for use by several threads.
  */
 public final class AttachedProcesses implements VmmProcesses {
     private static final Logger LOG = LoggerFactory.getLogger(AttachedProcesses.class);
 
-    /** What this process has got hold of: it is not left by an earlier one. */
+    /** The userfaultfds that this process uses. Any other one was left by an earlier process. */
     private final Set<Place> taken = ConcurrentHashMap.newKeySet();
 
     private record Place(int pid, int number) {}
@@ -82,7 +82,7 @@ public final class AttachedProcesses implements VmmProcesses {
     }
 
     private void close(Path qmp, Place place) throws IOException {
-        // Asked anew: the process may have ended, and its number be another's.
+        // The process is looked up again, because it may have ended and its process id may belong to another process.
         try (QmpVmm vmm = QmpVmm.connect(qmp);
                 WatchedVmm watched = vmm.watched()) {
             ProcessFd process = watched.attachable();
@@ -130,7 +130,7 @@ public final class AttachedProcesses implements VmmProcesses {
         return make(process);
     }
 
-    /** Takes up the one that guards the page, if there is such a one. */
+    /** Takes up the userfaultfd that guards the page. If there is none, makes one. */
     private static Left find(ProcessFd process, long page) throws IOException {
         List<Left> left = new ArrayList<>(ForeignUserfaultfd.left(process));
         try {
@@ -148,7 +148,7 @@ public final class AttachedProcesses implements VmmProcesses {
     }
 
     private static boolean guards(Left candidate, long page) throws LinuxException {
-        // Not closed: the descriptor is the candidate's.
+        // Not closed: the descriptor belongs to the candidate.
         PageFaults faults = new PageFaults(Userfaultfd.inUse(candidate.fd()));
         try {
             if (!faults.isWatched(page)) {
@@ -157,7 +157,7 @@ public final class AttachedProcesses implements VmmProcesses {
             faults.register(page, SharedFile.SMALL_PAGE);
             return true;
         } catch (LinuxException e) {
-            // EINVAL: no features were asked of it yet.
+            // EINVAL: no features were requested of it yet.
             if (e.errno() == Errno.EBUSY || e.errno() == Errno.EINVAL) {
                 return false;
             }

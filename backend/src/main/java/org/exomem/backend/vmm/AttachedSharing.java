@@ -11,7 +11,7 @@ import org.exomem.linux.process.SharedInPlace;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** A QEMU that is made to share pages (IMG-CLONE-6). Each method is for one thread at a time. */
+/** Makes a QEMU share pages by attaching to it (IMG-CLONE-6). The methods must not run at the same time. */
 final class AttachedSharing implements PageSharing {
     private static final Logger LOG = LoggerFactory.getLogger(AttachedSharing.class);
 
@@ -26,11 +26,11 @@ final class AttachedSharing implements PageSharing {
         this.sharing = sharing;
     }
 
-    /** As {@link org.exomem.backend.vm.VmmProcesses#share}. */
+    /** See {@link org.exomem.backend.vm.VmmProcesses#share}. */
     static AttachedSharing begin(Path qmp, int frontEnd, SharedFile file) throws IOException {
         try (QmpVmm vmm = QmpVmm.connect(qmp);
                 WatchedVmm watched = vmm.watched()) {
-            // One of its own: this is held longer than the connection.
+            // A descriptor of its own, which is held longer than the connection.
             ProcessFd process = ProcessFd.open(watched.attachable().pid());
             try {
                 if (process.pid() != frontEnd || !watched.attachable().isAlive()) {
@@ -55,7 +55,7 @@ final class AttachedSharing implements PageSharing {
         }
     }
 
-    /** IMG-CLONE-11: what the host writes to a page that is pinned would not be in the page that takes its place. */
+    /** IMG-CLONE-11: a write of the host to a pinned page would not reach the page that replaces it. */
     private void shareBesideDirectWrites(List<SharedInPlace.Range> ranges) throws IOException {
         try (QmpVmm vmm = QmpVmm.connect(qmp)) {
             if (vmm.pid() != process.pid()) {

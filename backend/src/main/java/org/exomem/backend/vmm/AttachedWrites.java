@@ -19,7 +19,10 @@ import org.exomem.pages.Pages;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** What a VMM's process writes, by a userfaultfd that is not left open there (VMM-ACTIVE-1). For one thread at a time. */
+/**
+ * Finds what a VMM's process writes, with a userfaultfd that is not left open there (VMM-ACTIVE-1). For one thread at a
+ * time.
+ */
 final class AttachedWrites implements WatchedMemory {
     private static final Logger LOG = LoggerFactory.getLogger(AttachedWrites.class);
 
@@ -39,7 +42,7 @@ final class AttachedWrites implements WatchedMemory {
         this.empty = new PageBits(image.pages());
     }
 
-    /** As {@link org.exomem.backend.vm.VmmProcesses#watch}. */
+    /** See {@link org.exomem.backend.vm.VmmProcesses#watch}. */
     static AttachedWrites begin(Path qmp, List<Part> parts, List<Part> guarded) throws IOException {
         MemoryImage image = image(parts);
         try (QmpVmm vmm = QmpVmm.connect(qmp);
@@ -97,7 +100,7 @@ final class AttachedWrites implements WatchedMemory {
         if (writes.lost().isPresent()) {
             throw new IOException(writes.lost().orElseThrow());
         }
-        // What was given back to the host counts as written in the page tables.
+        // The page tables show pages that were given back to the host as written.
         holes.synced();
         empty.clear();
         writes.removeUnwatched(seen);

@@ -12,15 +12,19 @@ import org.exomem.linux.process.DirectFiles;
 import org.exomem.linux.process.OpenFiles;
 
 /**
- * How a VMM has guest memory written past the page tables of its process (MIG-WATCH-2).
+ * The ways in which a VMM's guest memory is written past the page tables of its process (MIG-WATCH-2).
  *
- * @param early a block node bypasses the host's page cache: the host writes pages that are pinned when the write begins
- * @param pinning what the VMM has, if anything, by which guest memory may stay pinned from one write to the next; for people
+ * @param early whether a block node bypasses the host's page cache: then the host writes pages that were pinned when the
+ *     write began
+ * @param pinning the part of the VMM, if any, that may keep guest memory pinned from one write to the next; for people
  */
 public record DirectWrites(boolean early, Optional<String> pinning) {
     private static final String BLOCK_NODES = "query-named-block-nodes";
 
-    /** QEMU's own NVMe driver, which uses VFIO, and those of libblkio, which map or register all of the guest's memory. */
+    /**
+     * The drivers that map or register all of the guest's memory: QEMU's own NVMe driver, which uses VFIO, and those of
+     * libblkio.
+     */
     private static final Set<String> PINNING_DRIVERS = Set.of(
             "nvme",
             "io_uring",
@@ -29,11 +33,14 @@ public record DirectWrites(boolean early, Optional<String> pinning) {
             "virtio-blk-vhost-user",
             "virtio-blk-vhost-vdpa");
 
-    /** What their paths begin with: VFIO by groups and by iommufd, vDPA, RDMA, and the kernel's SCSI target. */
+    /** The prefixes of the device files of VFIO by groups and by iommufd, vDPA, RDMA, and the kernel's SCSI target. */
     private static final List<String> PINNING_FILES =
             List.of("/dev/vfio/", "/dev/iommu", "/dev/vhost-vdpa", "/dev/infiniband/", "/dev/vhost-scsi");
 
-    /** @param open what the VMM's process has open */
+    /**
+     * @param open the files that the VMM's process has open
+     * @throws IOException if the VMM does not answer
+     */
     static DirectWrites of(QmpSession qmp, Set<String> commands, OpenFiles open) throws IOException {
         boolean early = false;
         Optional<String> pinning = pinningFile(open).map(name -> name + " open");
@@ -56,16 +63,16 @@ public record DirectWrites(boolean early, Optional<String> pinning) {
     }
 
     /**
-     * Whether a VMM may have such writes now, by what its process has open, without asking the VMM.
+     * Checks whether a VMM may have such writes now. Looks only at what its process has open, and does not ask the VMM.
      *
      * @return false if it has none
-     * @throws IOException if the process has ended, or may not be looked at
+     * @throws IOException if the process has ended, or may not be examined
      */
     static boolean mayBe(int pid) throws IOException {
         return DirectFiles.any(pid) || pinningFile(OpenFiles.of(pid)).isPresent();
     }
 
-    /** @throws VmmException if its writes can't be found by watching, because memory may be pinned for long */
+    /** @throws VmmException if watching can't find the VMM's writes, because memory may stay pinned */
     public void refusePins() throws VmmException {
         if (pinning.isPresent()) {
             throw new VmmException(

@@ -3,8 +3,8 @@ package org.exomem.backend.vmm;
 import java.nio.file.Path;
 
 /**
- * Where a VMM keeps its log of writes.
+ * The file of a VMM's log of writes.
  *
- * @param size bytes of the log
+ * @param size of the log, in bytes
  */
 public record DirtyLogFile(Path path, long size) {}

@@ -7,16 +7,16 @@ import java.util.regex.Pattern;
 import org.exomem.backend.qmp.Json;
 
 /**
- * A VMM's generic vhost-user device, without its back-end. A migration's source tells the destination no more than this of a
- * device to plug in, so that it can be a balloon or a memory device only.
+ * A VMM's generic vhost-user device, without its back-end. A migration's source describes a device to the destination with
+ * these values only, so that it can plug in nothing but a balloon or a memory device.
  *
  * @param driver the VMM's name for such devices
- * @param id the device's
- * @param bus that it is plugged into
- * @param virtioId VIRTIO's number of the device's type
- * @param queues how many virtqueues it has
- * @param queueSize the entries of each
- * @param configSize bytes of its config space
+ * @param id the device's id
+ * @param bus the id of the bus that the device is plugged into
+ * @param virtioId the VIRTIO device type: 5 or 24
+ * @param queues the number of virtqueues, 1 to 1024
+ * @param queueSize the entries of each virtqueue, a power of two up to 32768
+ * @param configSize bytes of its config space, at most 4096
  */
 public record GenericDevice(
         String driver, String id, String bus, int virtioId, int queues, int queueSize, int configSize) {
@@ -25,7 +25,7 @@ public record GenericDevice(
     private static final Pattern DRIVER = Pattern.compile("vhost-user-(?:[a-z]+-)?device-pci");
     private static final Pattern NAME = Pattern.compile("[A-Za-z][A-Za-z0-9._-]{0,127}");
 
-    /** @throws IllegalArgumentException if a value is none that a device of exomem can have */
+    /** @throws IllegalArgumentException if no device of exomem can have one of the values */
     public GenericDevice {
         check("driver", driver, DRIVER.matcher(driver).matches());
         check("id", id, NAME.matcher(id).matches());
@@ -46,7 +46,11 @@ public record GenericDevice(
         }
     }
 
-    /** @throws IllegalArgumentException if it is not what {@link #toJson} makes */
+    /**
+     * Reads what {@link #toJson} writes.
+     *
+     * @throws IllegalArgumentException if a value is missing or wrong
+     */
     public static GenericDevice of(JsonNode json) {
         return new GenericDevice(
                 json.path("driver").asText(),

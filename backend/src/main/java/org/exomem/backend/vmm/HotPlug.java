@@ -12,7 +12,7 @@ import org.exomem.backend.qmp.Json;
 import org.exomem.backend.qmp.QmpSession;
 import org.exomem.backend.qmp.VmmException;
 
-/** Takes generic vhost-user devices out of a running guest, and puts them back (VMM-4, VMM-5). Belongs to one thread. */
+/** Removes generic vhost-user devices from a running guest, and plugs them in again (VMM-4, VMM-5). For one thread. */
 final class HotPlug {
     /** A guest's driver releases a device within seconds, unless it is not loaded or hangs. */
     private static final Duration UNPLUG_LIMIT = Duration.ofSeconds(30);
@@ -24,10 +24,10 @@ final class HotPlug {
 
     private final QmpSession qmp;
     private final boolean supported;
-    /** The devices that were asked to leave, by their ids. */
+    /** The ids of the devices that were requested to be unplugged. */
     private final Set<String> leaving = new HashSet<>();
 
-    /** @param commands that the VMM knows */
+    /** @param commands the commands that the VMM knows */
     HotPlug(QmpSession qmp, Set<String> commands) {
         this.qmp = qmp;
         this.supported = commands.containsAll(COMMANDS);
@@ -37,16 +37,20 @@ final class HotPlug {
         return supported;
     }
 
-    /** Returns the generic vhost-user devices that have an id; none if the VMM can't plug devices in or out. */
+    /**
+     * Returns the generic vhost-user devices that have an id. Empty if the VMM can't hot-plug devices.
+     *
+     * @throws IOException if the VMM does not answer
+     */
     List<PluggedDevice> devices() throws IOException {
         return supported ? PluggedDevice.of(qmp) : List.of();
     }
 
     /**
-     * Takes a device out of the running guest (VMM-5); returns when the guest's driver has released it.
+     * Removes a device from the running guest (VMM-5). Returns when the guest's driver has released it.
      *
-     * @param givenUp is asked meanwhile; true ends the wait
-     * @throws VmmException if the driver does not release it within 30 s; it still may later, see {@link #putBack}
+     * @param givenUp is checked every 20 ms; true ends the wait
+     * @throws VmmException if the driver does not release it within 30 s; it may still do so later, see {@link #putBack}
      */
     void unplug(PluggedDevice device, BooleanSupplier givenUp) throws IOException {
         leaving.add(device.id());
@@ -62,7 +66,10 @@ final class HotPlug {
         removeSocket(device);
     }
 
-    /** QEMU removes the device first, and releases its socket a little later. */
+    /**
+     * Removes the character device. QEMU releases its socket a little later than it removes the device, so this tries for 5
+     * s.
+     */
     private void removeSocket(PluggedDevice device) throws IOException {
         long end = System.nanoTime() + SOCKET_LIMIT.toNanos();
         while (true) {
@@ -99,8 +106,8 @@ final class HotPlug {
     }
 
     /**
-     * Puts a device back that {@link #unplug} was called for, however far that came. A request to unplug can't be taken back:
-     * this waits until the device has been released, and plugs it in again.
+     * Plugs in a device again after {@link #unplug}, even if that failed. A request to unplug can't be withdrawn: this waits
+     * until the device has been released, and plugs it in again.
      *
      * @throws VmmException if it can't be plugged in, or is not released within 30 s
      */
@@ -114,7 +121,7 @@ final class HotPlug {
     }
 
     /**
-     * Plugs in a device that was taken out, maybe over another connection, and whose character device may still be there.
+     * Plugs in a device that was removed, maybe over another connection, and whose character device may still be there.
      *
      * @throws VmmException if it can't be plugged in
      */
@@ -127,7 +134,11 @@ final class HotPlug {
         plug(device);
     }
 
-    /** Plugs in a device whose back-end listens, or connects, on its socket (VMM-5). */
+    /**
+     * Plugs in a device whose back-end listens, or connects, on its socket (VMM-5).
+     *
+     * @throws VmmException if it can't be plugged in
+     */
     void plug(PluggedDevice device) throws IOException {
         ObjectNode chardev = Json.object().put("id", device.chardev());
         ObjectNode data = chardev.putObject("backend").put("type", "socket").putObject("data");

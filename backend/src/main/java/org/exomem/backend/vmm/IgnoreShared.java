@@ -3,7 +3,7 @@ package org.exomem.backend.vmm;
 /** While this is open, a VMM leaves shared memory out of what it saves and loads (VMM-6). */
 @FunctionalInterface
 public interface IgnoreShared extends AutoCloseable {
-    /** What fails of that is told in the log. */
+    /** Sets the VMM back. A failure is reported in the log. */
     @Override
     void close();
 }

@@ -16,12 +16,14 @@ import org.exomem.backend.qmp.Json;
 import org.exomem.linux.SmallFile;
 
 /**
- * Tells the next exomem that a VMM leaves memory out of its transfers because this one told it to (VMM-22). It stands beside the socket of
- * one of the VM's devices, as {@code SOCKET.source-leaves-memory}: whoever serves the device next knows that place, also without a state
- * directory, and it is gone with the host, as the VMM is. Not forced to disk.
+ * A file that says that this exomem has switched on ignore-shared in a VMM, so that the VMM leaves memory out of its
+ * transfers (VMM-22). It reaches the next exomem if this one is killed. Its path is that of the socket of one of the VM's
+ * devices with {@code .source-leaves-memory} or {@code .destination-leaves-memory} appended. The process that serves the
+ * device next knows this path, even without a state directory. The file is lost when the host restarts, and so is the VMM.
+ * It is not forced to disk.
  *
- * <p>The capability alone does not tell whose it is: the VMM's own user may have set it. And to look only when exomem moves the guest
- * again would be too late, as that user may save the guest before.
+ * <p>The capability alone does not show who set it: the VMM's own user may have done so. And a check at the next migration
+ * by exomem would be too late, as that user may save the guest before.
  */
 public record IgnoreSharedFile(Path path) {
     private static final int VERSION = 1;
@@ -31,7 +33,7 @@ public record IgnoreSharedFile(Path path) {
     private static final String UID = "unix:uid";
     private static final int ROOT = 0;
 
-    /** Which of the two VMMs of a guest that moves. */
+    /** The two VMMs of a guest that moves. */
     public enum End {
         SOURCE(".source-leaves-memory"),
         DESTINATION(".destination-leaves-memory");
@@ -48,28 +50,28 @@ public record IgnoreSharedFile(Path path) {
     }
 
     /**
-     * What it tells.
+     * The content of the file.
      *
      * @param qmp the VMM's QMP socket
-     * @param pid of the process that listens there; 0 if that can't be seen
+     * @param pid of the process that listens there; 0 if it can't be seen
      */
     public record Content(Path qmp, int pid) {}
 
     /**
-     * Where it is.
+     * Returns the file for a VM.
      *
-     * @param sockets of the VM's devices; without any there is no such place
+     * @param sockets of the VM's devices; without any there is no such file
      */
     public static Optional<IgnoreSharedFile> of(Collection<Path> sockets, End end) {
         return sockets.stream().findFirst().map(end::beside);
     }
 
-    /** Whether something is noted. Takes as long as the file system does. */
+    /** Checks whether the file exists. Takes as long as the file system does. */
     public boolean isThere() {
         return Files.exists(path, NOFOLLOW_LINKS);
     }
 
-    /** Those that are there. Takes as long as the file system does. */
+    /** Returns the files that exist. Takes as long as the file system does. */
     public static List<IgnoreSharedFile> left(Collection<Path> sockets) {
         return sockets.stream()
                 .flatMap(socket -> Stream.of(End.values()).map(end -> end.beside(socket)))
@@ -85,10 +87,14 @@ public record IgnoreSharedFile(Path path) {
         SmallFile.replace(path, (json + "\n").getBytes(StandardCharsets.UTF_8));
     }
 
-    /** @throws IOException if it can't be used, or another user could have written it; it is left as it is */
+    /**
+     * Reads the file.
+     *
+     * @throws IOException if it can't be used, or another user could have written it; the file stays
+     */
     public Content read() throws IOException {
         try {
-            // In a folder for all, another user could have a VMM told something.
+            // In a folder that all users may write, another user could make exomem control a VMM.
             Object owner = Files.getAttribute(path, UID, NOFOLLOW_LINKS);
             if (!owner.equals(Files.getAttribute(Path.of("/proc/self"), UID)) && !owner.equals(ROOT)) {
                 throw new IOException("it belongs to another user");
@@ -107,7 +113,7 @@ public record IgnoreSharedFile(Path path) {
         }
     }
 
-    /** Of no effect if it is not there. */
+    /** Deletes the file, if it exists. */
     public void delete() throws IOException {
         Files.deleteIfExists(path);
     }

@@ -9,27 +9,24 @@ import java.util.Map;
 import org.exomem.backend.qmp.QmpSession;
 import org.exomem.backend.qmp.VmmException;
 
-/**
- * Finds what would keep a VMM from saving its guest's state, before anything of the guest is sent (VMM-14). Belongs to one
- * thread.
- */
+/** Finds what would prevent a VMM from saving its guest's state, before any memory is sent (VMM-14). For one thread. */
 final class MigrationBlockers {
     private static final String PCI = "-pci";
 
     private final QmpSession qmp;
     private final boolean hotPlug;
 
-    /** @param hotPlug whether the VMM can take devices out */
+    /** @param hotPlug whether the VMM can remove devices */
     MigrationBlockers(QmpSession qmp, boolean hotPlug) {
         this.qmp = qmp;
         this.hotPlug = hotPlug;
     }
 
     /**
-     * Makes sure that a VMM can save its guest's state once some devices have been taken out.
+     * Checks that a VMM can save its guest's state once some devices have been removed.
      *
-     * @param takenOut the devices that will be taken out first, or have been
-     * @throws VmmException if it can't; names what is in the way, and what to do about it
+     * @param takenOut the devices that will be removed first, or have been
+     * @throws VmmException if it can't; the message names the obstacle and the remedy
      */
     void refuse(Collection<PluggedDevice> takenOut) throws IOException {
         if (hotPlug) {
@@ -39,7 +36,8 @@ final class MigrationBlockers {
             }
         }
         List<String> reasons = reasons();
-        // QEMU names a device by its place on the bus, not by its id: only how many there are can be compared.
+        // QEMU's reasons name a device by its place on the bus, not by its id. So only the numbers of devices can be
+        // compared.
         for (PluggedDevice device : takenOut) {
             reasons.stream()
                     .filter(reason -> reason.endsWith("/" + blocking(device)))
@@ -53,10 +51,10 @@ final class MigrationBlockers {
     }
 
     /**
-     * Makes sure that a VMM that waits for a guest has no generic vhost-user device: the guest comes without, and its devices
-     * are plugged in when it has arrived (VMM-15).
+     * Checks that a VMM that waits for a guest has no generic vhost-user device. The guest arrives without them, and exomem
+     * plugs them in afterwards (VMM-15).
      *
-     * @throws VmmException if it has one; names it
+     * @throws VmmException if it has one; the message names it
      */
     void refuseDevicesOfAWaitingVmm() throws IOException {
         if (!hotPlug) {
@@ -80,7 +78,7 @@ final class MigrationBlockers {
         }
     }
 
-    /** Returns none for a VMM that does not list them. */
+    /** Empty for a VMM that does not list them. */
     private Map<String, String> devicesWithoutId() throws IOException {
         try {
             return PluggedDevice.drivers(qmp, PluggedDevice.ANONYMOUS);
@@ -107,7 +105,7 @@ final class MigrationBlockers {
                 + (device.contains(",id=") ? "" : ",id=ID") + ",bus=PORT,…";
     }
 
-    /** Returns true for a VMM that does not tell. */
+    /** True for a VMM that does not report it. */
     private boolean isRemovable(String path) throws IOException {
         try {
             return qmp.property(path, "hotpluggable").asBoolean(true);

@@ -26,8 +26,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The memory of a QEMU whose missing pages come on demand: its files, and a userfaultfd that stays open in the QEMU. Closing this leaves
- * that as it is: whoever touches a missing page waits. For one thread at a time.
+ * The memory of a QEMU whose missing pages come on demand: its files, and a userfaultfd that stays open in the QEMU. Closing
+ * this does not close that userfaultfd: a thread that touches a missing page waits. For one thread at a time.
  */
 public final class PagedMemory implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(PagedMemory.class);
@@ -44,23 +44,23 @@ public final class PagedMemory implements AutoCloseable {
         this.memory = memory;
     }
 
-    /** What an earlier process has left in a VMM. */
+    /** The remains of an earlier process in a VMM. */
     public sealed interface Found {
         /** The VMM has ended. */
         record Ended() implements Found {}
 
-        /** Nothing: all pages have arrived. */
+        /** No userfaultfd: all pages have arrived. */
         record Nothing() implements Found {}
 
-        /** A userfaultfd, for which whoever touches a missing page waits. */
+        /** A userfaultfd. Threads that touch a missing page wait for its user. */
         record Taken(PagedMemory memory) implements Found {}
     }
 
     /**
-     * Attaches to a QEMU that waits for a guest, has its memory watched for missing pages, and empties it (PGR-BEGIN-1).
+     * Attaches to a QEMU that waits for a guest, watches its memory for missing pages, and empties it (PGR-BEGIN-1).
      *
-     * @param ids of the memory, in the order in which its pages are numbered
-     * @throws IOException if that can't be done, saying why; the memory may be empty then, and nobody waits for it
+     * @param ids of the memory back-ends, in the order in which their pages are numbered
+     * @throws IOException if that is not possible, with the reason; the memory may be empty then, and no thread waits for it
      */
     public static PagedMemory attach(Path qmp, List<String> ids) throws IOException {
         try (QmpVmm vmm = QmpVmm.connect(qmp)) {
@@ -75,10 +75,10 @@ public final class PagedMemory implements AutoCloseable {
     }
 
     /**
-     * Attaches to a QEMU that waits for a guest, so that only {@link Prepared#begin} is left to do. Nothing is watched for yet.
+     * Attaches to a QEMU that waits for a guest, so that only {@link Prepared#begin} remains. Nothing is watched yet.
      *
-     * @param ids of the memory, in the order in which its pages are numbered
-     * @throws IOException if that can't be done, saying why
+     * @param ids of the memory back-ends, in the order in which their pages are numbered
+     * @throws IOException if that is not possible, with the reason
      */
     public static Prepared prepare(QmpVmm vmm, List<String> ids) throws IOException {
         try (WatchedVmm watched = vmm.watched()) {
@@ -112,7 +112,10 @@ public final class PagedMemory implements AutoCloseable {
         }
     }
 
-    /** What an exomem has left that was killed before its guest came: later nobody could tell which one counts. */
+    /**
+     * Closes what an exomem left that was killed before its guest arrived. Later it would be unknown which userfaultfd
+     * counts.
+     */
     private static void closeLeftOvers(ProcessFd process) throws IOException {
         for (PagerDescriptor.Found old : PagerDescriptor.all(process)) {
             old.left().fd().close();
@@ -120,7 +123,10 @@ public final class PagedMemory implements AutoCloseable {
         }
     }
 
-    /** A QEMU with a userfaultfd that does not watch for anything yet. Closing it takes that away again, unless it has begun. */
+    /**
+     * A QEMU with a userfaultfd that watches nothing yet. Closing this removes the userfaultfd, unless {@link #begin} was
+     * called.
+     */
     public static final class Prepared implements AutoCloseable {
         private final ProcessFd process;
         private final List<Path> paths;
@@ -154,16 +160,17 @@ public final class PagedMemory implements AutoCloseable {
             return process.pid();
         }
 
-        /** Of the files, in their order. */
+        /** The paths of the RAM files, in the order of the files. */
         public List<Path> paths() {
             return List.copyOf(paths);
         }
 
         /**
-         * Watches for missing pages from now on, and has pages be missing (PGR-BEGIN-1).
+         * Watches for missing pages from now on, and makes pages missing (PGR-BEGIN-1).
          *
-         * @param emptied the pages that are not to be there; all if it is empty
-         * @throws IOException if that can't be done, saying why; some pages may be gone then, and nobody waits for them
+         * @param emptied the pages to make missing; all pages if empty
+         * @throws IOException if that is not possible, with the reason; some pages may be gone then, and no thread waits for
+         *     them
          */
         public PagedMemory begin(Optional<PageBits> emptied) throws IOException {
             refuseOtherProcesses(process.pid(), files);
@@ -190,7 +197,7 @@ public final class PagedMemory implements AutoCloseable {
             }
         }
 
-        /** The process's own descriptor: what was registered by it is so no more. */
+        /** Closes the userfaultfd in the VMM. That removes all its registrations. */
         private void closeThere(IOException because) {
             try (ProcessFd once = ProcessFd.open(pid)) {
                 kind.close(once, number);
@@ -217,9 +224,9 @@ public final class PagedMemory implements AutoCloseable {
     }
 
     /**
-     * Checks what can be checked before a VMM's memory is touched: whether it may come on demand.
+     * Checks as far as possible, without touching a VMM's memory, whether its memory can come on demand.
      *
-     * @throws IOException why not
+     * @throws IOException if it can't, with the reason
      */
     public static void expectPossible(QmpVmm vmm, List<String> ids) throws IOException {
         try (WatchedVmm watched = vmm.watched()) {
@@ -229,7 +236,7 @@ public final class PagedMemory implements AutoCloseable {
                 VmmMemory.find(pid, files);
             }
             if (watched.handsOver()) {
-                // Nobody stands still for that.
+                // Nothing in the VMM has to stop for this.
                 watched.leaveUserfaultfd().fd().close();
             }
         }
@@ -249,7 +256,10 @@ public final class PagedMemory implements AutoCloseable {
         return new MemoryImage(open);
     }
 
-    /** Pages that are not there any more have to be missing in the file too: a huge page that can't be split keeps all of its own. */
+    /**
+     * Makes pages missing, and checks that they are: punching a hole in a part of a huge page that can't be split frees
+     * nothing.
+     */
     private static void empty(MemoryImage files, Optional<PageBits> emptied) throws IOException {
         if (emptied.isEmpty()) {
             for (ImageFile file : files.files()) {
@@ -266,7 +276,10 @@ public final class PagedMemory implements AutoCloseable {
         }
     }
 
-    /** Whoever has the memory besides the VMM would find zeros in place of what has not arrived, and leave them there. */
+    /**
+     * Refuses VMs whose memory other processes use: those would find zeros in place of pages that have not arrived, and the
+     * zeros would stay.
+     */
     private static void refuseSharing(QmpVmm vmm, int pid) throws IOException {
         vmm.directWrites().refusePins();
         String sharing = VmmCommandLine.of(pid).sharing().orElse(null);
@@ -319,7 +332,7 @@ public final class PagedMemory implements AutoCloseable {
                 () -> found.kind().close(process, found.left().number()));
     }
 
-    /** The same process once more. */
+    /** Opens the same process once more. */
     private static ProcessFd again(ProcessFd known) throws IOException {
         ProcessFd process = ProcessFd.open(known.pid());
         if (!known.isAlive()) {
@@ -330,11 +343,11 @@ public final class PagedMemory implements AutoCloseable {
     }
 
     /**
-     * Takes up what an earlier process has left (PGR-AGAIN-2). The VMM is not asked for anything: it may wait for a page.
+     * Takes up what an earlier process has left (PGR-AGAIN-2). The VMM is not asked anything, as it may wait for a page.
      *
-     * @param pid of the VMM as it was then; another process may have that number by now
+     * @param pid of the VMM at that time; by now the number may belong to another process
      * @param paths of the files, in the order in which their pages are numbered
-     * @throws IOException if it can't be done now, saying why; whoever waits waits on
+     * @throws IOException if that is not possible now, with the reason; threads that wait go on waiting
      */
     public static Found takeUp(int pid, List<Path> paths) throws IOException {
         try (ProcessFd process = ProcessFd.open(pid)) {
@@ -367,7 +380,7 @@ public final class PagedMemory implements AutoCloseable {
         VmmMemory memory = null;
         try {
             if (!hasMapped(process, files)) {
-                // Another process has its number.
+                // Another process has the number now.
                 return new Found.Ended();
             }
             memory = left(process, VmmMemory.find(process.pid(), files));
@@ -393,9 +406,9 @@ public final class PagedMemory implements AutoCloseable {
     }
 
     /**
-     * Of several the one that watches this memory: the kernel lets no other one do so meanwhile. Null if nothing was left.
+     * Selects the userfaultfd that watches this memory. The kernel lets only one do so at a time. Null if none was left.
      *
-     * @throws IOException if it is watched by none of those that a pager may have
+     * @throws IOException if the memory is watched, but by none of a pager's userfaultfds
      */
     private static @Nullable VmmMemory left(ProcessFd process, MappedPages mapped) throws IOException {
         List<PagerDescriptor.Found> left = new ArrayList<>(PagerDescriptor.all(process));
@@ -425,7 +438,7 @@ public final class PagedMemory implements AutoCloseable {
     }
 
     /**
-     * Has more pages be missing, before anybody may touch one.
+     * Makes more pages missing, before any thread may touch one.
      *
      * @throws IOException if they can't be given back to the host
      */
@@ -439,17 +452,17 @@ public final class PagedMemory implements AutoCloseable {
         return pid;
     }
 
-    /** Of the files, in their order. */
+    /** The paths of the RAM files, in the order of the files. */
     public List<Path> paths() {
         return paths;
     }
 
-    /** What is in the files. */
+    /** The content of the files. */
     public MemoryImage files() {
         return files;
     }
 
-    /** For a pager. */
+    /** The mapped memory, for a pager. */
     public VmmMemory memory() {
         return memory;
     }

@@ -12,9 +12,12 @@ import org.exomem.linux.process.ForeignUserfaultfd.Left;
 import org.exomem.linux.process.ProcessFd;
 import org.exomem.migration.pager.VmmMemory;
 
-/** Who made the userfaultfd that is open in a VMM while its memory comes on demand, and so how it goes. Known by its features (PGR-AGAIN-2). */
+/**
+ * The two kinds of userfaultfd that are open in a VMM while its memory comes on demand, by their maker. The features
+ * distinguish them (PGR-AGAIN-2).
+ */
 enum PagerDescriptor {
-    /** exomem attached to the VMM and had it make it, and has it close it in the same way. */
+    /** exomem attached to the VMM to make it, and attaches again to close it. */
     MADE(VmmMemory.FEATURES) {
         @Override
         void close(ProcessFd process, int number) throws IOException {
@@ -22,13 +25,13 @@ enum PagerDescriptor {
         }
     },
     /**
-     * The VMM made it when it was asked, and closes it when it is asked for the next one (VMM-19): until then it watches nothing. The
-     * feature more makes no difference to a pager.
+     * The VMM made it on request, and closes it when the next one is requested (VMM-19). Until then it watches nothing. The
+     * additional feature makes no difference to a pager.
      */
     HANDED_OVER(EnumSet.of(Feature.MISSING_SHARED, Feature.EXACT_ADDRESS)) {
         @Override
         void close(ProcessFd process, int number) {
-            // It is the VMM's.
+            // The VMM owns it.
         }
     };
 
@@ -39,9 +42,9 @@ enum PagerDescriptor {
     }
 
     /**
-     * One that is open in a VMM.
+     * A userfaultfd that is open in a VMM.
      *
-     * @param left which
+     * @param left the descriptor, here and there
      */
     record Found(PagerDescriptor kind, Left left) {}
 
@@ -49,10 +52,10 @@ enum PagerDescriptor {
         return features;
     }
 
-    /** Has it be closed in the VMM, if that is exomem's affair. */
+    /** Closes it in the VMM, if exomem made it. */
     abstract void close(ProcessFd process, int number) throws IOException;
 
-    /** All that are open in a VMM, in no order. */
+    /** Returns all userfaultfds of a pager that are open in a VMM, in no order. */
     static List<Found> all(ProcessFd process) throws IOException {
         List<Found> found = new ArrayList<>();
         try {

@@ -14,17 +14,17 @@ import org.exomem.backend.qmp.QmpSession;
 import org.exomem.backend.qmp.VmmException;
 
 /**
- * A generic vhost-user device of a VMM with a vhost-user back-end behind its character device, and all that it takes to
- * plug such a device in again.
+ * A generic vhost-user device of a VMM, with all that is needed to plug it in again. A vhost-user back-end is behind its
+ * character device.
  *
  * @param chardev the id of its character device
  * @param socket the path on which front-end and back-end meet
  * @param listening whether the VMM listens there
  */
 public record PluggedDevice(GenericDevice device, String chardev, Path socket, boolean listening) {
-    /** Where QEMU has devices with an id. */
+    /** The QOM path of QEMU's devices with an id. */
     static final String PERIPHERAL = "/machine/peripheral";
-    /** Where QEMU has devices without. */
+    /** The QOM path of QEMU's devices without an id. */
     static final String ANONYMOUS = "/machine/peripheral-anon";
 
     private static final String CHILD = "child<";
@@ -33,7 +33,7 @@ public record PluggedDevice(GenericDevice device, String chardev, Path socket, b
     /** The properties that make a generic device a balloon or a memory device. */
     private static final List<String> PROPERTIES = List.of("virtio-id", "num_vqs", "vq_size", "config_size");
 
-    /** Returns all generic vhost-user devices that a VMM has under an id (VMM-4). */
+    /** Returns all generic vhost-user devices of a VMM that have an id (VMM-4). */
     static List<PluggedDevice> of(QmpSession qmp) throws IOException {
         List<PluggedDevice> devices = new ArrayList<>();
         JsonNode chardevs = qmp.execute("query-chardev");
@@ -55,7 +55,7 @@ public record PluggedDevice(GenericDevice device, String chardev, Path socket, b
         return drivers;
     }
 
-    /** Returns nothing for a device whose character device is no Unix socket. */
+    /** Empty for a device whose character device is no Unix socket. */
     private static Optional<PluggedDevice> of(QmpSession qmp, String driver, String id, JsonNode chardevs)
             throws IOException {
         String path = PERIPHERAL + "/" + id;

@@ -25,18 +25,18 @@ import org.exomem.linux.process.ProcessStatus;
 import org.exomem.pages.Pages;
 
 /**
- * A VMM that speaks QMP as QEMU does. Its guest's RAM is moved by exomem, everything else by the VMM itself (capability
- * {@code x-ignore-shared}). Belongs to one thread; a call returns when the VMM has done it.
+ * A VMM that speaks QMP as QEMU does. exomem moves its guest's RAM, and the VMM moves everything else itself (capability
+ * {@code x-ignore-shared}). For one thread. A call returns when the VMM has executed it.
  */
 public final class QmpVmm implements AutoCloseable {
-    /** Long, as the caller can only wait: a VMM under load may take a while to have its guest run. */
+    /** A long limit, because there is no alternative to waiting: a VMM under load may take long to start its guest. */
     private static final Duration START_LIMIT = Duration.ofSeconds(60);
 
     private static final Duration QUIT_LIMIT = Duration.ofSeconds(10);
     private static final Duration GO_ON_LIMIT = Duration.ofSeconds(60);
     private static final Duration LOOK_AGAIN = Duration.ofMillis(20);
     private static final String INCOMING = "inmigrate";
-    /** What the kernel says of a socket on which nobody listens, and of a process that has ended. */
+    /** The errors for a socket on which no process listens, and for a process that has ended. */
     private static final Set<Integer> NOBODY = Set.of(Errno.ECONNREFUSED, Errno.ENOENT, Errno.ESRCH);
 
     private static final String THROTTLE = "x-throttle";
@@ -64,7 +64,11 @@ public final class QmpVmm implements AutoCloseable {
         state = new StateTransfer(qmp, peer);
     }
 
-    /** @throws VmmException if nobody listens there, or does not speak QMP */
+    /**
+     * Connects to the QMP socket of a VMM.
+     *
+     * @throws VmmException if no process listens there, or it does not speak QMP
+     */
     public static QmpVmm connect(Path socket) throws IOException {
         QmpSession qmp = QmpSession.connect(socket);
         try {
@@ -75,38 +79,38 @@ public final class QmpVmm implements AutoCloseable {
         }
     }
 
-    /** Where it listens. */
+    /** The path of the QMP socket. */
     public Path socket() {
         return qmp.socket();
     }
 
-    /** As {@link VmmRam#files}. */
+    /** See {@link VmmRam#files}. */
     public List<GuestRamFile> ram() throws IOException {
         return ram.files();
     }
 
-    /** As {@link VmmRam#ownFiles}. */
+    /** See {@link VmmRam#ownFiles}. */
     public List<GuestRamFile> ownRam() throws IOException {
         return ram.ownFiles();
     }
 
-    /** As {@link VmmRam#templates}. */
+    /** See {@link VmmRam#templates}. */
     public Map<String, Path> templates() throws IOException {
         return ram.templates();
     }
 
-    /** As {@link VmmRam#expectMapped}. */
+    /** See {@link VmmRam#expectMapped}. */
     public void expectMapped(String id, SharedFile file) throws IOException {
         ram.expectMapped(id, file);
     }
 
-    /** As {@link VmmRam#expectKept}. */
+    /** See {@link VmmRam#expectKept}. */
     public void expectRamKept() throws IOException {
         ram.expectKept();
     }
 
     /**
-     * Ends the VMM, and returns when its process has ended, so that what it held is free.
+     * Ends the VMM. Returns when its process has ended, so that its resources are free.
      *
      * @throws IOException if it does not end within 10 s
      */
@@ -126,12 +130,12 @@ public final class QmpVmm implements AutoCloseable {
     }
 
     /**
-     * Ends a VMM whose guest has never run. One that does not do so, as it waits for memory that does not come, is killed: nothing is
-     * lost by that. One that has ended by itself, as QEMU does where it can't load a state, is no failure. Nobody else may be connected to
-     * its socket.
+     * Ends a VMM whose guest has never run. If the VMM does not obey, because it waits for memory that never arrives, it is
+     * killed: nothing is lost by that. A VMM that has already ended, as QEMU does when it can't load a state, is no failure.
+     * No other client may be connected to its socket.
      *
      * @param socket on which it listens for QMP
-     * @throws IOException if it can't be seen from here, or does not end within 10 s
+     * @throws IOException if its process can't be seen from here, or does not end within 10 s
      */
     public static void discard(Path socket) throws IOException {
         try (ProcessFd process = VmmPeer.open(socket)) {
@@ -150,17 +154,17 @@ public final class QmpVmm implements AutoCloseable {
         }
     }
 
-    /** As {@link WatchedVmm#open}. */
+    /** See {@link WatchedVmm#open}. */
     public WatchedVmm watched() throws IOException {
         return WatchedVmm.open(qmp, peer, commands);
     }
 
-    /** The number of the process that listens on the QMP socket; 0 if it can't be seen from here. */
+    /** The id of the process that listens on the QMP socket; 0 if it can't be seen from here. */
     public int pid() throws IOException {
         return peer.pid();
     }
 
-    /** Returns the user that the process runs as which listens on the QMP socket, if that can be seen from here. */
+    /** Returns the user id of the process that listens on the QMP socket, if it can be seen from here. */
     public OptionalInt user() {
         try {
             int pid = peer.pid();
@@ -168,46 +172,46 @@ public final class QmpVmm implements AutoCloseable {
                     ? OptionalInt.empty()
                     : OptionalInt.of(ProcessStatus.of(pid).user());
         } catch (IOException e) {
-            // A VMM, or what is in between, may take one connection only.
+            // A VMM, or a proxy before it, may accept one connection only.
             return OptionalInt.empty();
         }
     }
 
     /**
-     * Asks each time: devices come and go.
+     * Returns the direct writes that are possible now. Asks the VMM at each call, because devices are added and removed.
      *
-     * @throws IOException if the VMM does not tell, or what its process has open can't be seen from here
+     * @throws IOException if the VMM does not report them, or the open files of its process can't be seen from here
      */
     public DirectWrites directWrites() throws IOException {
         return DirectWrites.of(qmp, commands, OpenFiles.of(peer.pid()));
     }
 
-    /** As {@link HotPlug#devices}. */
+    /** See {@link HotPlug#devices}. */
     public List<PluggedDevice> devices() throws IOException {
         return hotPlug.devices();
     }
 
-    /** As {@link MigrationBlockers#refuse}. */
+    /** See {@link MigrationBlockers#refuse}. */
     public void refuseWhatStays(Collection<PluggedDevice> takenOut) throws IOException {
         blockers.refuse(takenOut);
     }
 
-    /** As {@link HotPlug#unplug}. */
+    /** See {@link HotPlug#unplug}. */
     public void unplug(PluggedDevice device, BooleanSupplier givenUp) throws IOException {
         hotPlug.unplug(device, givenUp);
     }
 
-    /** As {@link HotPlug#putBack}. */
+    /** See {@link HotPlug#putBack}. */
     public void putBack(PluggedDevice device) throws IOException {
         hotPlug.putBack(device);
     }
 
-    /** As {@link HotPlug#plugAgain}. */
+    /** See {@link HotPlug#plugAgain}. */
     public void plugAgain(PluggedDevice device) throws IOException {
         hotPlug.plugAgain(device);
     }
 
-    /** As {@link HotPlug#plug}. */
+    /** See {@link HotPlug#plug}. */
     public void plug(PluggedDevice device) throws IOException {
         hotPlug.plug(device);
     }
@@ -218,11 +222,11 @@ public final class QmpVmm implements AutoCloseable {
     }
 
     /**
-     * Takes back what {@link #pause}, {@link #saveState} and {@link #beginSave} did: cancels a transfer that is under way, and returns when the
-     * guest is as it was (VMM-6).
+     * Undoes {@link #pause}, {@link #saveState} and {@link #beginSave}: cancels a transfer that is under way, and returns
+     * when the guest is as it was (VMM-6).
      *
-     * @param running whether it ran
-     * @throws VmmException if the VMM has gone, or does not do it within a minute
+     * @param running whether the guest ran before
+     * @throws VmmException if the VMM has ended, or does not obey within a minute
      */
     public void goOn(boolean running) throws IOException {
         long end = System.nanoTime() + GO_ON_LIMIT.toNanos();
@@ -236,7 +240,7 @@ public final class QmpVmm implements AutoCloseable {
                     continue;
                 }
             } catch (VmmException e) {
-                // A VMM that still ends its own migration refuses cont.
+                // A VMM that is still ending its own migration refuses cont.
                 if (e.isEnd() || System.nanoTime() > end) {
                     throw e;
                 }
@@ -248,15 +252,15 @@ public final class QmpVmm implements AutoCloseable {
         }
     }
 
-    /** True while the VMM saves or moves its guest, whoever told it to. */
+    /** True while the VMM saves or moves its guest, no matter who requested that. */
     public boolean isTransferring() throws IOException {
         return state.isUnderWay();
     }
 
     /**
-     * Has the guest run on that {@link #pause} has stopped, and nothing else has.
+     * Resumes a guest that only {@link #pause} has stopped.
      *
-     * @throws VmmException if the VMM has gone, or does not do it within a minute
+     * @throws VmmException if the VMM has ended, or does not obey within a minute
      */
     public void runOn() throws IOException {
         long end = System.nanoTime() + GO_ON_LIMIT.toNanos();
@@ -284,9 +288,10 @@ public final class QmpVmm implements AutoCloseable {
     }
 
     /**
-     * Has a guest run that has arrived here (VMM-2, VMM-7).
+     * Starts a guest that has arrived here (VMM-2, VMM-7).
      *
-     * @throws VmmException if the VMM refuses ({@link VmmException#isRefusal}): the guest does not run; any other: it may run
+     * @throws VmmException if the VMM refuses ({@link VmmException#isRefusal}): the guest does not run; in any other case
+     *     the guest may run
      */
     public void start() throws VmmException {
         try {
@@ -298,7 +303,7 @@ public final class QmpVmm implements AutoCloseable {
         }
     }
 
-    /** Asks over a new connection, which replaces the one before. */
+    /** Asks over a new connection, which replaces the present one. */
     private boolean isFoundRunning() {
         try {
             qmp.reconnect();
@@ -308,46 +313,50 @@ public final class QmpVmm implements AutoCloseable {
         }
     }
 
-    /** Whether {@link #throttle} works (VMM-13). QEMU slows a guest down for migrations of its own only. */
+    /** True if {@link #throttle} works (VMM-13). QEMU throttles a guest only for its own migrations. */
     public boolean canThrottle() {
         return commands.contains(THROTTLE);
     }
 
-    /** @param percent of its time that the guest is to stand still, 0 to 99 */
+    /**
+     * Slows the guest down (VMM-13).
+     *
+     * @param percent of its time during which the guest is stopped, 0 to 99
+     */
     public void throttle(int percent) throws IOException {
         qmp.execute(THROTTLE, Json.object().put("percent", percent));
     }
 
-    /** False if the guest runs only after {@code cont}. A suspended guest counts as running: it can wake up by itself. */
+    /** True unless the guest needs {@code cont} to run. A suspended guest counts as running: it can wake up by itself. */
     public boolean isRunning() throws IOException {
         JsonNode status = qmp.execute("query-status");
         return status.path("running").asBoolean()
                 || status.path("status").asText().equals("suspended");
     }
 
-    /** True if it waits for a guest to arrive (VMM-2). */
+    /** True if the VMM waits for a guest to arrive (VMM-2). */
     public boolean isWaiting() throws IOException {
         return qmp.execute("query-status").path("status").asText().equals(INCOMING);
     }
 
-    /** As {@link QmpSession#version}. */
+    /** See {@link QmpSession#version}. */
     public String version() {
         return qmp.version();
     }
 
-    /** True if the VMM says that it is QEMU. */
+    /** True if the VMM identifies itself as QEMU. */
     public boolean isQemu() {
         return qmp.isQemu();
     }
 
-    /** How often the machine was reset since this is connected, up to the last answer of the VMM. */
+    /** How often the machine was reset since this connected, as known from the VMM's last answer. */
     public long resets() {
         return qmp.resets();
     }
 
     /**
-     * Makes sure that the VMM waits for a guest (VMM-2), as the memory of any other must not be overwritten, and that the guest
-     * can arrive there (VMM-15).
+     * Checks that the VMM waits for a guest (VMM-2), because the memory of a guest that runs must not be overwritten, and
+     * that a guest can arrive there (VMM-15).
      *
      * @throws VmmException if not
      */
@@ -361,9 +370,9 @@ public final class QmpVmm implements AutoCloseable {
     }
 
     /**
-     * Returns the file of the log in which the VMM notes the guest's writes, if it keeps one (VMM-8).
+     * Returns the file in which the VMM logs the guest's writes, if it has one (VMM-8).
      *
-     * @throws VmmException if the log is one that exomem can't read
+     * @throws VmmException if exomem can't read such a log
      */
     public Optional<DirtyLogFile> dirtyLog() throws IOException {
         if (!commands.contains(DIRTY_LOG)) {
@@ -378,57 +387,57 @@ public final class QmpVmm implements AutoCloseable {
         return Optional.of(new DirtyLogFile(path, size));
     }
 
-    /** As {@link StateTransfer#noteIn}. */
+    /** See {@link StateTransfer#noteIn}. */
     public void noteIn(Optional<IgnoreSharedFile> file) {
         state.noteIn(file);
     }
 
-    /** As {@link StateTransfer#resetIgnoreShared}. */
+    /** See {@link StateTransfer#resetIgnoreShared}. */
     public boolean resetIgnoreShared() throws IOException {
         return state.resetIgnoreShared();
     }
 
-    /** As {@link StateTransfer#ignoreShared}. */
+    /** See {@link StateTransfer#ignoreShared}. */
     public IgnoreShared ignoreShared() throws IOException {
         return state.ignoreShared();
     }
 
-    /** As {@link StateTransfer#save}. */
+    /** See {@link StateTransfer#save}. */
     public void saveState(Path file, BooleanSupplier givenUp) throws IOException {
         state.save(file, givenUp);
     }
 
-    /** As {@link StateTransfer#beginSave}. */
+    /** See {@link StateTransfer#beginSave}. */
     public void beginSave(Path file) throws IOException {
         state.beginSave(file);
     }
 
-    /** As {@link StateTransfer#awaitSaved}. */
+    /** See {@link StateTransfer#awaitSaved}. */
     public void awaitSaved(BooleanSupplier givenUp) throws IOException {
         state.awaitSaved(givenUp);
     }
 
-    /** As {@link StateTransfer#send}. */
+    /** See {@link StateTransfer#send}. */
     public void sendState(Path socket, BooleanSupplier givenUp) throws IOException {
         state.send(socket, givenUp);
     }
 
-    /** As {@link StateTransfer#expect}. */
+    /** See {@link StateTransfer#expect}. */
     public void expectState(Path socket) throws IOException {
         state.expect(socket);
     }
 
-    /** As {@link StateTransfer#awaitExpected}. */
+    /** See {@link StateTransfer#awaitExpected}. */
     public void awaitState() throws IOException {
         state.awaitExpected();
     }
 
-    /** As {@link StateTransfer#load}. */
+    /** See {@link StateTransfer#load}. */
     public void loadState(Path file) throws IOException {
         state.load(file, () -> false);
     }
 
-    /** As {@link StateTransfer#load}. */
+    /** See {@link StateTransfer#load}. */
     public void loadState(Path file, BooleanSupplier givenUp) throws IOException {
         state.load(file, givenUp);
     }

@@ -4,25 +4,26 @@ import java.io.IOException;
 import org.exomem.backend.qmp.VmmException;
 
 /**
- * Has a guest stand still while something is done to its memory, so that none of its devices has a write to it under way (IMG-CLONE-11). For one
+ * Stops a guest during a change to its memory, so that none of its devices has a write under way (IMG-CLONE-11). For one
  * thread at a time.
  */
 final class StandStill {
-    /** It was stopped by this, and is not known to run again. */
+    /** True if this has stopped the guest, and the guest is not known to run again. */
     private boolean owed;
 
-    /** What is done meanwhile. */
+    /** The change to the guest's memory. */
     @FunctionalInterface
     interface Action {
         void run() throws IOException;
     }
 
     /**
-     * Does something while the guest stands still. One that ran runs on afterwards, whatever fails; if not even that can be had, the next call tries it
-     * again. A guest that stands still already is left so.
+     * Runs the action while the guest is stopped. A guest that ran is resumed afterwards, even after a failure. If that
+     * fails too, the next call tries again. A guest that was stopped before stays stopped.
      *
-     * @throws VmmException if the VMM moves or saves its guest by itself, which would end with the guest stopped; nothing was done
-     * @throws IOException if the guest can't be stopped, the action fails, or the guest may not run on
+     * @throws VmmException if the VMM is moving or saving its guest by itself, after which the guest would stay stopped;
+     *     nothing was done
+     * @throws IOException if the guest can't be stopped, the action fails, or the guest may not run again
      */
     void during(QmpVmm vmm, Action action) throws IOException {
         if (vmm.isTransferring()) {
@@ -48,7 +49,7 @@ final class StandStill {
         goOn(vmm);
     }
 
-    /** True if the guest was stopped by this, and is not known to run again. */
+    /** True if this has stopped the guest, and the guest is not known to run again. */
     boolean isOwed() {
         return owed;
     }

@@ -15,8 +15,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Everything of a guest but its shared RAM, in a file or sent to another VMM (VMM-6): the VMM's own migration with the capability
- * {@code x-ignore-shared}. Belongs to one thread.
+ * Transfers everything of a guest but its shared RAM, to a file or to another VMM (VMM-6). Uses the VMM's own migration with
+ * the capability {@code x-ignore-shared}. For one thread.
  */
 final class StateTransfer {
     private static final Logger LOG = LoggerFactory.getLogger(StateTransfer.class);
@@ -26,15 +26,15 @@ final class StateTransfer {
     private static final String NOT_SAVED = "the state of the guest's devices could not be saved";
     private static final String NOT_LOADED = "the state of the guest's devices could not be loaded";
     private static final String SHARED = "x-ignore-shared";
-    /** What {@code query-migrate} says where nothing is under way. */
+    /** The states of {@code query-migrate} in which no transfer is under way. */
     private static final Set<String> IDLE = Set.of("", "none", "completed", "failed", "cancelled");
 
     private final QmpSession qmp;
     private final VmmPeer peer;
     private Optional<IgnoreSharedFile> note = Optional.empty();
-    /** Of the process behind the QMP socket, 0 if that is not known. */
+    /** The id of the process behind the QMP socket; 0 if it is unknown. */
     private int pid;
-    /** True while the VMM leaves memory out of its transfers because it was told to here. */
+    /** True while ignore-shared is on because of this object. */
     private boolean ignoreShared;
 
     StateTransfer(QmpSession qmp, VmmPeer peer) {
@@ -43,8 +43,8 @@ final class StateTransfer {
     }
 
     /**
-     * Where it is noted from now on that the VMM leaves memory out, as long as it does. Before the guest's pause, as the process behind
-     * the QMP socket is looked for now.
+     * Sets the file that exists from now on while ignore-shared is on. Call it before the guest's pause, because this looks
+     * for the process behind the QMP socket.
      */
     void noteIn(Optional<IgnoreSharedFile> file) {
         note = file;
@@ -56,45 +56,48 @@ final class StateTransfer {
     }
 
     /**
-     * Has the VMM write everything of the stopped guest but its shared RAM into a file.
+     * Makes the VMM write everything of the stopped guest but its shared RAM to a file.
      *
-     * @param givenUp is asked meanwhile; true ends the wait
-     * @throws VmmException if it doesn't; {@link #cancel} then ends it
+     * @param givenUp is checked meanwhile; true ends the wait
+     * @throws VmmException if the VMM does not do so within 60 s; then call {@link #cancel}
      */
     void save(Path file, BooleanSupplier givenUp) throws IOException {
         move("migrate", "file:" + file, NOT_SAVED, givenUp);
     }
 
-    /** Begins with {@link #save}, while {@link #ignoreShared} is open; {@link #awaitSaved} waits. */
+    /** Begins {@link #save}. {@link #ignoreShared} must be open. {@link #awaitSaved} waits for the end. */
     void beginSave(Path file) throws IOException {
         qmp.execute("migrate", Json.object().put("uri", "file:" + file));
     }
 
-    /** Waits until what was begun is done; as {@link #save}. */
+    /** Waits for the end of {@link #beginSave}; throws what {@link #save} throws. */
     void awaitSaved(BooleanSupplier givenUp) throws IOException {
         awaitEnd(NOT_SAVED, givenUp);
     }
 
-    /** The same, to a VMM on this host that expects it on a socket. */
+    /** Makes the VMM send the state to a VMM on this host that expects it on a socket. Otherwise as {@link #save}. */
     void send(Path socket, BooleanSupplier givenUp) throws IOException {
         move("migrate", "unix:" + socket, NOT_SAVED, givenUp);
     }
 
     /**
-     * Has a VMM that waits for a guest read what {@link #save} wrote, over RAM that is there already.
+     * Makes a VMM that waits for a guest read what {@link #save} wrote. The RAM must be complete already, or come on demand.
      *
-     * @param givenUp is asked meanwhile; true ends the wait, and the VMM is of no use any more
+     * @param givenUp is checked meanwhile; true ends the wait, and the VMM can't be used any more
+     * @throws VmmException if the VMM does not do so within 60 s
      */
     void load(Path file, BooleanSupplier givenUp) throws IOException {
         move("migrate-incoming", "file:" + file, NOT_LOADED, givenUp);
     }
 
-    /** Has a VMM that waits for a guest expect on a socket what {@link #send} sends; while {@link #ignoreShared} is open. */
+    /**
+     * Makes a VMM that waits for a guest expect on a socket what {@link #send} sends. {@link #ignoreShared} must be open.
+     */
     void expect(Path socket) throws IOException {
         qmp.execute("migrate-incoming", Json.object().put("uri", "unix:" + socket));
     }
 
-    /** Waits until what was expected has come. */
+    /** Waits until the expected state has arrived. */
     void awaitExpected() throws IOException {
         awaitEnd(NOT_LOADED, () -> false);
     }
@@ -115,9 +118,10 @@ final class StateTransfer {
     }
 
     /**
-     * Prepares {@link #save} or {@link #load} while there is time, and ends that while there is time again: a VMM that has just saved its
-     * state is busy with that for a while. A migration of the VMM's own user must not leave memory out later: if exomem is killed before
-     * it ends this, the next one does, by a {@link IgnoreSharedFile} (VMM-22).
+     * Switches on ignore-shared for {@link #save} or {@link #load}, outside of the guest's pause, and switches it off when
+     * the result is closed: a VMM that has just saved its state is busy with that for a while. It must not stay on for later
+     * migrations of the VMM's own user. If exomem is killed before it switches it off, the next exomem does so, because of
+     * an {@link IgnoreSharedFile} (VMM-22).
      */
     IgnoreShared ignoreShared() throws IOException {
         boolean before = ignoresShared() && !isNoted();
@@ -135,7 +139,7 @@ final class StateTransfer {
         };
     }
 
-    /** An exomem that was killed has set it, and nobody has taken it back so far. */
+    /** True if an exomem that was killed has switched it on, and it was not switched off since. */
     private boolean isNoted() {
         try {
             return note.isPresent() && note.get().isThere() && note.get().read().pid() == pid;
@@ -144,7 +148,7 @@ final class StateTransfer {
         }
     }
 
-    /** The guest can be moved without. */
+    /** A failure is only reported, as the guest can move without the file. */
     private void writeNote() {
         try {
             if (note.isPresent()) {
@@ -166,10 +170,10 @@ final class StateTransfer {
     }
 
     /**
-     * Has the VMM leave no memory out any more.
+     * Switches off ignore-shared.
      *
-     * @return false if it did not
-     * @throws VmmException if it can't be told now, as when a transfer is under way
+     * @return false if it was off
+     * @throws VmmException if the VMM refuses, for example because a transfer is under way
      */
     boolean resetIgnoreShared() throws VmmException {
         if (!ignoresShared()) {
@@ -194,7 +198,7 @@ final class StateTransfer {
         qmp.execute("migrate-set-capabilities", arguments);
     }
 
-    /** Whoever began it. */
+    /** True if the VMM has a transfer under way, no matter who began it. */
     boolean isUnderWay() throws VmmException {
         return !IDLE.contains(qmp.execute("query-migrate").path("status").asText());
     }

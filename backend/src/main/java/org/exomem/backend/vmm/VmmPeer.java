@@ -9,7 +9,7 @@ import org.exomem.linux.UnixSockets;
 import org.exomem.linux.process.ProcessFd;
 import org.exomem.linux.process.SocketHolder;
 
-/** The process that serves a VMM's QMP socket: the VMM itself, if nobody is in between. Belongs to one thread. */
+/** The process that serves a VMM's QMP socket: the VMM itself, unless there is a proxy in between. For one thread. */
 final class VmmPeer {
     private static final int UNKNOWN = -1;
 
@@ -21,9 +21,10 @@ final class VmmPeer {
     }
 
     /**
-     * Looks once only: each look is another connection, which stays in the queue of a VMM that serves one at a time.
+     * Returns the process id. Looks only once: each look makes another connection, which stays in the queue of a VMM that
+     * serves one at a time.
      *
-     * @return 0 if it can't be seen from here
+     * @return 0 if the process can't be seen from here
      */
     int pid() throws IOException {
         if (pid == UNKNOWN) {
@@ -39,13 +40,14 @@ final class VmmPeer {
         }
     }
 
-    /** As {@link #open()}, without asking the VMM for anything. */
+    /** As {@link #open()}, without a request to the VMM. */
     static ProcessFd open(Path socket) throws IOException {
         return open(socket, find(socket));
     }
 
     /**
-     * Opens the process, and makes sure that its number was not another's by then (VMM-16).
+     * Opens the process, and checks that it still serves the socket, as its number may belong to another process by then
+     * (VMM-16).
      *
      * @throws VmmException if it can't be seen from here, or does not serve the socket any more
      */

@@ -17,11 +17,11 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** The memory back-ends of a VMM (VMM-3). Belongs to one thread. */
+/** The memory back-ends of a VMM (VMM-3). For one thread. */
 final class VmmRam {
     private static final Logger LOG = LoggerFactory.getLogger(VmmRam.class);
 
-    /** What the ids of mapped templates begin with. */
+    /** The prefix of the ids of mapped templates. */
     private static final String TEMPLATE = VmmCommandLine.TEMPLATE;
 
     private final QmpSession qmp;
@@ -34,10 +34,10 @@ final class VmmRam {
     }
 
     /**
-     * Returns the files that are the guest's RAM.
+     * Returns the files of the guest's RAM.
      *
-     * @throws VmmException if the VMM would migrate a part of it itself: RAM that is not shared, or has no name in the file
-     *     system (QEMU's {@code memory-backend-memfd})
+     * @throws VmmException if the VMM runs a clone, or would migrate a part of its RAM itself: RAM that is not shared, or
+     *     has no name in the file system (QEMU's {@code memory-backend-memfd})
      */
     List<GuestRamFile> files() throws IOException {
         List<GuestRamFile> files = ownFiles();
@@ -49,7 +49,12 @@ final class VmmRam {
         return files;
     }
 
-    /** The same, also of a clone, of which they have only what was put there since. */
+    /**
+     * Returns the files of the guest's RAM, also for a clone. A clone's files have only the pages that were written since it
+     * began.
+     *
+     * @throws VmmException if a part of the RAM is not shared, or has no name in the file system
+     */
     List<GuestRamFile> ownFiles() throws IOException {
         List<GuestRamFile> files = new ArrayList<>();
         for (JsonNode backend : qmp.execute("query-memdev")) {
@@ -74,7 +79,10 @@ final class VmmRam {
         return files;
     }
 
-    /** The files of the template that a clone's VMM has mapped over its RAM, by the ids of that; empty for any other VM. */
+    /**
+     * Returns the files of the template that a clone's VMM has mapped over its RAM, by the ids of that RAM. Empty for any
+     * other VM.
+     */
     Map<String, Path> templates() throws IOException {
         Map<String, Path> templates = new LinkedHashMap<>();
         for (JsonNode backend : qmp.execute("query-memdev")) {
@@ -88,11 +96,11 @@ final class VmmRam {
     }
 
     /**
-     * Makes sure that a file is the guest's RAM, as far as that can be seen: the process that listens on the QMP socket must
-     * not have mapped another file of that name. A process that has mapped neither may be a proxy between exomem and the VMM.
+     * Checks that a file is the guest's RAM, as far as that can be seen: the process that listens on the QMP socket must not
+     * have mapped another file of that name. A process that has mapped neither may be a proxy between exomem and the VMM.
      *
      * @param id the VMM's name for that RAM
-     * @throws VmmException if the VMM has mapped another file, and not this
+     * @throws VmmException if the VMM has mapped another file in its place
      */
     void expectMapped(String id, SharedFile file) throws IOException {
         JsonNode path = memoryPath(id);
@@ -103,9 +111,9 @@ final class VmmRam {
     }
 
     /**
-     * Makes sure that the guest's RAM stays what it is when the VMM ends.
+     * Checks that the guest's RAM remains unchanged when the VMM ends.
      *
-     * @throws VmmException if a memory back-end is to give it back to the host then
+     * @throws VmmException if a memory back-end would give it back to the host ({@code discard-data})
      */
     void expectKept() throws IOException {
         for (JsonNode backend : qmp.execute("query-memdev")) {

@@ -16,10 +16,10 @@ import org.slf4j.LoggerFactory;
 public final class VmmStop implements GuestStop {
     private static final Logger LOG = LoggerFactory.getLogger(VmmStop.class);
 
-    /** The sockets of the VMMs that are being asked. */
+    /** The sockets of the VMMs to which a request is under way. */
     private final Set<Path> underWay = ConcurrentHashMap.newKeySet();
 
-    /** Asks on a thread of its own: a VMM that does not answer must not delay the caller. */
+    /** Sends the request on a thread of its own: a VMM that does not answer must not delay the caller. */
     @Override
     public void stop(Path qmp, Consumer<String> failed) {
         if (underWay.add(qmp)) {

@@ -10,7 +10,7 @@ import org.exomem.linux.process.ProcessFd;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** The process of a VMM whose memory is to be watched. Belongs to one thread. */
+/** The process of a VMM whose memory is watched. For one thread. */
 public final class WatchedVmm implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(WatchedVmm.class);
     private static final String HAND_OVER = "make-userfaultfd";
@@ -26,9 +26,10 @@ public final class WatchedVmm implements AutoCloseable {
     }
 
     /**
-     * Finds the process that listens on the QMP socket, if it hands over a userfaultfd (VMM-19) or may be attached to (VMM-16).
+     * Finds the process that listens on the QMP socket, and checks that it hands over a userfaultfd (VMM-19) or may be
+     * attached to (VMM-16).
      *
-     * @throws VmmException if it does neither, or can't be seen from here; says so
+     * @throws VmmException if it does neither, or can't be seen from here
      */
     static WatchedVmm open(QmpSession qmp, VmmPeer peer, Set<String> commands) throws IOException {
         boolean handsOver = commands.contains(HAND_OVER);
@@ -49,9 +50,8 @@ public final class WatchedVmm implements AutoCloseable {
     }
 
     /**
-     * The process, if it may be attached to (VMM-16).
+     * Returns the process, if it may be attached to (VMM-16). It is closed with this.
      *
-     * @return closed with this
      * @throws VmmException if it may not
      */
     ProcessFd attachable() throws VmmException {
@@ -60,25 +60,25 @@ public final class WatchedVmm implements AutoCloseable {
     }
 
     /**
-     * The process, if its memory may come on demand: it hands over a userfaultfd (VMM-19), or may be attached to (VMM-16).
+     * Returns the process, if its memory may come on demand: it hands over a userfaultfd (VMM-19), or may be attached to
+     * (VMM-16). It is closed with this.
      *
-     * @return closed with this
      * @throws VmmException if it does neither
      */
     ProcessFd pageable() throws VmmException {
         return handsOver ? process : attachable();
     }
 
-    /** True if the VMM is asked for a userfaultfd, and not attached to (VMM-19). */
+    /** True if the VMM hands over a userfaultfd on request, so that exomem does not attach to it (VMM-19). */
     boolean handsOver() {
         return handsOver;
     }
 
     /**
-     * Has a userfaultfd be open in the VMM, and fetches it; no features were asked of it yet. One that was handed over stays there
-     * until the VMM is asked for the next one.
+     * Opens a userfaultfd in the VMM, and fetches it. No features were requested of it yet. One that was handed over stays
+     * open there until the next one is requested.
      *
-     * @throws IOException if it could not be had, saying why; the VMM is as it was (VMM-17)
+     * @throws IOException if that fails, with the reason; the VMM is as before (VMM-17)
      */
     ForeignUserfaultfd.Left leaveUserfaultfd() throws IOException {
         return handsOver ? handedOver() : ForeignUserfaultfd.leave(process);
@@ -90,9 +90,9 @@ public final class WatchedVmm implements AutoCloseable {
     }
 
     /**
-     * Gets a userfaultfd for the VMM's address space, of which no features were asked yet.
+     * Fetches a userfaultfd for the VMM's address space. No features were requested of it yet.
      *
-     * @throws IOException if it could not be had, saying why; the VMM is as it was (VMM-17)
+     * @throws IOException if that fails, with the reason; the VMM is as before (VMM-17)
      */
     public ForeignUserfaultfd.Fetched userfaultfd() throws IOException {
         if (handsOver) {

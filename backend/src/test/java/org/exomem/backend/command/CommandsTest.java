@@ -4,17 +4,23 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
 import java.io.PipedWriter;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.io.Writer;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.ServerSocketChannel;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import org.exomem.backend.FakeVmm;
 import org.exomem.backend.TestVms;
 import org.exomem.backend.qmp.Json;
 import org.exomem.cli.options.ExitCode;
@@ -92,14 +98,14 @@ class CommandsTest {
                                     .out())
                             .isEqualTo("""
                                 VM   STATE    MEMORY  ACTUAL  TARGET  EVERY  WRITTEN  ESTIMATE  SCAN  WHY
-                                web  waiting       -       -       -    7 s        -         -     -  no front-end is connected
+                                web  waiting       -       -       -    7 s        -         -     -  no VMM is connected
                                 """));
             JsonNode active = Json.parse(
                             Ran.of("vms", "--json", "--control", there).out())
                     .path(0)
                     .path("active");
             assertThat(active.toString()).isEqualTo("""
-                {"interval":7,"reason":"no front-end is connected"}\
+                {"interval":7,"reason":"no VMM is connected"}\
                 """);
         }
     }
@@ -369,7 +375,7 @@ class CommandsTest {
         assertThat(follow(new PipedWriter(), err, "hints", "a", "--follow", "--control", control)
                         .get())
                 .isEqualTo(ExitCode.FAILED);
-        assertThat(err.toString()).contains("nobody reads it");
+        assertThat(err.toString()).contains("the output can't be written");
     }
 
     @Test
@@ -380,7 +386,7 @@ class CommandsTest {
         // Nothing is printed for an action that can't be done.
         Ran start = Ran.of("hints", "a", "--follow", "start", "--control", control);
         assertThat(start.code()).isEqualTo(ExitCode.FAILED);
-        assertThat(start.err()).contains("no front-end is connected");
+        assertThat(start.err()).contains("no VMM is connected");
     }
 
     private static CompletableFuture<Integer> follow(Writer out, Writer err, String... words) {
@@ -434,10 +440,14 @@ class CommandsTest {
             migrate web --to unix:/s --psk= | exomem: --psk needs FILE after it, which is empty
             vms --control=        | exomem: --control needs SOCKET after it, which is empty
             serve --state=        | exomem: --state needs DIR after it, which is empty
-            pki                   | exomem: there is no command "pki"; there is pki init
+            pki                   | exomem: "pki" needs one more word: pki init
+            ram                   | exomem: "ram" needs one more word: ram create, ram list, ram check, ram remove
             pki frob              | exomem: there is no command "pki frob"; there is pki init
             pki init              | exomem: DIR is missing
         balloon a 1G 2G       | exomem: "2G" is one word too many
+            ram frob --help-me    | exomem: there is no command "ram frob"; there is ram create, ram list, ram check, ram remove
+            migrate a --to unix:/s --hints maybe | exomem: --hints: "maybe" is none of auto, bitmap, hint, none
+            migrate a --to unix:/s --writes maybe | exomem: --writes: "maybe" is none of auto, watch, compare
         hints a begin         | exomem: start|stop|done: "begin" is none of start, stop, done
         completion csh        | exomem: bash|zsh|fish: "csh" is none of bash, zsh, fish
         balloon a 1G --timeout x   | exomem: --timeout: "x" is not a whole number, or too large
@@ -449,12 +459,109 @@ class CommandsTest {
         vms --json=maybe           | exomem: --json stands alone, without a value
         hints a start --frob       | exomem: there is no option "--frob"
         serve --fd                 | exomem: --fd needs N after it
+        balloon a 1G --timeout 5   | exomem: --timeout goes with --wait
+        mem a 1G --timeout 5       | exomem: --timeout goes with --wait
+        vms --memory --features    | exomem: --memory lists devices: neither --features nor --active goes with it
+        vms --memory --active      | exomem: --memory lists devices: neither --features nor --active goes with it
+        free-pages a --smallest 3K | exomem: --smallest 3K: must be a power of two from 4K to 1G
+        free-pages a --smallest 2G | exomem: --smallest 2G: must be a power of two from 4K to 1G
+        free-pages a --smallest lots | exomem: --smallest: "lots" is not a size
+        free-pages a --smallest 4K --last | exomem: --last asks nothing
+        migrate a --to unix:/s --bandwidth lots | exomem: --bandwidth: "lots" is not a size
+        migrate a --to unix:/s --channels 17 | exomem: --channels 17: must be from 1 to 16
+        migrate a --to unix:/s --reconnect-within 3601 | exomem: --reconnect-within 3601: must be from 0 to 3600 seconds, an hour
+        receive a --listen unix:/s --reconnect-within 3601 | exomem: --reconnect-within 3601: must be from 0 to 3600 seconds, an hour
+        detach                     | exomem: VM is missing, or --all
+        attach a --all             | exomem: --all is for all VMs: name none beside it
+        clone t --count 1 --prepare 1 | exomem: --prepare starts no clone: --count does not go with it
         """)
     void wrongWordsAreExplainedInAFewLines(String words, String explanation) {
         Ran ran = Ran.of(words.split(" ", -1));
         assertThat(ran.code()).isEqualTo(ExitCode.USAGE);
         assertThat(ran.err()).startsWith(explanation);
         assertThat(ran.err().lines().count()).isLessThanOrEqualTo(3);
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+        vms                | ''
+        template key       | DIR
+        restore            | FOLDER
+        ram create         | DIR
+        balloon            | VM
+        mem web            | DEVICE
+        balloon web        | SIZE
+        pki init --host a  | DIR
+        spec               | ID
+        """)
+    void anEmptyWordIsNoName(String words, String label) {
+        List<String> line = new ArrayList<>(List.of(words.split(" ", -1)));
+        line.add("");
+        Ran ran = Ran.of(line.toArray(String[]::new));
+        assertThat(ran.code()).isEqualTo(ExitCode.USAGE);
+        assertThat(ran.err())
+                .startsWith(label.isEmpty() ? "exomem: \"\" is one word too many" : "exomem: " + label)
+                .contains(label.isEmpty() ? "" : " is an empty word; is a variable of the shell not set?");
+    }
+
+    @Test
+    void wordsOfAChoiceMayBeInCapitalLetters() {
+        assertThat(Ran.of("save", "c", "--to", "/nowhere/x", "--hints", "BITMAP", "--control", control)
+                        .err())
+                .startsWith("exomem: there is no VM \"c\"");
+        assertThat(Ran.of("save", "--help").out()).contains("--hints=auto|bitmap|hint|none");
+    }
+
+    @Test
+    void commandsThatBeginAlikeAreExplainedTogether() {
+        Ran ran = Ran.of("ram", "--help");
+        assertThat(ran.code()).isZero();
+        assertThat(ran.out())
+                .startsWith("Usage: exomem ram COMMAND")
+                .contains("ram create", "ram list", "ram check", "ram remove")
+                .doesNotContain("vms");
+    }
+
+    @Test
+    void exampleForAShellIsShownAsItIsTyped() {
+        assertThat(Ran.of("vm", "command", "--help").out()).contains("\"${options[@]}\"");
+    }
+
+    @Test
+    void whatIsNoControlSocketIsToldFromOneThatNobodyListensOn(@TempDir Path folder) throws Exception {
+        Path socket = folder.resolve("s");
+        try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            server.bind(UnixDomainSocketAddress.of(socket));
+            Thread.ofVirtual().start(() -> {
+                try {
+                    while (true) {
+                        server.accept().close();
+                    }
+                } catch (IOException e) {
+                    // The test is over.
+                }
+            });
+            Ran ran = Ran.of("vms", "--control", socket.toString());
+            assertThat(ran.code()).isEqualTo(ExitCode.UNAVAILABLE);
+            assertThat(ran.err()).startsWith("exomem: what listens on " + socket + " is no control socket: ");
+        }
+    }
+
+    @Test
+    void theVmmIsNoControlSocket(@TempDir Path folder) throws Exception {
+        Path socket = folder.resolve("qmp");
+        try (FakeVmm _ = new FakeVmm(socket)) {
+            Ran ran = Ran.of("vms", "--control", socket.toString());
+            assertThat(ran.code()).isEqualTo(ExitCode.UNAVAILABLE);
+            assertThat(ran.err()).startsWith("exomem: what answers on " + socket + " is another program");
+        }
+    }
+
+    @Test
+    void aPathThatNoSocketCanHaveIsToldAsThat(@TempDir Path folder) {
+        Ran ran = Ran.of("vms", "--control", folder.resolve("x".repeat(120)).toString());
+        assertThat(ran.code()).isEqualTo(ExitCode.UNAVAILABLE);
+        assertThat(ran.err()).contains("a socket's path has at most 107 bytes");
     }
 
     @Test
@@ -476,9 +583,25 @@ class CommandsTest {
                 "reset",
                 "stats",
                 "hints",
+                "free-pages",
                 "migrate",
                 "receive",
+                "update-vmm",
+                "save",
+                "restore",
+                "top",
+                "ui",
+                "pagers",
                 "template key",
+                "template create",
+                "template list",
+                "template check",
+                "template remove",
+                "clone",
+                "add",
+                "remove",
+                "detach",
+                "attach",
                 "vm command",
                 "ram create",
                 "ram list",
@@ -498,6 +621,9 @@ class CommandsTest {
         assertThat(ran.out().lines()).allMatch(line -> line.length() <= 80);
         assertThat(ran.out()).startsWith("Usage: exomem " + command).contains("Exit codes:");
         assertThat(Ran.of("--help").out()).contains(command);
+        // A line that is too long would be continued at the left.
+        assertThat(ran.out().substring(ran.out().indexOf("\nOptions:")).lines())
+                .noneMatch(line -> line.matches("[-a-z].*"));
     }
 
     @Test

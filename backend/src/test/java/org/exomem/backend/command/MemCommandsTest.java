@@ -58,10 +58,10 @@ class MemCommandsTest {
         Ran ran = run("vms", "--memory");
         assertThat(ran.err()).isEmpty();
         assertThat(ran.out()).isEqualTo("""
-            VM   DEVICE  NODE      ADDRESS  BLOCK     SIZE  REQUESTED  PLUGGED  JOB         WHY                        GUARD
-            db   big        -  0x100000000  1 MiB   64 MiB        0 B      0 B  -           -                          -
-            web  m0         1  0x100000000  2 MiB  256 MiB     64 MiB   64 MiB  done        -                          -
-            web  m1         -  0x110000000  4 MiB  128 MiB      8 MiB      0 B  stalled 0%  no front-end is connected  -
+            VM   DEVICE  NODE      ADDRESS  BLOCK     SIZE  REQUESTED  PLUGGED  JOB         WHY                  GUARD
+            db   big        -  0x100000000  1 MiB   64 MiB        0 B      0 B  -           -                    -
+            web  m0         1  0x100000000  2 MiB  256 MiB     64 MiB   64 MiB  done        -                    -
+            web  m1         -  0x110000000  4 MiB  128 MiB      8 MiB      0 B  stalled 0%  no VMM is connected  -
             """);
     }
 
@@ -88,8 +88,8 @@ class MemCommandsTest {
     @Test
     void aDeviceWithoutANameIsNotFound() {
         Ran ran = run("mem", "db", "");
-        assertThat(ran.code()).isEqualTo(ExitCode.FAILED);
-        assertThat(ran.err().strip()).isEqualTo("exomem: there is no VM \"db\" with a memory device \"\"");
+        assertThat(ran.code()).isEqualTo(ExitCode.USAGE);
+        assertThat(ran.err()).startsWith("exomem: DEVICE is an empty word");
     }
 
     @Test
@@ -126,7 +126,7 @@ class MemCommandsTest {
         Ran ran = run("mem", "db", "16M", "--wait", "--timeout", "0");
         assertThat(ran.code()).isEqualTo(ExitCode.TIMED_OUT);
         assertThat(ran.err().strip())
-                .isEqualTo("exomem: no progress for 0 s: 0 B of 16 MiB are plugged, no front-end is connected; it goes "
+                .isEqualTo("exomem: no progress for 0 s: 0 B of 16 MiB are plugged, no VMM is connected; it goes "
                         + "on when it can");
     }
 
@@ -160,13 +160,18 @@ class MemCommandsTest {
 
     @Test
     void wrongSizesAreExplained() {
-        assertThat(run("mem", "db", "100M").err()).contains("not in 0 to 67108864");
+        assertThat(run("mem", "db", "100M").err()).contains("100 MiB is not from 0 to 64 MiB");
         assertThat(run("mem", "db", "1.5M").err()).contains("1.5 MiB is not a multiple of the block size, 1 MiB");
         assertThat(run("mem", "db", "12X").code()).isEqualTo(ExitCode.USAGE);
         assertThat(run("mem", "--", "db", "-1M").code()).isEqualTo(ExitCode.USAGE);
         assertThat(run("mem", "db", "big", "1M", "--cancel").code()).isEqualTo(ExitCode.USAGE);
         assertThat(run("mem", "db", "small").err().strip())
-                .isEqualTo("exomem: there is no VM \"db\" with a memory device \"small\"");
+                .isEqualTo("exomem: VM \"db\" has no memory device \"small\"; there are big");
+        assertThat(run("mem", "nobody", "1M").err().strip())
+                .isEqualTo("exomem: there is no VM \"nobody\"; there are db, web");
+        assertThat(run("mem", "db", "16M").code()).isZero();
+        assertThat(run("mem", "db", "-17M").err().strip())
+                .isEqualTo("exomem: VM \"db\": 16 MiB were asked for last, which can't become 17 MiB less");
     }
 
     @Test

@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
 import org.exomem.backend.qmp.Json;
 import org.exomem.cli.options.ExitCode;
 import org.exomem.linux.Mapping;
@@ -82,7 +83,7 @@ class RamCommandsTest {
                 .isZero();
         Ran other = Ran.of("ram", "check", folder, "--block", "r0=32M", "--block", "r1=64M");
         assertThat(other.code()).isEqualTo(ExitCode.FAILED);
-        assertThat(other.err()).contains("has \"r0\" with 67108864 bytes at offset 0, wanted was one with 33554432");
+        assertThat(other.err()).contains("has \"r0\" with 64 MiB at offset 0 B, wanted was one with 32 MiB");
     }
 
     @Test
@@ -92,6 +93,34 @@ class RamCommandsTest {
         Ran again = Ran.of("ram", "create", folder, "--size", "64M");
         assertThat(again.code()).isEqualTo(ExitCode.FAILED);
         assertThat(again.err()).contains(file() + " is there already");
+    }
+
+    @Test
+    void filesOfAnotherSizeAreNotMadeBesideThoseOfAVm() {
+        create();
+
+        Ran other = Ran.of("ram", "create", folder, "--size", "128M");
+        assertThat(other.code()).isEqualTo(ExitCode.FAILED);
+        assertThat(other.err()).contains(file() + " is there already");
+        assertThat(Ran.of("ram", "check", folder, "--size", "64M").code()).isZero();
+    }
+
+    @Test
+    void whatCantBeReservedIsToldWithTheRoomThatThereIs() {
+        Ran ran = Ran.of("ram", "create", folder, "--size", "8T", "--reserve", "--any-fs");
+        assertThat(ran.code()).isEqualTo(ExitCode.FAILED);
+        assertThat(ran.err())
+                .contains("there is no room for 8 TiB in " + folder)
+                .contains(" left");
+        assertThat(file().getParent()).isEmptyDirectory();
+    }
+
+    @Test
+    void aFolderThatCantBeMadeIsToldWithTheReason() throws IOException {
+        Path file = Files.writeString(above.resolve("file"), "");
+        Ran ran = Ran.of("ram", "create", file.resolve("web").toString(), "--size", "64M");
+        assertThat(ran.code()).isEqualTo(ExitCode.FAILED);
+        assertThat(ran.err()).matches("exomem: .*" + Pattern.quote(file.toString()) + ".*: \\S+ .*\n");
     }
 
     @Test
@@ -203,14 +232,14 @@ class RamCommandsTest {
             value = {
                 "ram create DIR | the size is missing",
                 "ram create DIR --size 8X | is not a size",
-                "ram create DIR --size 4097 | no multiple of 4096",
+                "ram create DIR --size 4097 | no multiple of 4 KiB",
                 "ram create DIR --size 8G --block a=1G | exclude each other",
                 "ram create DIR --block a=1G --block a=1G | two parts of RAM are called \"a\"",
                 "ram create DIR --block a | is not NAME=SIZE",
                 "ram create DIR --block ../a=1G | no name of a part of RAM",
                 "ram create DIR --name x --block a=1G | --name goes with --size",
                 "ram create | DIR is missing",
-                "ram | there is ram create, ram list, ram check, ram remove",
+                "ram | \"ram\" needs one more word: ram create, ram list, ram check, ram remove",
             })
     void wrongWordsAreExplained(String words, String why) {
         Ran ran = Ran.of(words.replace("DIR", folder).split(" ", -1));

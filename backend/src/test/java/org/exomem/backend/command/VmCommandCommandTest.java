@@ -141,7 +141,7 @@ class VmCommandCommandTest {
 
         Ran ran = command("web", "--ram", ram, "--size", "1G");
         assertThat(ran.code()).isEqualTo(ExitCode.FAILED);
-        assertThat(ran.err()).contains("have [1073741824] bytes, the VM needs [2147483648]");
+        assertThat(ran.err()).contains("have 1 GiB, the VM needs 2 GiB");
         Ran fallback = command("web", "--ram", ram, "--size", "1G", "--fallback");
         assertThat(fallback.code()).isZero();
         assertThat(fallback.out()).contains("memory-backend-memfd,id=ram,size=2G");

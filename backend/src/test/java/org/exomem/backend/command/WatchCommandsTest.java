@@ -113,7 +113,7 @@ class WatchCommandsTest {
             assertThat(finding.path("level").asText()).isIn("ok", "advice", "problem");
         }
         assertThat(people.out())
-                .contains("\"/nonexistent\" is not found")
+                .contains("\"/nonexistent\" can't be run")
                 .contains("  change: ")
                 .contains("  brings: ");
     }

@@ -99,7 +99,7 @@ class ConfigFileTest {
         'balloons:~  - vm: a~    socket: s~    vm: b'        | 4: "vm" is given twice
         'balloons:~  - vm: a~    socket: s~    discard: 3'   | 4: discard: "3" is neither on nor off
         'balloons:~  - vm: a~    socket:~'                   | 3: "socket" must be a single value
-        'balloons:~  - vm: a~  - vm: b'                      | 2: socket (or fd) is missing: where the front-end attaches
+        'balloons:~  - vm: a~  - vm: b'                      | 2: socket (or fd) is missing: where the VMM attaches
         '- vm: a'                                            | 1: the file must be a mapping with balloons, mems, include, control, state, max-memory, metrics, metrics-tls, ui and ui-tls
         ''                                                   | 1: the file must be a mapping with balloons, mems, include, control, state, max-memory, metrics, metrics-tls, ui and ui-tls
         'max-memory: lots'                                   | 1: max-memory: "lots" is not a size; write it like 512M, 2G or 1.5GiB
@@ -145,7 +145,7 @@ class ConfigFileTest {
         assertThatThrownBy(() -> read("include: vms")).hasMessageContaining("\"include\" is not for a file");
         Files.delete(one);
         Files.writeString(folder.resolve("file"), "");
-        assertThatThrownBy(() -> read("include: file")).hasMessageContaining("can't be listed");
+        assertThatThrownBy(() -> read("include: file")).hasMessageContaining("it is no folder");
     }
 
     @Test

@@ -28,7 +28,7 @@ class DeviceArgumentsTest {
         {"balloons": ["a"]}                          | argument /balloons/0: a balloon must be a mapping, such as - vm: NAME
         {"balloons": [{"vm": "a", "socket": []}]}    | argument /balloons/0/socket: "socket" must be a single value
         {"balloons": [{"vm": "a", "socket": null}]}  | argument /balloons/0/socket: "socket" must be a single value
-        {"balloons": [{"vm": "a"}]}                  | argument /balloons/0: socket (or fd) is missing: where the front-end attaches
+        {"balloons": [{"vm": "a"}]}                  | argument /balloons/0: socket (or fd) is missing: where the VMM attaches
         {"balloons": [{"vm": "a", "socket": "s"}]}   | argument /balloons/0/socket: "s" is not an absolute path
         {"balloons": [{"vm": "a", "socket": ""}]}    | argument /balloons/0/socket: the path is empty
         {"mems": [{"vm": "a", "node": 1.5}]}         | argument /mems/0/node: node: "1.5" is not a number from 0 to 65535

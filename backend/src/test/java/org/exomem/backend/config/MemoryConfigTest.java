@@ -76,21 +76,21 @@ class MemoryConfigTest {
     @CsvSource(delimiter = '|', textBlock = """
         id=m,socket=/s,addr=4G,size=1G             | vm is missing: the name by which the control socket knows this VM
         vm=a,socket=/s,addr=4G,size=1G             | id is missing: the name of this memory device, such as id=m0
-        vm=a,id=m,addr=4G,size=1G                  | socket (or fd) is missing: where the front-end attaches
+        vm=a,id=m,addr=4G,size=1G                  | socket (or fd) is missing: where the VMM attaches
         vm=a,id=m,socket=/s,size=1G                | addr is missing: where the device's region of guest memory starts (addr), and how large it is (size)
         vm=a,id=m,socket=/s,addr=4G                | size is missing: where the device's region of guest memory starts (addr), and how large it is (size)
         vm=a,id=2G,socket=/s,addr=4G,size=1G       | id: "2G" is not a name of a memory device; use a letter and up to 63 letters, digits and . _ : @ - but not "balloon"
         vm=a,id=balloon,socket=/s,addr=4G,size=1G  | id: "balloon" is not a name of a memory device; use a letter and up to 63 letters, digits and . _ : @ - but not "balloon"
-        vm=a,id=m,socket=/s,addr=4G,size=1G,block=3M | block size 3145728 is not a power of two of at least 1048576 bytes
-        vm=a,id=m,socket=/s,addr=4G,size=1G,block=512K | block size 524288 is not a power of two of at least 1048576 bytes
-        vm=a,id=m,socket=/s,addr=4G,size=1025M,block=2M | region size 1074790400 is not a multiple of the block size 2097152
-        vm=a,id=m,socket=/s,addr=4G,size=0,block=2M | region size 0 is not a multiple of the block size 2097152
-        vm=a,id=m,socket=/s,addr=4097M,size=1G,block=2M | address 0x100100000 is not a multiple of the block size 2097152, or its region ends above 2^48
+        vm=a,id=m,socket=/s,addr=4G,size=1G,block=3M | block size 3 MiB is not a power of two of at least 1 MiB
+        vm=a,id=m,socket=/s,addr=4G,size=1G,block=512K | block size 512 KiB is not a power of two of at least 1 MiB
+        vm=a,id=m,socket=/s,addr=4G,size=1025M,block=2M | region size 1.0 GiB (1074790400 bytes) is not a multiple of the block size, 2 MiB
+        vm=a,id=m,socket=/s,addr=4G,size=0,block=2M | region size 0 B is not a multiple of the block size, 2 MiB
+        vm=a,id=m,socket=/s,addr=4097M,size=1G,block=2M | address 0x100100000 is not a multiple of the block size, 2 MiB
         vm=a,id=m,socket=/s,addr=0xffffffffffe00000,size=1G,block=2M | addr: "0xffffffffffe00000" is not an address of a guest
-        vm=a,id=m,socket=/s,addr=0xfffffff00000,size=1G,block=1M | address 0xfffffff00000 is not a multiple of the block size 1048576, or its region ends above 2^48
+        vm=a,id=m,socket=/s,addr=0xfffffff00000,size=1G,block=1M | a region of 1 GiB at address 0xfffffff00000 ends above 2^48, where guest memory ends at the latest
         vm=a,id=m,socket=/s,addr=0xg,size=1G       | addr: "0xg" is not a size; write it like 512M, 2G or 1.5GiB
-        vm=a,id=m,socket=/s,addr=4G,size=1G,block=2M,requested=2G | a size of 2147483648 bytes is not in 0 to 1073741824, the size of the device's region
-        vm=a,id=m,socket=/s,addr=4G,size=1G,block=2M,requested=1M | a size of 1048576 bytes is not a multiple of the block size 2097152
+        vm=a,id=m,socket=/s,addr=4G,size=1G,block=2M,requested=2G | 2 GiB is not from 0 to 1 GiB, the size of the device's region
+        vm=a,id=m,socket=/s,addr=4G,size=1G,block=2M,requested=1M | 1 MiB is not a multiple of the block size, 2 MiB
         vm=a,id=m,socket=/s,addr=4G,size=1G,node=65536 | node: "65536" is not a number from 0 to 65535
         vm=a,id=m,socket=/s,addr=4G,size=1G,patrol=-1 | patrol: "-1" is not a number from 0 to 86400
         vm=a,id=m,socket=/s,addr=4G,size=1G,violation=kill | violation: "kill" is none of report, punch, stop, prevent

@@ -55,10 +55,10 @@ class ServeConfigTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
-        vm=a                                   | socket (or fd) is missing: where the front-end attaches
+        vm=a                                   | socket (or fd) is missing: where the VMM attaches
         socket=/s                              | vm is missing: the name by which the control socket knows this VM
         vm=a,socket=/s,fd=3                    | socket and fd exclude each other
-        vm=a,fd=3,connect=on                   | connect=on needs socket, the path on which the front-end listens
+        vm=a,fd=3,connect=on                   | connect=on needs socket, the path on which the VMM listens
         vm=a,vm=b,socket=/s                    | "vm" is given twice
         vm=a b,socket=/s                       | vm: "a b" is not a name; use 1 to 64 letters, digits and . _ : @ -
         vm=a,socket=                           | socket: the path is empty

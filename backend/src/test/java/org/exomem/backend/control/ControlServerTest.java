@@ -179,10 +179,14 @@ class ControlServerTest {
         {'execute': 'balloon', 'arguments': {'vm': 'a', 'value': 99999999999999999999}} | GenericError | argument "value" must be a whole number from 1 to 9223372036854775807
         {'execute': 'balloon', 'arguments': {'vm': 7, 'value': 1}} | GenericError | argument "vm" must be a string
         {'execute': 'query-balloon'}                    | GenericError    | argument "vm" is missing; there are a, b
+        {'execute': 'free-page-hint', 'arguments': {'action': 'start'}} | GenericError | argument "vm" is missing; there are a, b
+        {'execute': 'free-pages'}                       | GenericError    | argument "vm" is missing; there are a, b
+        {'execute': 'free-pages-cancel'}                | GenericError    | argument "vm" is missing; there are a, b
+        {'execute': 'query-free-pages'}                 | GenericError    | argument "vm" is missing; there are a, b
         {'execute': 'query-balloon', 'arguments': {'vm': 'c'}} | DeviceNotFound | there is no VM "c"; there are a, b
-        {'execute': 'query-balloon', 'arguments': {'vm': 'a'}} | DeviceNotActive | VM "a" shares no memory: no front-end is connected
-        {'execute': 'query-balloon-stats', 'arguments': {'vm': 'a'}} | DeviceNotActive | VM "a": no front-end is connected
-        {'execute': 'free-page-hint', 'arguments': {'vm': 'a', 'action': 'start'}} | DeviceNotActive | VM "a": no front-end is connected
+        {'execute': 'query-balloon', 'arguments': {'vm': 'a'}} | DeviceNotActive | VM "a" shares no memory: no VMM is connected
+        {'execute': 'query-balloon-stats', 'arguments': {'vm': 'a'}} | DeviceNotActive | VM "a": no VMM is connected
+        {'execute': 'free-page-hint', 'arguments': {'vm': 'a', 'action': 'start'}} | DeviceNotActive | VM "a": no VMM is connected
         {'execute': 'free-page-hint', 'arguments': {'vm': 'a', 'action': 'go'}} | GenericError | action "go" is none of start, stop, done
         {'execute': 'migrate', 'arguments': {'vm': 'c', 'uri': 'unix:/nowhere'}} | DeviceNotFound | there is no VM "c"; there are a, b
         {'execute': 'migrate', 'arguments': {'vm': 'a', 'uri': 'unix:/nowhere'}} | GenericError | VM "a": nobody named the QMP socket of its VMM: say vmm-qmp=PATH where it is served, or name it here

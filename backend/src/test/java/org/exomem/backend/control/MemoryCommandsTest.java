@@ -72,7 +72,7 @@ class MemoryCommandsTest {
         assertThat(first.path("size").asLong()).isZero();
         assertThat(first.path("connected").asBoolean()).isFalse();
         assertThat(first.has("job")).isFalse();
-        assertThat(device(1).path("job").path("reason").asText()).isEqualTo("no front-end is connected");
+        assertThat(device(1).path("job").path("reason").asText()).isEqualTo("no VMM is connected");
         assertThat(device(1).has("node")).isFalse();
     }
 
@@ -145,7 +145,7 @@ class MemoryCommandsTest {
     void jobWaitsForAFrontEndAndGoesOn() throws Exception {
         resize("m0", 2 * MIB);
         assertThat(jobOf("m0").path("status").asText()).isEqualTo("stalled");
-        assertThat(jobOf("m0").path("reason").asText()).isEqualTo("no front-end is connected");
+        assertThat(jobOf("m0").path("reason").asText()).isEqualTo("no VMM is connected");
         MemDriver driver = vms.attachMemory(0, vms.ram(256 * MIB));
         assertThat(jobOf("m0").path("status").asText()).isEqualTo("running");
         driver.plug(ADDRESS, 1);
@@ -265,8 +265,8 @@ class MemoryCommandsTest {
         mem-resize   | {'vm': 'x', 'size': 0}                  | DeviceNotFound  | there is no VM "x"; there are a, b, c
         mem-resize   | {'vm': 'a', 'id': 'm0'}                 | GenericError    | argument "size" is missing
         mem-resize   | {'vm': 'a', 'id': 'm0', 'size': -1}     | GenericError    | argument "size" must be a whole number from 0 to 9223372036854775807
-        mem-resize   | {'vm': 'a', 'id': 'm0', 'size': 1}      | GenericError    | VM "a", memory device "m0": a size of 1 bytes is not a multiple of the block size 2097152
-        mem-resize   | {'vm': 'b', 'size': 68157440}           | GenericError    | VM "b", memory device "m0": a size of 68157440 bytes is not in 0 to 67108864, the size of the device's region
+        mem-resize   | {'vm': 'a', 'id': 'm0', 'size': 1}      | GenericError    | VM "a", memory device "m0": 1 B is not a multiple of the block size, 2 MiB
+        mem-resize   | {'vm': 'b', 'size': 68157440}           | GenericError    | VM "b", memory device "m0": 65 MiB is not from 0 to 64 MiB, the size of the device's region
         mem-reset    | {'vm': 'c'}                             | DeviceNotActive | VM "c" has no memory device
         job-cancel   | {'id': 'a/m0/9'}                        | GenericError    | there is no job "a/m0/9"; query-jobs lists them
         job-cancel   | {}                                      | GenericError    | argument "id" is missing

@@ -153,7 +153,7 @@ class ActiveMemoryTest {
     void estimateIsTheMostOfTheLastSixIntervalsWhileAFrontEndIsThere() throws Exception {
         try (ServedVm vm = serve();
                 GuestRam ram = GuestRam.ofSize(64 * MIB)) {
-            awaitReason(vm, "no front-end is connected");
+            awaitReason(vm, "no VMM is connected");
             try (BalloonDriver _ = driver(ram)) {
                 vmm.written.set(3 * MIB);
                 assertThat(awaitWritten(vm, 3 * MIB))
@@ -165,7 +165,7 @@ class ActiveMemoryTest {
                 assertThat(vmm.scans.get() - before).isBetween(ActiveMemory.SCANS, ActiveMemory.SCANS + 2);
                 assertThat(vmm.attempts).hasValue(1);
             }
-            awaitReason(vm, "no front-end is connected");
+            awaitReason(vm, "no VMM is connected");
             assertThat(vmm.watches).hasValue(0);
             try (BalloonDriver _ = driver(ram)) {
                 awaitWritten(vm, MIB);
@@ -208,7 +208,7 @@ class ActiveMemoryTest {
                 awaitReason(vm, "the VMM is traced already");
                 await().during(Duration.ofSeconds(3)).atMost(LIMIT).until(() -> vmm.attempts.get() == 1);
             }
-            awaitReason(vm, "no front-end is connected");
+            awaitReason(vm, "no VMM is connected");
             vmm.failure = Optional.empty();
             try (BalloonDriver _ = driver(ram)) {
                 awaitWritten(vm, 0);

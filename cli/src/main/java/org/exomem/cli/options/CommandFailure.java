@@ -1,5 +1,7 @@
 package org.exomem.cli.options;
 
+import org.exomem.cli.text.FileFault;
+
 /** A command can't go on: one line for the user, and an exit code. */
 public final class CommandFailure extends RuntimeException {
     private static final long serialVersionUID = 1L;
@@ -11,8 +13,9 @@ public final class CommandFailure extends RuntimeException {
         this.exitCode = exitCode;
     }
 
+    /** @param cause whose message is the line, or of a fault of a file the file and the reason */
     public CommandFailure(int exitCode, Exception cause) {
-        this(exitCode, String.valueOf(cause.getMessage()));
+        this(exitCode, FileFault.text(cause));
         initCause(cause);
     }
 

@@ -41,7 +41,13 @@ final class PicocliParser {
                 if (unknown.isPresent()) {
                     throw unknown.get();
                 }
-                usage.parameters().get(matched.index().min()).setter().set(value);
+                Argument.Parameter parameter =
+                        usage.parameters().get(matched.index().min());
+                if (value.isEmpty()) {
+                    throw new UsageException(
+                            parameter.label() + " is an empty word; is a variable of the shell not set?");
+                }
+                parameter.setter().set(value);
             }
         }
     }

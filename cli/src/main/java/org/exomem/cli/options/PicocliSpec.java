@@ -72,6 +72,8 @@ final class PicocliSpec {
 
     private static CommandSpec spec(Usage usage) {
         CommandSpec spec = CommandSpec.create().name("exomem " + usage.name());
+        // A text that shows ${…} means it: it is an example for a shell.
+        spec.interpolateVariables(false);
         usage.options().forEach(option -> spec.addOption(option(option)));
         for (int i = 0; i < usage.parameters().size(); i++) {
             Argument.Parameter parameter = usage.parameters().get(i);

@@ -8,19 +8,21 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 
 /**
  * What a command takes, and its help: a command fills it in {@link Command#describe}. Options are shown in the order in
  * which they are declared.
  */
 public final class Usage {
-    private static final int DAY = 86_400;
+    private static final int HOUR = 3600;
+    private static final int DAY = 24 * HOUR;
 
     private final String name;
     private final List<String> description = new ArrayList<>();
     private final List<Argument.Parameter> parameters = new ArrayList<>();
     private final List<Argument.Option> options = new ArrayList<>();
-    private final List<Section> sections = new ArrayList<>();
+    private final List<Supplier<Section>> sections = new ArrayList<>();
 
     private Usage(String name) {
         this.name = name;
@@ -109,12 +111,21 @@ public final class Usage {
 
     /** An option with seconds, from 0 to a day. */
     public Usage seconds(String option, String text, Consumer<Integer> setter) {
+        return seconds(option, text, DAY, ", a day", setter);
+    }
+
+    /** The same, from 0 to an hour. */
+    public Usage secondsOfAnHour(String option, String text, Consumer<Integer> setter) {
+        return seconds(option, text, HOUR, ", an hour", setter);
+    }
+
+    private Usage seconds(String option, String text, int most, String words, Consumer<Integer> setter) {
         return option(
                 option,
                 "SECONDS",
                 text,
                 Completion.NOTHING,
-                value -> setter.accept(number(option, value, 0, DAY, " seconds, a day")));
+                value -> setter.accept(number(option, value, 0, most, " seconds" + words)));
     }
 
     /** An option with a path. */
@@ -122,33 +133,40 @@ public final class Usage {
         return option(option, label, text, Completion.FILE, value -> setter.accept(path(option, value)));
     }
 
-    /** A value that may be there, one of an enum's; their text is what is typed, in small or capital letters. */
+    /** A value that may be there, one of an enum's; it may be typed in capital letters, too. */
     public <E extends Enum<E>> Usage optionalChoice(String text, Class<E> type, Consumer<E> setter) {
         Choice<E> choice = new Choice<>(type);
-        return optionalParameter(choice.label(), text, choice.completion(), value -> setter.accept(choice.of(value)));
+        return optionalParameter(
+                choice.label(), text, choice.completion(), value -> setter.accept(choice.of(choice.label(), value)));
     }
 
     /** The same for a value that must be there. */
     public <E extends Enum<E>> Usage choice(String text, Class<E> type, Consumer<E> setter) {
         Choice<E> choice = new Choice<>(type);
-        return parameter(choice.label(), text, choice.completion(), value -> setter.accept(choice.of(value)));
+        return parameter(
+                choice.label(), text, choice.completion(), value -> setter.accept(choice.of(choice.label(), value)));
     }
 
     /** An option with one value of an enum's. */
     public <E extends Enum<E>> Usage choice(String option, String text, Class<E> type, Consumer<E> setter) {
         Choice<E> choice = new Choice<>(type);
-        return option(option, choice.label(), text, choice.completion(), value -> setter.accept(choice.of(value)));
+        return option(
+                option, choice.label(), text, choice.completion(), value -> setter.accept(choice.of(option, value)));
     }
 
-    /** Lines below the options. */
-    public Usage section(Section section) {
+    /**
+     * Lines below the options.
+     *
+     * @param section is called when the help is shown, and not by a command that runs: to wrap lines takes as long as a start may
+     */
+    public Usage section(Supplier<Section> section) {
         sections.add(section);
         return this;
     }
 
     /** Lines below the options, such as examples. */
     public Usage section(String heading, String... lines) {
-        sections.add(new Section(heading, List.of(lines)));
+        sections.add(() -> new Section(heading, List.of(lines)));
         return this;
     }
 
@@ -175,7 +193,7 @@ public final class Usage {
 
     private record Choice<E extends Enum<E>>(Class<E> type) {
         List<String> words() {
-            return Arrays.stream(type.getEnumConstants()).map(Object::toString).toList();
+            return Arrays.stream(type.getEnumConstants()).map(Choice::word).toList();
         }
 
         String label() {
@@ -186,13 +204,18 @@ public final class Usage {
             return new Completion.Words(words());
         }
 
-        E of(String value) throws UsageException {
+        /** @param place what the value was given for */
+        E of(String place, String value) throws UsageException {
             for (E each : type.getEnumConstants()) {
-                if (each.toString().equals(value.toLowerCase(Locale.ROOT))) {
+                if (word(each).equals(value.toLowerCase(Locale.ROOT))) {
                     return each;
                 }
             }
-            throw new UsageException(label() + ": \"" + value + "\" is none of " + String.join(", ", words()));
+            throw new UsageException(place + ": \"" + value + "\" is none of " + String.join(", ", words()));
+        }
+
+        private static String word(Enum<?> constant) {
+            return constant.toString().toLowerCase(Locale.ROOT);
         }
     }
 
@@ -217,6 +240,6 @@ public final class Usage {
     }
 
     List<Section> sections() {
-        return sections;
+        return sections.stream().map(Supplier::get).toList();
     }
 }

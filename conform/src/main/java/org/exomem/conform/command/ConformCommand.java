@@ -2,6 +2,7 @@ package org.exomem.conform.command;
 
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -15,6 +16,7 @@ import org.exomem.cli.options.ExitCode;
 import org.exomem.cli.options.Streams;
 import org.exomem.cli.options.Usage;
 import org.exomem.cli.options.UsageException;
+import org.exomem.cli.text.FileFault;
 import org.exomem.cli.text.Table;
 import org.exomem.conform.backend.CommandBackEnd;
 import org.exomem.conform.backend.ConnectingBackEnd;
@@ -180,6 +182,9 @@ public final class ConformCommand implements Command {
         if (asDevice != null) {
             return asDevice(asDevice, streams);
         }
+        if (!length.equals(FOREVER) || provocation != Provocation.NONE) {
+            throw new UsageException((!length.equals(FOREVER) ? "--for" : "--provoke") + " goes with --as-device");
+        }
         List<Check> checks = checks();
         if (list) {
             return list(checks, streams);
@@ -188,6 +193,7 @@ public final class ConformCommand implements Command {
         if (explore > 0 && replay != null) {
             throw new UsageException("--explore and --replay exclude each other");
         }
+        requireFiles();
         Expectations expected = expectations();
         try (BackEnd backEnd = backEnd()) {
             Thread end = new Thread(backEnd::close);
@@ -223,6 +229,7 @@ public final class ConformCommand implements Command {
             return list(observations, streams);
         }
         requireOneOutput();
+        requireFiles();
         if (socket == null || command != null || listen) {
             throw new UsageException("--as-device goes with --socket, where it listens, and with no back-end");
         }
@@ -243,6 +250,27 @@ public final class ConformCommand implements Command {
     private void requireOneOutput() throws UsageException {
         if (reports.stream().filter(report -> report.file().isEmpty()).count() > 1) {
             throw new UsageException("only one report can go to the output; write FORMAT=FILE for the others");
+        }
+    }
+
+    /** Files are looked at before a run, which takes a minute, and not behind it. */
+    private void requireFiles() {
+        if (replay != null && !Files.isReadable(replay)) {
+            throw new CommandFailure(ExitCode.FAILED, "--replay " + replay + ": no such file can be read");
+        }
+        for (ReportTarget target : reports) {
+            Path file = target.file().orElse(null);
+            Path folder = file == null ? null : file.toAbsolutePath().getParent();
+            if (file != null && folder != null && (!Files.isWritable(folder) || Files.isDirectory(file))) {
+                throw new CommandFailure(
+                        ExitCode.FAILED,
+                        "--report: " + file + " can't be written: "
+                                + (Files.isDirectory(file)
+                                        ? "it is a folder"
+                                        : Files.isDirectory(folder)
+                                                ? "no permission in that folder"
+                                                : "there is no folder " + folder));
+            }
         }
     }
 
@@ -293,7 +321,7 @@ public final class ConformCommand implements Command {
         try {
             return expect == null ? Expectations.NONE : Expectations.read(expect);
         } catch (IOException e) {
-            throw new CommandFailure(ExitCode.FAILED, "the known failures can't be read: " + e.getMessage());
+            throw new CommandFailure(ExitCode.FAILED, "--expect " + expect + ": can't be read: " + FileFault.reason(e));
         }
     }
 

@@ -13,12 +13,7 @@ public final class Main {
 
     public static void main(String[] arguments) {
         Streams streams = Streams.ofProcess();
-        int code = run(List.of(arguments), streams);
-        if (!streams.outIsWritten() && code == ExitCode.OK) {
-            streams.note("the output can't be written: the disk is full, or nobody reads it");
-            code = ExitCode.FAILED;
-        }
-        Runtime.getRuntime().halt(code);
+        Runtime.getRuntime().halt(streams.end(run(List.of(arguments), streams)));
     }
 
     private static int run(List<String> arguments, Streams streams) {

@@ -56,6 +56,8 @@ class ConformCommandTest {
             --socket s --report json=         | --report json=: the file has no name
             --socket s --report tap --report json | only one report can go to the output; write FORMAT=FILE for the others
             --socket s --explore 3 --replay f | --explore and --replay exclude each other
+            --socket s --for 3                | --for goes with --as-device
+            --socket s --provoke failure      | --provoke goes with --as-device
             --socket s --seed one             | --seed one: not a whole number
             """)
     void whatDoesNotGoTogetherIsAUsageError(String line, String message) {
@@ -63,6 +65,25 @@ class ConformCommandTest {
         assertThatThrownBy(() -> run(arguments))
                 .isInstanceOf(UsageException.class)
                 .hasMessage(message);
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+            --replay no/such                 | --replay no/such: no such file can be read
+            --report junit=/no/such/r.xml    | --report: /no/such/r.xml can't be written: there is no folder /no/such
+            --report json=/proc              | --report: /proc can't be written: it is a folder
+            """)
+    void filesAreLookedAtBeforeARun(String line, String message) {
+        assertThatThrownBy(() -> run(("--socket s " + line).split(" ", -1)))
+                .isInstanceOf(CommandFailure.class)
+                .hasMessage(message);
+    }
+
+    @Test
+    void knownFailuresThatCantBeReadAreNamed() {
+        assertThatThrownBy(() -> run("--socket", "s", "--expect", folder.toString()))
+                .isInstanceOf(CommandFailure.class)
+                .hasMessageStartingWith("--expect " + folder + ": can't be read: ");
     }
 
     @Test

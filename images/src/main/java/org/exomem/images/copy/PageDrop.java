@@ -7,17 +7,17 @@ import org.exomem.linux.SharedFile;
 import org.exomem.pages.PageBits;
 import org.jspecify.annotations.Nullable;
 
-/** Gives back in place what a RAM file needs no room for. Nobody may write to the file meanwhile. */
+/** Frees the parts of a RAM file that need no space, in place. No process may write to the file meanwhile. */
 public final class PageDrop {
     private static final long PAGE = SharedFile.SMALL_PAGE;
     private static final long PIECE = 256 << 10;
 
     /**
-     * What became of a file.
+     * The result for a file.
      *
      * @param kept bytes of data that it still has
-     * @param zeros bytes of pages that were all zeros and are holes now
-     * @param free bytes of pages that were free and are holes now
+     * @param zeros bytes of pages of zeros that are holes now
+     * @param free bytes of free pages that are holes now
      */
     public record Result(long kept, long zeros, long free) {}
 
@@ -31,11 +31,12 @@ public final class PageDrop {
     }
 
     /**
-     * Makes holes of pages that are free, and of pages that are all zeros, which is not seen by who has it mapped. Huge pages become holes as
-     * wholes only.
+     * Makes holes of free pages and of pages of zeros. Processes that have mapped the file see no change in pages of zeros.
+     * Huge pages become holes only as a whole.
      *
-     * @param free the pages whose content nobody needs, by their numbers in the file; null if none is known
-     * @throws IllegalArgumentException if {@code free} is of another number of pages than the file
+     * @param free the pages whose content is not needed, by their numbers in the file; null if none are known
+     * @throws IllegalArgumentException if {@code free} has another number of pages than the file
+     * @throws IOException if the file system refuses
      */
     public static Result of(SharedFile file, @Nullable PageBits free) throws IOException {
         long size = file.size();

@@ -25,47 +25,47 @@ import org.exomem.pages.PageBits;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Copies a RAM file into a new one that has holes for what needs no room: holes of the first, pages of zeros, and pages that are free. Nobody
- * may write to the file meanwhile.
+ * Copies a RAM file to a new file, with holes for everything that needs no space: holes, pages of zeros, and free pages. No
+ * process may write to the file meanwhile.
  */
 public final class SparseCopy {
     private static final long PAGE = SharedFile.SMALL_PAGE;
-    /** The bytes that one thread takes on at once. */
+    /** The bytes that a thread handles at once. */
     private static final long RANGE = 8 << 20;
-    /** The bytes that are read and written at once: as much as stays in a processor's cache in between. */
+    /** The bytes of one read and write; they stay in a processor's cache in between. */
     private static final long PIECE = 256 << 10;
 
     private static final int MOST_THREADS = 8;
 
-    /** How the bytes came into the copy. */
+    /** How the copy was made. */
     public enum Way {
-        /** The file system shares them between both files until one is written. */
+        /** The file system shares the blocks of both files until one is written. */
         SHARED,
-        /** The file system copied them itself. */
+        /** The file system copied the bytes itself. */
         BY_FILE_SYSTEM,
-        /** They were read and written. */
+        /** The bytes were read and written. */
         COPIED
     }
 
     /**
-     * What became of a file. The numbers of bytes add up to its size.
+     * The result for a file. The numbers of bytes add up to its size.
      *
-     * @param copied bytes of data that are in the copy
+     * @param copied bytes of data in the copy
      * @param holes bytes that were holes before
-     * @param zeros bytes of pages that had data and were all zeros
-     * @param free bytes of pages that had data and were free
+     * @param zeros bytes of data in pages of zeros
+     * @param free bytes of data in free pages
      */
     public record Result(Way way, long copied, long holes, long zeros, long free) {}
 
-    /** Is told how far it is, by any of the threads that copy, but by one at a time. */
+    /** Receives the progress, on any of the copying threads, one at a time. */
     public interface Progress {
-        /** For who does not want to know. */
+        /** Ignores the progress. */
         Progress NONE = (done, all) -> {};
 
         /**
-         * @param done bytes of the file that are dealt with
+         * @param done bytes of the file that are done
          * @param all the size of the file
-         * @throws CancellationException to end it: there is no copy then
+         * @throws CancellationException to end the copy, which is removed then
          */
         void at(long done, long all);
     }
@@ -88,15 +88,17 @@ public final class SparseCopy {
     }
 
     /**
-     * Copies a file, and returns when the copy is on disk.
+     * Copies a file. Returns when the copy is on disk.
      *
      * @param from is only read
-     * @param to the path of the copy, where nothing is yet; for its owner only
-     * @param free the pages whose content nobody needs, by their numbers in the file; null if none is known
-     * @throws ImageException {@link Fault#EXISTS} if something is there, which is left as it is; {@link Fault#CHANGED} if the file was written
-     *     to, or has become shorter, meanwhile: there is no copy then
-     * @throws LinuxException ENOSPC, … if it can't be written, or the host has not enough huge pages for it; there is no copy then
-     * @throws IllegalArgumentException if the file is of no whole pages, or {@code free} of another number of pages
+     * @param to the path of the copy, which must not exist; it gets access for its owner only
+     * @param free the pages whose content is not needed, by their numbers in the file; null if none are known
+     * @throws ImageException {@link Fault#EXISTS} if the path exists, which does not change then; {@link Fault#CHANGED} if
+     *     the file was written or truncated meanwhile, and the copy was removed
+     * @throws LinuxException ENOSPC, … if it can't be written, or the host has not enough huge pages for it; the copy was
+     *     removed
+     * @throws IllegalArgumentException if the file's size is no multiple of 4096 bytes, or {@code free} has another number
+     *     of pages
      */
     public static Result copy(SharedFile from, Path to, @Nullable PageBits free, Progress progress) throws IOException {
         SparseCopy copy = new SparseCopy(from, free, progress);
@@ -134,7 +136,7 @@ public final class SparseCopy {
         }
     }
 
-    /** What is cut off looks like a hole: without this, the copy would have zeros there. */
+    /** The end of a truncated file looks like a hole, so that the copy would have zeros there. */
     private void expectUnchanged() throws IOException {
         if (!before.isUnchanged(from.status())) {
             throw changed();
@@ -172,7 +174,7 @@ public final class SparseCopy {
         return new Result(way, copied, size - copied - zeros - freed, zeros, freed);
     }
 
-    /** Pages of zeros take no room of their own there, so that they are not looked for. */
+    /** Pages of zeros take no space of their own in a shared copy, so they are not looked for. */
     private Result shared(SharedFile to) throws IOException {
         for (long at = 0; at < size; at += RANGE) {
             long end = Math.min(at + RANGE, size);
@@ -185,26 +187,26 @@ public final class SparseCopy {
         return result(Way.SHARED);
     }
 
-    /** Where bytes go. */
+    /** The destination of bytes. */
     @FunctionalInterface
     private interface Target {
         void write(long offset, MemorySegment bytes) throws IOException;
     }
 
-    /** A file of huge pages can be written to only where it is mapped. */
+    /** A file of huge pages can be written only through a mapping. */
     private record HugePagesTarget(SharedFile to, MemorySegment mapped) implements Target {
         @Override
         public void write(long offset, MemorySegment bytes) throws IOException {
             long page = to.pageSize();
             long first = offset & -page;
-            // Before it is touched: a host without a huge page would answer that by ending this process.
+            // Before it is touched: on a host without a free huge page, the touch would end this process with a signal.
             to.allocate(first, (offset + bytes.byteSize() - first + page - 1) & -page);
             MemorySegment.copy(bytes, 0, mapped, offset, bytes.byteSize());
         }
     }
 
     private interface Range {
-        /** Bytes of the file, of whole pages. */
+        /** Bytes of the file, whole pages. */
         void of(long start, long end) throws IOException;
     }
 
@@ -213,7 +215,7 @@ public final class SparseCopy {
         void of(long start, long length) throws IOException;
     }
 
-    /** Deals with all ranges of the file, in several threads. */
+    /** Handles all ranges of the file, on several threads. */
     private void run(Range range) throws IOException {
         long ranges = (size + RANGE - 1) / RANGE;
         int threads = (int)
@@ -238,7 +240,7 @@ public final class SparseCopy {
                 tell(end - start);
             }
         } catch (IOException | RuntimeException e) {
-            // The others end too.
+            // The other threads end too.
             next.set(size);
             throw e;
         }
@@ -274,11 +276,11 @@ public final class SparseCopy {
         progress.at(done, size);
     }
 
-    /** Gives the data of a range that is needed, and that which is free; neither the holes. */
+    /** Visits the needed and the free data of a range, without the holes. */
     private void forEachNeeded(long start, long end, Run needed, Run unneeded) throws IOException {
         long at = from.nextData(start);
         while (at >= 0 && at < end) {
-            // A file system whose blocks are smaller than a page may have a part of one.
+            // A file system with blocks smaller than a page may have only a part of a page.
             long data = Math.max(start, at & -PAGE);
             long found = from.nextHole(at);
             if (found < 0) {

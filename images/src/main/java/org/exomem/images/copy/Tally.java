@@ -2,7 +2,7 @@ package org.exomem.images.copy;
 
 import java.util.concurrent.atomic.LongAdder;
 
-/** What became of a file's bytes, counted by several threads. */
+/** The counters of a file's bytes. Safe for use by several threads. */
 final class Tally {
     final LongAdder copied = new LongAdder();
     final LongAdder zeros = new LongAdder();

@@ -4,10 +4,10 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.lang.foreign.MemorySegment;
 
-/** Tells which pages are all zeros. */
+/** Finds pages of zeros. */
 final class ZeroPages {
     private static final long PAGE = 4096;
-    /** Bytes that are looked at before it is asked whether to go on: a page that is none mostly shows it at once. */
+    /** The bytes between two checks: most pages that are not zeros show it at once. */
     private static final long STRIDE = 8 * Long.BYTES;
 
     private ZeroPages() {}
@@ -26,7 +26,7 @@ final class ZeroPages {
         return true;
     }
 
-    /** The end of the run of pages that are all zeros, or all not, as the first one is; offsets in bytes, of whole pages. */
+    /** The end of the run of pages that are zeros, or are not, like the first page. Offsets in bytes, whole pages. */
     static long runEnd(MemorySegment memory, long from, long end, boolean zero) {
         long at = from + PAGE;
         while (at < end && isZero(memory, at) == zero) {

@@ -5,13 +5,13 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 
-/** Writes to disk what the kernel still has in memory; returns when it is there. */
+/** Writes cached data to disk, and returns when that is done. */
 final class Durable {
     private Durable() {}
 
     /** The content and size of a file. */
     static void file(Path file) throws IOException {
-        // Linux writes all of a file's pages, whoever wrote them and through whichever descriptor.
+        // Linux writes all pages of the file, no matter which process and descriptor wrote them.
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
             channel.force(true);
         }

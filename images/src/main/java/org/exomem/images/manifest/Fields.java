@@ -9,7 +9,7 @@ import org.exomem.images.ImageException;
 import org.exomem.images.ImageException.Fault;
 import org.jspecify.annotations.Nullable;
 
-/** The fields of one object of a manifest: each is taken once, of the type that it has to have, and none may be left. */
+/** The fields of one object of a manifest. Each field is taken once, with its required type, and none may be left. */
 final class Fields {
     private final String where;
     private final Map<String, Object> left;
@@ -19,7 +19,7 @@ final class Fields {
         this.left = left;
     }
 
-    /** @param where what the object is called in messages; empty for the manifest itself */
+    /** @param where the object's name in messages; empty for the manifest itself */
     static Fields of(String where, Object value) throws ImageException {
         if (!(value instanceof Map<?, ?> object)) {
             throw invalid((where.isEmpty() ? "the manifest" : "\"" + where + "\"") + " is no object");
@@ -128,7 +128,7 @@ final class Fields {
         return value;
     }
 
-    /** @throws ImageException if a field was not taken: a manifest of this version has none of that name */
+    /** @throws ImageException if a field was not taken: a manifest of this version has no field of that name */
     void expectNoMore() throws ImageException {
         if (!left.isEmpty()) {
             throw invalid("there is no " + name(left.keySet().iterator().next()) + " in a manifest of version "

@@ -21,8 +21,8 @@ import org.exomem.linux.SmallFile;
 import org.exomem.linux.process.MappedFiles;
 
 /**
- * A folder with a saved VM that is there whole: its manifest was read, and the files that belong to it have the sizes that it says, and the
- * state of the VMM's devices the digest.
+ * A folder with a complete saved VM: its manifest was read, its files have the sizes in the manifest, and the state of the
+ * VMM's devices has the digest.
  *
  * <pre>
  * manifest.sig              its signature; only of images that are signed
@@ -31,29 +31,30 @@ import org.exomem.linux.process.MappedFiles;
  * exomem.OFFSET+SIZE.NAME   RAM, one file for each memory back-end
  * </pre>
  *
- * @param folder where it is
- * @param manifest what it says
- * @param manifestBytes the same as it stands in the file, which is what is signed
+ * @param folder its path
+ * @param manifest the parsed manifest
+ * @param manifestBytes the bytes of the manifest's file, which are signed
  */
 @SuppressWarnings("ArrayRecordComponent") // never compared
 public record ImageFolder(Path folder, Manifest manifest, byte[] manifestBytes) {
-    /** The manifest's file. */
+    /** The name of the manifest's file. */
     public static final String MANIFEST = "manifest.json";
 
-    /** The file with the state of the VMM's devices. */
+    /** The name of the file with the state of the VMM's devices. */
     public static final String STATE = "vmm.state";
 
-    /** The signature of the manifest, if the image is signed. */
+    /** The name of the signature's file, if the image is signed. */
     public static final String SIGNATURE = "manifest.sig";
 
-    /** The names of files with the digests of a RAM file begin so; what follows is as in the name of that. */
+    /** The prefix of the names of files with the digests of a RAM file. The rest is as in that file's name. */
     public static final String DIGESTS_PREFIX = "digests.";
 
     /**
-     * Opens an image, and checks that everything is there and fits. The content of RAM files is not read. One that was taken by a process
-     * which has ended before the guest ran is an image like any other.
+     * Opens an image, and checks that it is complete and consistent. Does not read the content of RAM files. An image that
+     * was taken by a process which ended before the guest ran counts as an image.
      *
      * @throws ImageException saying what is wrong with which file
+     * @throws IOException if a file can't be read
      */
     public static ImageFolder open(Path folder) throws IOException {
         Optional<byte[]> whole = read(folder, MANIFEST);
@@ -80,7 +81,7 @@ public record ImageFolder(Path folder, Manifest manifest, byte[] manifestBytes) 
         return image;
     }
 
-    /** Returns nothing if it is not there. */
+    /** Empty if the file does not exist. */
     private static Optional<byte[]> read(Path folder, String name) throws IOException {
         Path file = folder.resolve(name);
         try {
@@ -152,23 +153,31 @@ public record ImageFolder(Path folder, Manifest manifest, byte[] manifestBytes) 
         return folder.resolve(name.file());
     }
 
-    /** Opens a RAM file for reading only; the caller closes it. */
+    /**
+     * Opens a RAM file for reading only; the caller closes it.
+     *
+     * @throws ImageException if it does not exist, or does not match its name
+     */
     public SharedFile openRam(RamFileName name) throws IOException {
         return RamFiles.in(folder).openForReading(name);
     }
 
     /**
-     * Takes the image, so that a VM may run on its RAM files: from the moment at which it does there is no image in the folder, as the state no
-     * longer goes with them. Of several who try, one does.
+     * Takes the image, so that a VM can run on its RAM files. From the moment when the VM runs, there is no image in the
+     * folder, because the state does not fit the RAM any more. Of several processes that try, one succeeds.
      *
      * @return to be closed when the guest runs, or will not
-     * @throws ImageException {@link Fault#NO_IMAGE} if somebody else took it, or removed it
+     * @throws ImageException {@link Fault#NO_IMAGE} if another process took it, or removed it
      */
     public TakenImage take() throws IOException {
         return TakenImage.take(folder);
     }
 
-    /** The RAM files as the kernel's lists of mappings name them. */
+    /**
+     * The RAM files, named as in the kernel's lists of mappings.
+     *
+     * @throws IOException if a file can't be opened
+     */
     public List<String> ramNames() throws IOException {
         List<String> names = new ArrayList<>();
         for (Manifest.Ram ram : manifest.ram()) {
@@ -179,20 +188,24 @@ public record ImageFolder(Path folder, Manifest manifest, byte[] manifestBytes) 
         return names;
     }
 
-    /** True if a folder holds an image, or one that is being taken: neither its state nor its RAM files may go. */
+    /** True if a folder has an image, or one that is being taken: neither its state nor its RAM files may be removed. */
     public static boolean isIn(Path folder) {
-        // The first one once more: the image may be given back between both looks.
+        // The manifest is checked again, because the image may be given back between both checks.
         return Stream.of(MANIFEST, TakenImage.STARTING, MANIFEST)
                 .anyMatch(name -> Files.exists(folder.resolve(name), LinkOption.NOFOLLOW_LINKS));
     }
 
-    /** Removes what makes an image of a folder. */
+    /**
+     * Removes the manifest, so that the folder has no image any more.
+     *
+     * @throws IOException if the file system refuses
+     */
     public static void removeManifest(Path folder) throws IOException {
         Files.deleteIfExists(folder.resolve(MANIFEST));
         Files.deleteIfExists(folder.resolve(TakenImage.STARTING));
     }
 
-    /** Removes what a taken image has left whose guest ran; does nothing where there is nothing. */
+    /** Removes the remains of a taken image whose guest ran, if there are any. */
     static void removeUsed(Path folder) throws IOException {
         Files.deleteIfExists(folder.resolve(TakenImage.USED));
     }

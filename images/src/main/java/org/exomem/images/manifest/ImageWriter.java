@@ -24,14 +24,14 @@ import org.exomem.images.ram.RamFileName;
 import org.exomem.images.ram.RamFiles;
 
 /**
- * Makes an image of a folder. Its caller puts the RAM files there, or they are there already because the VM runs on them; then the VMM
- * writes the state of its devices to {@link #state}; then {@link #finish} makes it an image. Whenever this process or the host ends before
- * that, the folder holds no image, and after it a whole one.
+ * Makes a folder an image. The caller puts the RAM files there, or they are there already because the VM runs on them. Then
+ * the VMM writes the state of its devices to {@link #state}. Then {@link #finish} makes the folder an image. If this process
+ * or the host ends before that, the folder has no image; after it, a complete one. For one thread.
  */
 public final class ImageWriter {
     private static final String UNFINISHED = "manifest.json.new";
 
-    /** What {@link #finish} has just done. Tests end the process there, or fail. */
+    /** The last step of {@link #finish}. Tests end the process there, or fail. */
     enum Step {
         OLD_IMAGE_IS_GONE,
         RAM_IS_ON_DISK,
@@ -42,7 +42,7 @@ public final class ImageWriter {
         IMAGE_IS_ON_DISK
     }
 
-    /** Is told of each step. */
+    /** Called after each step. */
     interface Watch {
         void after(Step step);
     }
@@ -58,11 +58,12 @@ public final class ImageWriter {
     }
 
     /**
-     * Begins an image. A folder that is not there is made, for its owner only; only the last folder of the path is made. What a taken image,
-     * or a save that was broken off, has left there is removed, all but RAM files.
+     * Begins an image. The last folder of the path is made if it is missing, with access for its owner only. Remains of a
+     * taken image, or of a save that was interrupted, are removed, except RAM files.
      *
-     * @throws ImageException {@link Fault#EXISTS} if the folder holds an image, or one that is being taken; {@link Fault#MISMATCH} if it is on hugetlbfs; nothing is
-     *     changed then
+     * @throws ImageException {@link Fault#EXISTS} if the folder has an image, or one that is being taken; {@link
+     *     Fault#MISMATCH} if it is on hugetlbfs; nothing has changed then
+     * @throws IOException if the folder can't be made
      */
     public static ImageWriter begin(Path folder) throws IOException {
         return begin(folder, step -> {});
@@ -90,7 +91,7 @@ public final class ImageWriter {
         return writer;
     }
 
-    /** All but the manifest and RAM files. */
+    /** Removes all files except the manifest and RAM files. */
     private void removeSmallFiles() throws IOException {
         Files.deleteIfExists(folder.resolve(UNFINISHED));
         Files.deleteIfExists(folder.resolve(ImageFolder.SIGNATURE));
@@ -103,11 +104,12 @@ public final class ImageWriter {
     }
 
     /**
-     * Removes what was made for an image that will not be, also when {@link #finish} has failed at its end (IMG-SAVE-2): the manifest first, so
-     * that there is never one without its files, and the folder last, if it was made for this and nobody has put anything else there.
+     * Removes what was made for an image that is given up, also after {@link #finish} has failed at its end (IMG-SAVE-2).
+     * The manifest goes first, so that there is never a manifest without its files. The folder goes last, if it was made for
+     * this image and is empty.
      *
      * @param ram RAM files that were made for it; none that a VM runs on
-     * @param because gets what can't be removed
+     * @param because receives failures as suppressed exceptions
      */
     public void abandon(List<RamFileName> ram, Throwable because) {
         try {
@@ -129,20 +131,20 @@ public final class ImageWriter {
         return folder;
     }
 
-    /** Where a RAM file belongs. */
+    /** The path of a RAM file. */
     public Path ram(RamFileName name) {
         return folder.resolve(name.file());
     }
 
-    /** Where the state of the VMM's devices belongs. */
+    /** The path of the state of the VMM's devices. */
     public Path state() {
         return folder.resolve(ImageFolder.STATE);
     }
 
     /**
-     * What is known of a VM before its files are looked at; {@link Manifest} explains.
+     * The description of a VM, without its files; see {@link Manifest}.
      *
-     * @param ram the names of its RAM files, by their offsets
+     * @param ram the names of its RAM files, ordered by offset
      */
     public record Description(
             String exomem,
@@ -157,34 +159,34 @@ public final class ImageWriter {
         }
     }
 
-    /** Gives a RAM file the digest that its manifest shall have; nothing if it shall have none. */
+    /** Returns the digest of a RAM file for the manifest; empty for none. */
     public interface Digests {
         Optional<Sha256> of(RamFile file) throws IOException;
 
-        /** For images whose RAM files have none. */
+        /** For images without digests of RAM files. */
         Digests NONE = file -> Optional.empty();
     }
 
-    /** Puts something beside a manifest before that is there, such as its signature, and returns when it is on disk. */
+    /** Writes something beside a manifest before it exists, such as its signature. Returns when it is on disk. */
     public interface Seal {
         void seal(Path folder, byte[] manifest) throws IOException;
 
-        /** For images that have nothing beside their manifest. */
+        /** For images with nothing beside their manifest. */
         Seal NONE = (folder, manifest) -> {};
     }
 
-    /** The same as {@link #finish(Description, Digests, Seal)}, with nothing beside the manifest. */
+    /** As {@link #finish(Description, Digests, Seal)}, with nothing beside the manifest. */
     public ImageFolder finish(Description description, Digests digests) throws IOException {
         return finish(description, digests, Seal.NONE);
     }
 
     /**
-     * Makes it an image: RAM files and state are written to disk, then the manifest in one step. Takes as long as the disk takes for what
-     * of the RAM it does not have yet. Nothing may write to the files meanwhile.
+     * Makes the folder an image: writes RAM files and state to disk, and then the manifest atomically. Takes as long as the
+     * disk needs for the RAM that it does not have yet. No process may write to the files meanwhile.
      *
      * @return the image
-     * @throws ImageException if the files don't fit what was said; there is no image then
-     * @throws IllegalArgumentException if what is described is no VM that can be saved, see {@link Manifest}
+     * @throws ImageException if the files don't fit the description; there is no image then
+     * @throws IllegalArgumentException if such a VM can't be saved, see {@link Manifest}
      */
     public ImageFolder finish(Description description, Digests digests, Seal seal) throws IOException {
         List<Manifest.Ram> ram = new ArrayList<>();
@@ -213,7 +215,7 @@ public final class ImageWriter {
         }
         seal.seal(folder, bytes);
         write(bytes);
-        // The names of the RAM files and of the state must be there before the one that makes them an image.
+        // The names of the RAM files and of the state must be on disk before that of the manifest.
         Durable.folder(folder);
         watch.after(Step.MANIFEST_IS_ON_DISK);
         putInPlace();
@@ -228,7 +230,7 @@ public final class ImageWriter {
             watch.after(Step.MANIFEST_IS_IN_PLACE);
             Durable.folder(folder);
         } catch (IOException | RuntimeException e) {
-            // At once: the guest goes on, maybe on these RAM files.
+            // At once, because the guest goes on, maybe on these RAM files.
             Files.deleteIfExists(manifest);
             throw e;
         }

@@ -22,9 +22,10 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * JSON as manifests have it, as values of Java: objects are maps, arrays lists, numbers whole ones ({@link Long}), and there is no null.
+ * JSON for manifests, as Java values: objects are maps, arrays are lists, numbers are {@link Long}. There is no null.
  *
- * <p>By the streaming parser and generator: a clone starts in less time than Jackson's object mapper takes to get ready.
+ * <p>Uses the streaming parser and generator, because Jackson's object mapper takes longer to initialise than a clone to
+ * start.
  */
 final class JsonTree {
     private static final int MOST_LEVELS = 16;
@@ -38,9 +39,9 @@ final class JsonTree {
     private JsonTree() {}
 
     /**
-     * Reads one value in UTF-8, and nothing behind it.
+     * Parses one value in UTF-8. Nothing may follow it.
      *
-     * @throws IOException if it is none, or has something that manifests don't have; says what
+     * @throws IOException if it is not JSON, or has something that manifests do not have; the message says what
      */
     static Object read(byte[] json) throws IOException {
         try (JsonParser parser = FACTORY.createParser(text(json))) {
@@ -54,7 +55,7 @@ final class JsonTree {
         }
     }
 
-    /** As a text first: Jackson guesses other encodings where bytes look like them. */
+    /** Decoded first, because Jackson guesses other encodings from the bytes. */
     private static String text(byte[] json) throws IOException {
         try {
             return StandardCharsets.UTF_8
@@ -93,14 +94,14 @@ final class JsonTree {
         };
     }
 
-    /** Indented lines with an end behind the last, in ASCII; the same for equal values. */
+    /** Writes indented lines in ASCII, with a line end after the last. Equal values give equal bytes. */
     static byte[] write(Object value) {
         StringWriter text = new StringWriter();
         try (JsonGenerator generator = FACTORY.createGenerator(text)) {
             generator.setPrettyPrinter(indenter());
             write(value, generator);
         } catch (IOException e) {
-            // A string is written without I/O.
+            // Not possible: a string is written without I/O.
             throw new UncheckedIOException(e);
         }
         return (text + "\n").getBytes(StandardCharsets.US_ASCII);
@@ -130,7 +131,7 @@ final class JsonTree {
         }
     }
 
-    /** One for each use: it counts levels. */
+    /** A new one for each use, because it counts levels. */
     private static DefaultPrettyPrinter indenter() {
         DefaultIndenter lines = new DefaultIndenter("  ", "\n");
         DefaultPrettyPrinter printer = new DefaultPrettyPrinter(Separators.createDefaultInstance()

@@ -17,16 +17,16 @@ import org.exomem.images.Sha256;
 import org.exomem.images.ram.RamFileName;
 
 /**
- * What belongs to a saved VM, and what it takes to run it again. In a file it is JSON, {@code docs/formats.md} has its fields.
+ * Describes a saved VM, with all that is needed to run it again. The file is JSON; {@code docs/formats.md} has its fields.
  *
  * @param exomem the version of exomem that saved it
  * @param vm the VM's name
- * @param saved when, in whole milliseconds
- * @param running whether the guest ran until it was stopped for this; one that stood still is not started
+ * @param saved the time, in whole milliseconds
+ * @param running whether the guest ran until it was stopped for this; a guest that was paused is not started
  * @param vmm the VMM that it ran on
- * @param ram the RAM files, by their offsets without a gap
+ * @param ram the RAM files, ordered by offset without a gap
  * @param state the state of the VMM's devices
- * @param devices what was moved beside it of exomem's devices, an object in JSON; empty if nothing was
+ * @param devices the description of exomem's devices, a JSON object; empty if there is none
  */
 public record Manifest(
         String exomem,
@@ -40,18 +40,18 @@ public record Manifest(
     /** The version that this exomem writes, and the newest that it reads. */
     public static final int VERSION = 1;
 
-    /** The most bytes that a manifest may have. */
+    /** The largest size of a manifest in bytes. */
     public static final int MOST_BYTES = 1 << 20;
 
     /** The most RAM files. */
     public static final int MOST_RAM_FILES = 256;
 
-    /** The most words of a command line. */
+    /** The most words in a command line. */
     public static final int MOST_ARGUMENTS = 4096;
 
     private static final String FORMAT = "exomem image";
     private static final int MOST_NAME = 200;
-    /** The kernel's own limit of one argument is 128 KiB. */
+    /** The kernel's own limit for an argument is 128 KiB. */
     private static final int MOST_ARGUMENT = 1 << 17;
 
     private static final int DIGEST = 64;
@@ -60,11 +60,11 @@ public record Manifest(
      * A VMM, and how it was started.
      *
      * @param name of the program, such as QEMU
-     * @param version as it says itself
+     * @param version as the VMM reported it
      * @param command its command line, the program first
      */
     public record Vmm(String name, String version, List<String> command) {
-        /** @throws IllegalArgumentException if it has no program, or a text is too long or has a zero character */
+        /** @throws IllegalArgumentException if it has no program, or a text is too long or has a NUL character */
         public Vmm {
             command = List.copyOf(command);
             checkText("the VMM's name", name, MOST_NAME);
@@ -82,8 +82,8 @@ public record Manifest(
     /**
      * A RAM file.
      *
-     * @param name tells its offset and size; no temporary one
-     * @param dataBytes the bytes that are no holes, when it was saved
+     * @param name has its offset and size; not a temporary one
+     * @param dataBytes the bytes that were no holes when it was saved
      * @param digest of its content, if there is one: the root of the digests of its ranges
      */
     public record Ram(RamFileName name, long dataBytes, Optional<Sha256> digest) {
@@ -100,7 +100,7 @@ public record Manifest(
     /**
      * The file with the state of the VMM's devices, {@link ImageFolder#STATE}.
      *
-     * @param size bytes
+     * @param size in bytes
      */
     public record StateFile(long size, Sha256 digest) {
         /** @throws IllegalArgumentException if it is empty */
@@ -109,7 +109,7 @@ public record Manifest(
         }
     }
 
-    /** @throws IllegalArgumentException if a value is none that an image can have; says why */
+    /** @throws IllegalArgumentException if no image can have one of the values; the message says why */
     public Manifest {
         ram = List.copyOf(ram);
         saved = saved.truncatedTo(ChronoUnit.MILLIS);
@@ -118,7 +118,7 @@ public record Manifest(
         check(!vm.isEmpty() && !has(vm, Character::isISOControl), "\"" + vm + "\" is no name of a VM");
         check(!ram.isEmpty(), "there is no RAM file");
         check(ram.size() <= MOST_RAM_FILES, "there are more than " + MOST_RAM_FILES + " RAM files");
-        // Offsets without a gap are the ones that this has, so names and offsets are checked at once.
+        // These have offsets without a gap, so that this checks names and offsets together.
         List<RamFileName> names = ram.stream().map(Ram::name).toList();
         check(
                 RamFileName.of(names.stream().map(RamFileName::block).toList()).equals(names),
@@ -145,7 +145,7 @@ public record Manifest(
         return ram.stream().mapToLong(file -> file.name().size()).sum();
     }
 
-    /** The bytes of the manifest in its file. */
+    /** The bytes of the manifest's file. */
     public byte[] toBytes() {
         Map<String, Object> json = new LinkedHashMap<>();
         json.put("format", FORMAT);
@@ -191,9 +191,10 @@ public record Manifest(
     }
 
     /**
-     * Reads a manifest.
+     * Parses a manifest.
      *
-     * @throws ImageException saying what is wrong: {@link Fault#FOREIGN}, {@link Fault#NEWER} or {@link Fault#INVALID}
+     * @throws ImageException {@link Fault#FOREIGN}, {@link Fault#NEWER} or {@link Fault#INVALID}; the message says what is
+     *     wrong
      */
     public static Manifest of(byte[] bytes) throws ImageException {
         if (bytes.length > MOST_BYTES) {
@@ -215,7 +216,7 @@ public record Manifest(
         }
     }
 
-    /** Before all others: what a newer version has in its fields is not known here. */
+    /** First, because the fields of a newer version are unknown. */
     private static Fields format(Object json) throws ImageException {
         if (!(json instanceof Map<?, ?> object) || !FORMAT.equals(object.get("format"))) {
             throw new ImageException(
@@ -275,7 +276,7 @@ public record Manifest(
         return saved;
     }
 
-    /** The name alone would do; the others are for people, and must not tell them something else. */
+    /** The name alone has all values. The others are for people, and must be the same. */
     private static Ram ram(Fields file) throws ImageException {
         String text = file.text("file", MOST_NAME);
         RamFileName name =

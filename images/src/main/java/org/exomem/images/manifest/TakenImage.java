@@ -18,8 +18,8 @@ import org.exomem.images.ImageException.Fault;
 import org.exomem.linux.process.MappedFiles;
 
 /**
- * An image on whose RAM files a VM is to run, for the process that starts its VMM. The name of its manifest tells, on disk, whether the guest
- * may have run (IMG-RESTORE-3, IMG-RESTORE-6). For one thread.
+ * An image whose RAM files a VM will run on, for the process that starts its VMM. The name of its manifest shows, on disk,
+ * whether the guest may have run (IMG-RESTORE-3, IMG-RESTORE-6). For one thread.
  *
  * <pre>
  * manifest.json ── take ──► manifest.json.starting ── useUp ──► manifest.json.taken
@@ -27,14 +27,14 @@ import org.exomem.linux.process.MappedFiles;
  *       └────────── giveBack ─────────┴──────────────────────────────────┘
  * </pre>
  *
- * The manifest is locked until this is closed. So of an image that is being taken can be told whether the process that took it has ended; its
- * guest has not run then, and the image is whole as soon as no VMM has the RAM files any more.
+ * <p>The manifest is locked until this is closed. The lock shows whether the process that took the image has ended. In that
+ * case its guest has not run, and the image is complete as soon as no VMM has the RAM files open.
  */
 public final class TakenImage implements AutoCloseable {
-    /** What the manifest is called while the VMM starts, whose guest has not run. */
+    /** The name of the manifest while the VMM starts; the guest has not run. */
     static final String STARTING = "manifest.json.starting";
 
-    /** What it is called when the guest may have run. */
+    /** The name when the guest may have run. */
     static final String USED = "manifest.json.taken";
 
     private final Path folder;
@@ -48,9 +48,9 @@ public final class TakenImage implements AutoCloseable {
     }
 
     /**
-     * Takes an image, also one that a process had taken which has ended without having let the guest run.
+     * Takes an image, or one that was taken by a process that has ended before the guest ran.
      *
-     * @throws ImageException {@link Fault#NO_IMAGE} if somebody else took it, or removed it
+     * @throws ImageException {@link Fault#NO_IMAGE} if another process took it, or removed it
      */
     static TakenImage take(Path folder) throws IOException {
         for (String name : List.of(ImageFolder.MANIFEST, STARTING)) {
@@ -80,7 +80,7 @@ public final class TakenImage implements AutoCloseable {
         if (!isLocked(locked, false)) {
             throw isStarting(folder);
         }
-        // Whoever had the lock before may have given it another name, under which it is not to be had.
+        // The process that had the lock before may have renamed it, so that it can't be taken.
         if (!Files.exists(folder.resolve(name), LinkOption.NOFOLLOW_LINKS)) {
             throw new ImageException(Fault.NO_IMAGE, ImageFolder.none(folder));
         }
@@ -89,7 +89,11 @@ public final class TakenImage implements AutoCloseable {
         }
     }
 
-    /** The guest is about to run: from now on there is no image in the folder, also if the host ends. */
+    /**
+     * The guest is about to run: from now on there is no image in the folder, even if the host ends.
+     *
+     * @throws IOException if the file system refuses
+     */
     public void useUp() throws IOException {
         rename(USED);
     }
@@ -97,7 +101,7 @@ public final class TakenImage implements AutoCloseable {
     /**
      * Gives the image back: no guest has run on its RAM files.
      *
-     * @throws IOException if it is not there any more
+     * @throws IOException if it does not exist any more
      */
     public void giveBack() throws IOException {
         rename(ImageFolder.MANIFEST);
@@ -115,16 +119,20 @@ public final class TakenImage implements AutoCloseable {
         Durable.folder(folder);
     }
 
-    /** The guest runs, or the image was given back. Not before: another process could take it. */
+    /**
+     * Unlocks the manifest. Call it when the guest runs, or the image was given back: before that, another process could
+     * take it.
+     */
     @Override
     public void close() throws IOException {
         locked.close();
     }
 
     /**
-     * Checks that an image with the name {@link #STARTING} is whole.
+     * Checks that an image with the name {@link #STARTING} is complete.
      *
-     * @throws ImageException {@link Fault#NO_IMAGE} if the process that has taken it, or a VMM that this has started, is there
+     * @throws ImageException {@link Fault#NO_IMAGE} if the process that has taken it, or a VMM that it has started, still
+     *     runs
      */
     static void expectGivenUp(ImageFolder image) throws IOException {
         Path folder = image.folder();

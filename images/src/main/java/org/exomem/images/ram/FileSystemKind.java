@@ -6,17 +6,17 @@ import org.exomem.linux.Fd;
 import org.exomem.linux.HostFileSystem;
 import org.exomem.linux.LinuxException;
 
-/** What kind of file system a RAM file is on, as far as that matters to a guest. */
+/** The kind of a RAM file's file system, as far as it matters to a guest. */
 public enum FileSystemKind {
     /** Memory of the host. */
     TMPFS("tmpfs"),
     /** Memory of the host, in huge pages. */
     HUGETLBFS("hugetlbfs"),
-    /** A disk with its cache in the host's memory. */
+    /** A disk, cached in the host's memory. */
     DISK("a disk file system"),
     /** Another host, or a process of this one. */
     REMOTE("a network or FUSE file system"),
-    /** One that is not known here. */
+    /** An unknown file system. */
     OTHER("a file system that exomem does not know");
 
     private final String text;
@@ -26,20 +26,24 @@ public enum FileSystemKind {
     }
 
     /**
-     * The kind of the file system that a file or folder is on.
+     * The kind of a file's or folder's file system.
      *
-     * @throws LinuxException ENOENT if it is not there
+     * @throws LinuxException ENOENT if it does not exist
      */
     public static FileSystemKind of(Path path) throws LinuxException {
         return of(HostFileSystem.of(path).magic());
     }
 
-    /** The kind of the file system that an open file is on. */
+    /**
+     * The kind of an open file's file system.
+     *
+     * @throws LinuxException if it can't be determined
+     */
     public static FileSystemKind of(Fd file) throws LinuxException {
         return of(HostFileSystem.of(file).magic());
     }
 
-    /** By the numbers of {@code statfs(2)}. */
+    /** The kind for a number of {@code statfs(2)}. */
     static FileSystemKind of(long magic) {
         return switch ((int) magic) {
             case 0x01021994 -> TMPFS;
@@ -70,12 +74,12 @@ public enum FileSystemKind {
         };
     }
 
-    /** True if what is stored there is gone when the host is. */
+    /** True if the content is lost when the host restarts. */
     public boolean isMemory() {
         return this == TMPFS || this == HUGETLBFS;
     }
 
-    /** What to tell who runs a guest from there; nothing where it is as quick as memory. */
+    /** A warning for running a guest from there; empty if it is as fast as memory. */
     public Optional<String> warning(Path folder) {
         return switch (this) {
             case TMPFS, HUGETLBFS -> Optional.empty();
@@ -94,7 +98,7 @@ public enum FileSystemKind {
     }
 
     /**
-     * What to tell who has a file mapped into this process; nothing where no access to it can hang.
+     * A warning for mapping a file in this process; empty if no access to it can hang.
      *
      * @param what the file or folder, with its path
      */

@@ -4,17 +4,17 @@ import java.nio.file.Path;
 import org.exomem.linux.FileStatus;
 
 /**
- * A RAM file that is in a folder.
+ * A RAM file in a folder.
  *
- * @param status what was found of it
+ * @param status as it was found
  */
 public record RamFile(RamFileName name, Path path, FileStatus status) {
-    /** Bytes that it occupies, in memory or on disk; what is a hole is not among them. */
+    /** Bytes that it occupies, in memory or on disk, without holes. */
     public long dataBytes() {
         return Math.min(status.allocatedBytes(), status.size());
     }
 
-    /** Bytes that are holes: they read as zeros and cost nothing. */
+    /** Bytes that are holes: they are zeros and take no space. */
     public long holeBytes() {
         return status.size() - dataBytes();
     }

@@ -9,17 +9,19 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.exomem.pages.ByteText;
 
 /**
- * The name of a RAM file, which tells what part of a VM's RAM is in it:
+ * The name of a RAM file, which shows the part of a VM's RAM that it has:
  *
  * <pre>
  * exomem.OFFSET+SIZE.NAME
  * exomem.OFFSET+SIZE.NAME.RANDOM    a temporary one
  * </pre>
  *
- * OFFSET and SIZE are hexadecimal, with small letters and no leading zeros; RANDOM is 16 hexadecimal digits. Two VMs with the same memory
- * back-ends in the same order have files of the same names, and two files of a VM never do. There is one text for each name.
+ * OFFSET and SIZE are hexadecimal, with small letters and no leading zeros; RANDOM is 16 hexadecimal digits. Two VMs with
+ * the same memory back-ends in the same order have files of the same names. Two files of one VM never have. Each name has
+ * exactly one text.
  *
  * @param offset the sum of the sizes of the VM's memory back-ends before this one, in bytes
  * @param size bytes, at least one page
@@ -30,22 +32,22 @@ public record RamFileName(long offset, long size, String name, Optional<String> 
     /** Offset and size are multiples of this, in bytes. */
     public static final long PAGE = 4096;
 
-    /** Offset and size together are at most this, in bytes. */
+    /** The largest sum of offset and size, in bytes. */
     public static final long MOST_BYTES = 1L << 52;
 
-    /** What all names begin with. */
+    /** The prefix of all names. */
     public static final String PREFIX = "exomem.";
 
     private static final Pattern NAME = Pattern.compile("[A-Za-z][A-Za-z0-9._-]{0,127}");
     private static final Pattern RANDOM = Pattern.compile("[0-9a-f]{16}");
-    /** A name must not look as if it had one. */
+    /** The name of a memory back-end must not look like this. */
     private static final Pattern WITH_RANDOM = Pattern.compile("(.+)\\.([0-9a-f]{16})");
 
     private static final Pattern FORM =
             Pattern.compile("exomem\\.(0|[1-9a-f][0-9a-f]{0,15})\\+([1-9a-f][0-9a-f]{0,15})\\.(.+)");
     private static final int RANDOM_BYTES = 8;
 
-    /** @throws IllegalArgumentException if no RAM file can have that name; says why */
+    /** @throws IllegalArgumentException if no RAM file can have that name; the message says why */
     public RamFileName {
         check(offset, size, name);
         random.ifPresent(digits -> {
@@ -55,7 +57,7 @@ public record RamFileName(long offset, long size, String name, Optional<String> 
         });
     }
 
-    /** The name of a file that stays. */
+    /** The name of a file that is not temporary. */
     public RamFileName(long offset, long size, String name) {
         this(offset, size, name, Optional.empty());
     }
@@ -69,21 +71,25 @@ public record RamFileName(long offset, long size, String name, Optional<String> 
             throw new IllegalArgumentException(
                     "\"" + name + "\" ends as the name of a temporary RAM file does; use another one");
         }
-        if (size <= 0 || size % PAGE != 0) {
-            throw new IllegalArgumentException("the size of \"" + name + "\", " + size + " bytes, is no multiple of "
-                    + PAGE + " bytes, the size of a page");
+        if (size <= 0) {
+            throw new IllegalArgumentException("\"" + name + "\" must have a size above 0");
+        }
+        if (size % PAGE != 0) {
+            throw new IllegalArgumentException("the size of \"" + name + "\", " + ByteText.exactly(size)
+                    + ", is no multiple of " + ByteText.of(PAGE) + ", the size of a page");
         }
         if (offset < 0 || offset % PAGE != 0 || offset > MOST_BYTES || size > MOST_BYTES - offset) {
-            throw new IllegalArgumentException("\"" + name + "\" can't be at offset " + offset + " with " + size
-                    + " bytes: offsets are multiples of " + PAGE + " bytes, and no RAM ends above 4 PiB");
+            throw new IllegalArgumentException("\"" + name + "\" can't be at offset " + ByteText.exactly(offset)
+                    + " with " + ByteText.exactly(size) + ": offsets are multiples of " + ByteText.of(PAGE)
+                    + ", and no RAM ends above 4 PiB");
         }
     }
 
     /**
-     * The name that a file has.
+     * Parses the name of a file.
      *
      * @param file without folders
-     * @return nothing if it is no name of a RAM file
+     * @return empty if it is no name of a RAM file
      */
     public static Optional<RamFileName> parse(String file) {
         Matcher form = FORM.matcher(file);
@@ -104,9 +110,9 @@ public record RamFileName(long offset, long size, String name, Optional<String> 
     }
 
     /**
-     * The names of the files of a VM whose memory back-ends are these, in this order.
+     * Returns the names of the files of a VM with these memory back-ends, in this order.
      *
-     * @throws IllegalArgumentException if two have the same name, or all together are too large
+     * @throws IllegalArgumentException if two have the same name, or together they are too large
      */
     public static List<RamFileName> of(List<RamBlock> blocks) {
         List<RamFileName> names = new ArrayList<>();
@@ -122,24 +128,24 @@ public record RamFileName(long offset, long size, String name, Optional<String> 
         return List.copyOf(names);
     }
 
-    /** The name of a temporary file for the same part of RAM, which no other file has. */
+    /** Returns a random name of a temporary file for the same part of RAM. */
     public RamFileName temporary(SecureRandom source) {
         byte[] bytes = new byte[RANDOM_BYTES];
         source.nextBytes(bytes);
         return new RamFileName(offset, size, name, Optional.of(HexFormat.of().formatHex(bytes)));
     }
 
-    /** The part of RAM that is in it. */
+    /** The part of RAM in the file. */
     public RamBlock block() {
         return new RamBlock(name, size);
     }
 
-    /** The offset behind its last byte. */
+    /** The offset after its last byte. */
     public long end() {
         return offset + size;
     }
 
-    /** The file's name, without folders. */
+    /** The text of the name, without folders. */
     public String file() {
         return PREFIX + Long.toHexString(offset) + "+" + Long.toHexString(size) + "." + name
                 + random.map(digits -> "." + digits).orElse("");

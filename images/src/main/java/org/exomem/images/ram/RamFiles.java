@@ -19,19 +19,20 @@ import org.exomem.linux.Errno;
 import org.exomem.linux.FileStatus;
 import org.exomem.linux.LinuxException;
 import org.exomem.linux.SharedFile;
+import org.exomem.pages.ByteText;
 
 /**
- * The RAM files of a folder: those of one VM, or of none yet. Each call looks at the folder anew; nothing is remembered. May be used by any
- * thread; a file system that hangs holds the caller up.
+ * The RAM files of a folder: those of one VM, or none yet. Each call examines the folder again. Safe for use by several
+ * threads. A file system that hangs blocks the caller.
  */
 public final class RamFiles {
     private static final SecureRandom RANDOM = new SecureRandom();
 
-    /** Whether the host's memory or disk is taken for all of a file when it is made. */
+    /** Whether memory or disk space for the whole file is allocated when it is made. */
     public enum Room {
-        /** No: a page is there when the guest writes it, if there is room then. */
+        /** No: a page is allocated when the guest writes it, if there is space then. */
         ON_DEMAND,
-        /** Yes, so that the guest never meets a full host. */
+        /** Yes, so that the guest never fails on a full host. */
         RESERVED
     }
 
@@ -42,7 +43,7 @@ public final class RamFiles {
     }
 
     /**
-     * The RAM files of a folder that is there.
+     * The RAM files of an existing folder.
      *
      * @throws ImageException {@link Fault#NO_IMAGE} if there is no such folder
      */
@@ -54,17 +55,23 @@ public final class RamFiles {
         return new RamFiles(folder);
     }
 
-    /** The same; the last folder of the path is made if it is not there, for its owner only. */
+    /**
+     * As {@link #in}. Makes the last folder of the path if it is missing, with access for its owner only.
+     *
+     * @throws IOException if it can't be made
+     */
     public static RamFiles made(Path folder) throws IOException {
         if (!Files.exists(folder)) {
             try {
                 Files.createDirectory(
                         folder, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
             } catch (NoSuchFileException e) {
+                Path above = folder.toAbsolutePath().getParent();
                 throw new ImageException(
                         Fault.NO_IMAGE,
-                        "there is no folder " + folder.toAbsolutePath().getParent()
-                                + ", and only the last folder of a path is made",
+                        above != null && Files.isDirectory(above)
+                                ? "no folder can be made in " + above
+                                : "there is no folder " + above + ", and only the last folder of a path is made",
                         e);
             }
         }
@@ -76,20 +83,25 @@ public final class RamFiles {
         return folder;
     }
 
-    /** The kind of the file system. */
+    /**
+     * The kind of the file system.
+     *
+     * @throws LinuxException if it can't be determined
+     */
     public FileSystemKind fileSystem() throws LinuxException {
         return FileSystemKind.of(folder);
     }
 
-    /** Where a file of that name is, or would be. */
+    /** The path of a file, whether it exists or not. */
     public Path path(RamFileName name) {
         return folder.resolve(name.file());
     }
 
     /**
-     * All RAM files of the folder by their offsets, temporary ones last. Other files are passed over.
+     * All RAM files of the folder ordered by offset, temporary ones last. Other files are ignored.
      *
      * @throws ImageException {@link Fault#FOREIGN} if something that is no regular file has such a name
+     * @throws IOException if the folder can't be read
      */
     public List<RamFile> list() throws IOException {
         List<RamFile> found = new ArrayList<>();
@@ -119,11 +131,11 @@ public final class RamFiles {
     }
 
     /**
-     * Makes the files of a VM, of zeros, readable and writable by their owner only. All of them, or none.
+     * Makes the files of a VM, filled with zeros, with access for their owner only. Makes all of them, or none.
      *
-     * @throws ImageException {@link Fault#EXISTS} if one is there; it is left as it is
-     * @throws LinuxException if the file system refuses: ENOSPC where there is no room for what is reserved, EINVAL where a
-     *     size is no multiple of its huge pages
+     * @throws ImageException {@link Fault#EXISTS} if the folder has RAM files, these or others, which do not change; {@link
+     *     Fault#NO_ROOM} if there is no space to reserve
+     * @throws LinuxException if the file system refuses: EINVAL if a size is no multiple of its huge pages
      */
     public void create(List<RamFileName> names, Room room) throws IOException {
         for (RamFileName name : names) {
@@ -131,6 +143,7 @@ public final class RamFiles {
                 throw exists(name);
             }
         }
+        refuseOthers();
         List<RamFileName> made = new ArrayList<>();
         try {
             for (RamFileName name : names) {
@@ -138,7 +151,7 @@ public final class RamFiles {
                     made.add(name);
                     checkPages(name, file);
                     if (room == Room.RESERVED) {
-                        file.allocate(0, name.size());
+                        reserve(name, file);
                     }
                 }
             }
@@ -153,6 +166,31 @@ public final class RamFiles {
         }
     }
 
+    /** The folder is for one VM: with other files beside them, no VM would have these. */
+    private void refuseOthers() throws IOException {
+        for (RamFile file : list()) {
+            if (file.name().random().isEmpty()) {
+                throw exists(file.name());
+            }
+        }
+    }
+
+    private void reserve(RamFileName name, SharedFile file) throws IOException {
+        try {
+            file.allocate(0, name.size());
+        } catch (LinuxException e) {
+            if (e.errno() == Errno.ENOSPC) {
+                throw new ImageException(
+                        Fault.NO_ROOM,
+                        "there is no room for " + ByteText.of(name.size()) + " in " + folder
+                                + ": its file system has "
+                                + ByteText.of(Files.getFileStore(folder).getUsableSpace()) + " left",
+                        e);
+            }
+            throw e;
+        }
+    }
+
     private ImageException exists(RamFileName name) {
         return new ImageException(Fault.EXISTS, path(name) + " is there already; \"exomem ram remove\" removes it");
     }
@@ -161,16 +199,17 @@ public final class RamFiles {
         if (name.size() % file.pageSize() != 0) {
             throw new ImageException(
                     Fault.MISMATCH,
-                    "\"" + name.name() + "\" can't have " + name.size() + " bytes here: the file system has pages of "
-                            + file.pageSize() + " bytes, and a size must be a multiple of them");
+                    "\"" + name.name() + "\" can't have " + ByteText.exactly(name.size())
+                            + " here: the file system has pages of " + ByteText.of(file.pageSize())
+                            + ", and a size must be a multiple of them");
         }
     }
 
     /**
-     * Makes a file with a name that no other one has, and removes the name again: the memory lives as long as somebody has the file open
+     * Makes a file with a unique name, and removes the name again: the memory lives as long as a process has the file open
      * or mapped.
      *
-     * @param name what part of RAM it is for
+     * @param name the part of RAM
      * @return the open file; the caller closes it
      * @throws LinuxException if the file system refuses
      */
@@ -196,7 +235,8 @@ public final class RamFiles {
      *
      * @param names all of the VM's files
      * @return the files, in the same order
-     * @throws ImageException saying what differs: {@link Fault#MISSING}, {@link Fault#SIZE}, {@link Fault#FOREIGN}, {@link Fault#MISMATCH}
+     * @throws ImageException {@link Fault#MISSING}, {@link Fault#SIZE}, {@link Fault#FOREIGN} or {@link Fault#MISMATCH}; the
+     *     message says what differs
      */
     public List<RamFile> check(List<RamFileName> names) throws IOException {
         List<RamFile> there = list();
@@ -245,24 +285,24 @@ public final class RamFiles {
     }
 
     private static String describe(RamFileName name) {
-        return name.size() + " bytes at offset " + name.offset();
+        return ByteText.exactly(name.size()) + " at offset " + ByteText.exactly(name.offset());
     }
 
     private static void checkSize(RamFile file) throws ImageException {
         if (file.status().size() != file.name().size()) {
             throw new ImageException(
                     Fault.SIZE,
-                    file.path() + " has " + file.status().size() + " bytes, its name says "
-                            + file.name().size() + ": it was "
+                    file.path() + " has " + ByteText.exactly(file.status().size()) + ", its name says "
+                            + ByteText.exactly(file.name().size()) + ": it was "
                             + (file.status().size() < file.name().size() ? "truncated" : "extended"));
         }
     }
 
     /**
-     * Checks that the folder has RAM files, and that those it has could be all of one VM: each has the size that its name says, and none overlaps
-     * another, nor is a gap between them.
+     * Checks that the folder has RAM files, and that they can be all files of one VM: each has the size in its name, and
+     * there is neither an overlap nor a gap.
      *
-     * @return the files by their offsets
+     * @return the files ordered by offset
      * @throws ImageException saying what is wrong
      */
     public List<RamFile> check() throws IOException {
@@ -277,7 +317,9 @@ public final class RamFiles {
             if (file.name().offset() != end) {
                 throw new ImageException(
                         Fault.MISMATCH,
-                        file.path() + " begins at offset " + file.name().offset() + ", the RAM before it ends at " + end
+                        file.path() + " begins at offset "
+                                + ByteText.exactly(file.name().offset())
+                                + ", the RAM before it ends at " + ByteText.exactly(end)
                                 + ": these are not the files of one VM, or one is missing");
             }
             end = file.name().end();
@@ -286,16 +328,16 @@ public final class RamFiles {
     }
 
     /**
-     * Opens a file of a VM for reading and writing, as a VMM does with a shared mapping.
+     * Opens a file of a VM for reading and writing, as a VMM does for a shared mapping.
      *
      * @return the open file; the caller closes it
-     * @throws ImageException if it is not there, or not what its name says
+     * @throws ImageException if it does not exist, or does not match its name
      */
     public SharedFile open(RamFileName name) throws IOException {
         return opened(name, SharedFile::open);
     }
 
-    /** The same for reading only, as for a private mapping. */
+    /** As {@link #open}, for reading only, as for a private mapping. */
     public SharedFile openForReading(RamFileName name) throws IOException {
         return opened(name, SharedFile::openForReading);
     }
@@ -329,7 +371,11 @@ public final class RamFiles {
         }
     }
 
-    /** Removes a file; false if it was not there. Whoever has it open or mapped keeps it. */
+    /**
+     * Removes a file; false if it did not exist. Processes that have it open or mapped keep it.
+     *
+     * @throws IOException if the file system refuses
+     */
     public boolean remove(RamFileName name) throws IOException {
         return Files.deleteIfExists(path(name));
     }

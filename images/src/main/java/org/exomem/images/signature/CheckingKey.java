@@ -8,7 +8,7 @@ import org.bouncycastle.crypto.util.PublicKeyFactory;
 import org.bouncycastle.crypto.util.SubjectPublicKeyInfoFactory;
 import org.exomem.images.Sha256;
 
-/** The half of a pair of Ed25519 keys that is no secret, with which signatures are checked. */
+/** The public half of a pair of Ed25519 keys, which checks signatures. Safe for use by several threads. */
 public final class CheckingKey {
     private static final String KIND = "PUBLIC KEY";
 
@@ -21,7 +21,7 @@ public final class CheckingKey {
     /**
      * Reads a key (SubjectPublicKeyInfo in PEM).
      *
-     * @throws IOException if it is not there, or none of Ed25519
+     * @throws IOException if it does not exist, or is no Ed25519 key
      */
     public static CheckingKey read(Path file) throws IOException {
         byte[] encoded = KeyFile.read(file, KIND, false);
@@ -30,7 +30,7 @@ public final class CheckingKey {
                 return new CheckingKey(key);
             }
         } catch (IOException | RuntimeException e) {
-            // BouncyCastle throws many kinds for bytes that are no key.
+            // BouncyCastle throws several exceptions for bytes that are no key.
             throw new IOException("the key in " + file + " is damaged: " + e.getMessage(), e);
         }
         throw new IOException("the key in " + file + " is none of Ed25519");
@@ -44,7 +44,7 @@ public final class CheckingKey {
                 false);
     }
 
-    /** Tells keys apart: the SHA-256 of the key's 32 bytes. */
+    /** Identifies the key: the SHA-256 of its 32 bytes. */
     public Sha256 fingerprint() {
         return Sha256.of(key.getEncoded());
     }

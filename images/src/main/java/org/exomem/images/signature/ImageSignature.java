@@ -25,7 +25,8 @@ import org.exomem.linux.SharedFile;
 import org.exomem.linux.SmallFile;
 
 /**
- * The signature of an image: over its manifest, which has the digests of all its files. It is in {@link ImageFolder#SIGNATURE}, as text:
+ * The signature of an image. It covers the manifest, which has the digests of all its files. It is in {@link
+ * ImageFolder#SIGNATURE}, as text:
  *
  * <pre>
  * exomem image signature 1
@@ -43,7 +44,7 @@ public final class ImageSignature {
 
     private ImageSignature() {}
 
-    /** Before the manifest, so that a signature of something else is never one of a manifest. */
+    /** The prefix ensures that a signature of anything else is never that of a manifest. */
     private static byte[] message(byte[] manifest) {
         byte[] first = (FIRST_LINE + VERSION + "\n").getBytes(StandardCharsets.US_ASCII);
         return ByteBuffer.allocate(first.length + manifest.length)
@@ -52,7 +53,7 @@ public final class ImageSignature {
                 .array();
     }
 
-    /** Computes the digests of each RAM file of an image that is made, and puts them beside it. */
+    /** Computes the digests of each RAM file of a new image, and writes them beside it. */
     public static ImageWriter.Digests digests() {
         return ImageSignature::writeDigests;
     }
@@ -66,7 +67,7 @@ public final class ImageSignature {
         }
     }
 
-    /** Signs an image that is made. */
+    /** Signs a new image. */
     public static ImageWriter.Seal by(SigningKey key) {
         return (folder, manifest) -> write(folder, key, manifest);
     }
@@ -84,11 +85,12 @@ public final class ImageSignature {
     }
 
     /**
-     * Checks who signed an image, and that its manifest is as it was signed; then RAM files that have the digests of the manifest are as they
-     * were, see {@link #checkRam}.
+     * Checks the signer of an image, and that its manifest is unchanged. Then RAM files that match the digests of the
+     * manifest are unchanged, see {@link #checkRam}.
      *
-     * @throws ImageException {@link Fault#SIGNATURE} if it is not signed, or with another key; {@link Fault#CHANGED} if the manifest was
-     *     edited since; {@link Fault#FOREIGN}, {@link Fault#NEWER} if the signature is none that this exomem knows
+     * @throws ImageException {@link Fault#SIGNATURE} if it is not signed, or with another key; {@link Fault#CHANGED} if the
+     *     manifest was changed since; {@link Fault#FOREIGN}, {@link Fault#NEWER} if the signature has an unknown format
+     * @throws IOException if it can't be read
      */
     public static void check(ImageFolder image, CheckingKey key) throws IOException {
         Path file = image.folder().resolve(ImageFolder.SIGNATURE);
@@ -140,9 +142,9 @@ public final class ImageSignature {
     }
 
     /**
-     * The digests of a RAM file's ranges, to check parts of it; nothing of the file itself is read.
+     * Reads the digests of a RAM file's ranges, to check parts of it. Does not read the RAM file.
      *
-     * @throws ImageException if they are missing, or not those of the manifest
+     * @throws ImageException if they are missing, or do not match the manifest
      */
     public static RamDigests digestsOf(ImageFolder image, Manifest.Ram ram) throws IOException {
         return RamDigests.read(
@@ -155,10 +157,10 @@ public final class ImageSignature {
     }
 
     /**
-     * Reads all RAM files, and checks that they are as they were saved.
+     * Reads all RAM files, and checks that they are unchanged.
      *
-     * @throws ImageException {@link Fault#CHANGED} naming file and range; {@link Fault#MISMATCH} if it has the content of another RAM file of
-     *     the image; {@link Fault#MISSING} if there are no digests
+     * @throws ImageException {@link Fault#CHANGED} naming file and range; {@link Fault#MISMATCH} if it has the content of
+     *     another RAM file of the image; {@link Fault#MISSING} if there are no digests
      */
     public static void checkRam(ImageFolder image) throws IOException {
         for (Manifest.Ram ram : image.manifest().ram()) {

@@ -18,14 +18,14 @@ import org.exomem.linux.Errno;
 import org.exomem.linux.LinuxException;
 import org.exomem.linux.SmallFile;
 
-/** A key in a file as PEM, as OpenSSL reads and writes it. */
+/** A key in a PEM file, compatible with OpenSSL. */
 final class KeyFile {
     private static final int MOST = 1 << 16;
     private static final Base64.Encoder LINES = Base64.getMimeEncoder(64, "\n".getBytes(StandardCharsets.US_ASCII));
 
     private KeyFile() {}
 
-    /** Writes a new file; a secret one is for its owner only, from the first instant. */
+    /** Writes a new file. The file of a secret key is never readable for other users. */
     static void write(Path file, String kind, byte[] key, boolean secret) throws IOException {
         String text = "-----BEGIN " + kind + "-----\n" + LINES.encodeToString(key) + "\n-----END " + kind + "-----\n";
         try (var channel = Files.newByteChannel(
@@ -39,7 +39,10 @@ final class KeyFile {
         }
     }
 
-    /** @throws IOException if it is not there, no key of that kind, or a secret that others than its owner can read or change */
+    /**
+     * @throws IOException if it does not exist, is no key of that kind, or is a secret that others than its owner can read
+     *     or change
+     */
     static byte[] read(Path file, String kind, boolean secret) throws IOException {
         SmallFile read;
         try {

@@ -32,18 +32,19 @@ import org.exomem.linux.SharedFile;
 import org.exomem.linux.SmallFile;
 
 /**
- * The digests of a RAM file's ranges of 2 MiB, and one over all of them, so that a part can be checked alone and a changed one is named. A range
- * of zeros, be it a hole or not, has no digest of its own: that is known without reading holes. Immutable.
+ * The digests of a RAM file's ranges of 2 MiB, and one digest of all of them. So a part can be checked alone, and a changed
+ * part can be named. A range of zeros, whether a hole or not, has no digest of its own, so that holes need not be read.
+ * Immutable.
  *
  * <pre>
  *  0 magic "exomemDG"    8 version 1 (4 bytes)   12 size of a range (4)   16 size of the RAM file (8)
  * 24 for each range the SHA-256 of its bytes, or 32 zero bytes if they are all zeros
  * </pre>
  *
- * Numbers are little-endian. The digest over all is the SHA-256 of that file.
+ * <p>Numbers are little-endian. The digest of all ranges is the SHA-256 of that file.
  */
 public final class RamDigests {
-    /** Bytes of a range; the last of a file may be shorter. */
+    /** Bytes of a range; the last range of a file may be shorter. */
     public static final int RANGE = 2 << 20;
 
     private static final byte[] MAGIC = {'e', 'x', 'o', 'm', 'e', 'm', 'D', 'G'};
@@ -63,7 +64,7 @@ public final class RamDigests {
         this.bytes = bytes;
     }
 
-    /** Where the digests of a RAM file are, in the folder where it is. */
+    /** The name of the file with a RAM file's digests, in the same folder. */
     static String file(RamFileName name) {
         return ImageFolder.DIGESTS_PREFIX + name.file().substring(RamFileName.PREFIX.length());
     }
@@ -73,10 +74,11 @@ public final class RamDigests {
     }
 
     /**
-     * Computes the digests of a RAM file, in several threads; reads all that is no hole. Nobody may write to it meanwhile.
+     * Computes the digests of a RAM file, on several threads. Reads everything but holes. No process may write to it
+     * meanwhile.
      *
-     * @throws ImageException {@link Fault#SIZE} if it has not the size that its name says; {@link Fault#CHANGED} if it was written to, or has
-     *     become shorter, meanwhile
+     * @throws ImageException {@link Fault#SIZE} if it has another size than in its name; {@link Fault#CHANGED} if it was
+     *     written or truncated meanwhile
      */
     public static RamDigests of(RamFileName name, SharedFile file) throws IOException {
         if (file.size() != name.size()) {
@@ -88,7 +90,7 @@ public final class RamDigests {
             byte[] digest = digest(file, name.size(), range, buffer);
             System.arraycopy(digest, 0, bytes, HEADER + range * DIGEST, DIGEST);
         });
-        // What is cut off meanwhile looks like a hole.
+        // The end of a truncated file looks like a hole.
         if (!before.isUnchanged(file.status())) {
             throw new ImageException(Fault.CHANGED, file + " was changed while its digests were computed");
         }
@@ -165,7 +167,7 @@ public final class RamDigests {
         return digest.digest();
     }
 
-    /** Behind its end a file has neither data nor a hole. */
+    /** After its end a file has neither data nor a hole. */
     private static void expectLonger(SharedFile file, long end) throws IOException {
         if (file.size() < end) {
             throw shorter(file);
@@ -186,9 +188,9 @@ public final class RamDigests {
     }
 
     /**
-     * Reads the digests of a RAM file from beside it.
+     * Reads the digests of a RAM file.
      *
-     * @param root the digest over all of them
+     * @param root the digest of all of them
      * @throws ImageException {@link Fault#MISSING}, {@link Fault#CHANGED}, {@link Fault#NEWER} or {@link Fault#FOREIGN}
      */
     public static RamDigests read(Path folder, RamFileName name, Sha256 root) throws IOException {
@@ -229,7 +231,11 @@ public final class RamDigests {
         }
     }
 
-    /** Writes them beside the RAM file, in place of those that are there, and returns when they are on disk. */
+    /**
+     * Writes the digests beside the RAM file, in place of older ones. Returns when they are on disk.
+     *
+     * @throws IOException if the file system refuses
+     */
     public void write(Path folder) throws IOException {
         Path file = folder.resolve(file(name));
         try (FileChannel channel = FileChannel.open(
@@ -244,7 +250,7 @@ public final class RamDigests {
         }
     }
 
-    /** The digest over all, which a manifest has. */
+    /** The digest of all digests, for a manifest. */
     public Sha256 root() {
         return Sha256.of(bytes);
     }
@@ -261,9 +267,9 @@ public final class RamDigests {
     }
 
     /**
-     * Reads one range of a file, and checks it.
+     * Reads one range of a file, and compares it with its digest.
      *
-     * @return whether it has the content of which this is the digest
+     * @throws IOException if it can't be read
      */
     public boolean matches(int range, SharedFile file) throws IOException {
         try (Arena arena = Arena.ofConfined()) {
@@ -278,10 +284,11 @@ public final class RamDigests {
     }
 
     /**
-     * Checks all of a file, in several threads.
+     * Checks a whole file, on several threads.
      *
      * @param path of the file, for messages
-     * @throws ImageException {@link Fault#CHANGED} naming the first range that has changed, and how many have; {@link Fault#SIZE}
+     * @throws ImageException {@link Fault#CHANGED} naming the first range that has changed, and the number of such ranges;
+     *     {@link Fault#SIZE}
      */
     public void check(SharedFile file, Path path) throws IOException {
         if (file.size() != name.size()) {

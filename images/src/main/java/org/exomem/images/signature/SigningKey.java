@@ -11,12 +11,12 @@ import org.bouncycastle.crypto.util.PrivateKeyInfoFactory;
 import org.exomem.images.ImageException;
 import org.exomem.images.ImageException.Fault;
 
-/** The secret half of a pair of Ed25519 keys, with which images are signed. */
+/** The secret half of a pair of Ed25519 keys, which signs images. Safe for use by several threads. */
 public final class SigningKey {
-    /** The file of the secret key in a folder. */
+    /** The name of the secret key's file. */
     public static final String SECRET = "template-key.pem";
 
-    /** The file of the key that others check with. */
+    /** The name of the public key's file. */
     public static final String PUBLIC = "template-key.pub";
 
     private static final String KIND = "PRIVATE KEY";
@@ -28,9 +28,10 @@ public final class SigningKey {
     }
 
     /**
-     * Makes a pair of keys in two new files of a folder, {@link #SECRET} for its owner only and {@link #PUBLIC}.
+     * Makes a pair of keys in two new files of a folder: {@link #SECRET}, with access for its owner only, and {@link
+     * #PUBLIC}.
      *
-     * @throws ImageException {@link Fault#EXISTS} if one is there; nothing is changed then
+     * @throws ImageException {@link Fault#EXISTS} if one exists; nothing has changed then
      */
     public static SigningKey make(Path folder) throws IOException {
         for (String file : new String[] {SECRET, PUBLIC}) {
@@ -52,7 +53,7 @@ public final class SigningKey {
     /**
      * Reads a secret key (PKCS#8 in PEM, not encrypted).
      *
-     * @throws IOException if it is not there, none of Ed25519, or can be read or changed by others than its owner
+     * @throws IOException if it does not exist, is no Ed25519 key, or others than its owner can read or change it
      */
     public static SigningKey read(Path file) throws IOException {
         byte[] encoded = KeyFile.read(file, KIND, true);
@@ -61,13 +62,13 @@ public final class SigningKey {
                 return new SigningKey(key);
             }
         } catch (IOException | RuntimeException e) {
-            // BouncyCastle throws many kinds for bytes that are no key.
+            // BouncyCastle throws several exceptions for bytes that are no key.
             throw new IOException("the key in " + file + " is damaged: " + e.getMessage(), e);
         }
         throw new IOException("the key in " + file + " is none of Ed25519");
     }
 
-    /** The other half. */
+    /** The public half. */
     public CheckingKey check() {
         return new CheckingKey(key.generatePublicKey());
     }

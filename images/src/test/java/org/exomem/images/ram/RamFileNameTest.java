@@ -85,7 +85,7 @@ class RamFileNameTest {
 
     @Test
     void nameThatNoFileCanHaveIsRefusedWithItsReason() {
-        assertThatThrownBy(() -> new RamFileName(0, 4097, "ram")).hasMessageContaining("multiple of 4096");
+        assertThatThrownBy(() -> new RamFileName(0, 4097, "ram")).hasMessageContaining("multiple of 4 KiB");
         assertThatThrownBy(() -> new RamFileName(1, 4096, "ram")).hasMessageContaining("offset 1");
         assertThatThrownBy(() -> new RamFileName(0, 4096, "../x")).hasMessageContaining("../x");
         assertThatThrownBy(() -> new RamFileName(0, 4096, "r".repeat(129)))

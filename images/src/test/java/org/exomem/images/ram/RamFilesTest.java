@@ -111,8 +111,8 @@ class RamFilesTest {
         }
 
         assertFault(Fault.SIZE, "truncated", () -> files.open(TWO.getFirst()));
-        assertFault(Fault.SIZE, "1048576", () -> files.check(TWO));
-        assertFault(Fault.SIZE, "8388608", files::check);
+        assertFault(Fault.SIZE, "has 1 MiB", () -> files.check(TWO));
+        assertFault(Fault.SIZE, "its name says 8 MiB", files::check);
     }
 
     @Test
@@ -120,10 +120,10 @@ class RamFilesTest {
         files.create(TWO, Room.ON_DEMAND);
         RamFileName larger = new RamFileName(0, 16 * MIB, "r0");
 
-        assertFault(Fault.MISMATCH, "8388608 bytes at offset 0", () -> files.open(larger));
+        assertFault(Fault.MISMATCH, "8 MiB at offset 0 B", () -> files.open(larger));
         assertFault(
                 Fault.MISMATCH,
-                "wanted was one with 16777216 bytes",
+                "wanted was one with 16 MiB",
                 () -> files.check(List.of(larger, new RamFileName(16 * MIB, 4 * MIB, "r1"))));
     }
 
@@ -146,7 +146,7 @@ class RamFilesTest {
     void gapBetweenFilesIsNamed() throws IOException {
         files.create(TWO.subList(1, 2), Room.ON_DEMAND);
 
-        assertFault(Fault.MISMATCH, "ends at 0", files::check);
+        assertFault(Fault.MISMATCH, "ends at 0 B", files::check);
     }
 
     @Test

@@ -10,15 +10,18 @@ import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.stream.Stream;
 
-/** What all that attaches to another process has in common. x86-64 only. */
+/** The common part of all operations that attach to another process. x86-64 only. Safe for use by several threads. */
 final class Attaching {
     private static final String ARCHITECTURE = "amd64";
-    /** How often it is tried again where the thread was doing something just then. */
+    /** The number of attempts if the thread is busy. */
     private static final int TRIES = 20;
 
     private static final long BETWEEN_NANOS = 5_000_000;
 
-    /** One thread of this process at a time: another would find the process traced. By process numbers, of which several have one. */
+    /**
+     * One thread of this process at a time, because another one would find the process traced. Indexed by process id;
+     * several ids share a lock.
+     */
     private static final List<Lock> TURNS =
             Stream.generate(() -> (Lock) new ReentrantLock()).limit(64).toList();
 
@@ -30,8 +33,8 @@ final class Attaching {
     }
 
     /**
-     * Does something while the main thread of a process stands still, if need be again where that was busy. Waits for others of this process that
-     * are attached to the same process.
+     * Runs an attempt while the main thread of a process is stopped, and repeats it if that thread is busy. Waits for other
+     * threads of this process that are attached to the same process.
      *
      * @throws IOException if it can't be attached to, or the attempt fails
      */
@@ -54,7 +57,7 @@ final class Attaching {
         if (tracer != 0) {
             throw new IOException(process + " is traced already, by process " + tracer + " (a debugger?)");
         }
-        // All calls have to come from one thread, and its end undoes what fails.
+        // All calls must come from one thread; its end undoes what has failed.
         CompletableFuture<T> result = new CompletableFuture<>();
         Thread.ofPlatform().name("attach-" + process.pid()).daemon().start(() -> {
             try {

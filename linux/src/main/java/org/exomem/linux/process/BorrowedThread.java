@@ -15,8 +15,8 @@ import org.exomem.linux.LinuxException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The main thread of another process, which stands still and makes system calls for this one. {@link #close} lets it go on where
- * it was, with the registers and signals that it had. x86-64 only. For one thread, which made it.
+ * The main thread of another process, which is stopped and makes system calls for this one. {@link #close} lets it go on
+ * where it was, with its registers and signals. x86-64 only. For one thread, which made it.
  *
  * <pre>
  * runs --seize--> traced --interrupt--> stopped --close--> runs
@@ -26,16 +26,17 @@ import org.jspecify.annotations.Nullable;
  *                                 enters, leaves the call
  * </pre>
  *
- * <p>This process may be killed at any moment. Therefore the calls are made by the very instruction by which the thread entered the
- * kernel: it then returns from its own call with a number that it did not expect, as from a poll in which nothing has happened,
- * and goes on. And it is never stopped by a signal, as single steps would, for the kernel would then deliver that.
+ * <p>This process may be killed at any moment. Therefore the calls are made with the same instruction with which the thread
+ * entered the kernel: it then returns from its own call with an unexpected number, as from a poll in which nothing has
+ * happened, and goes on. And it is never stopped by a signal, as single steps would do, because the kernel would then
+ * deliver that signal.
  */
 final class BorrowedThread implements AutoCloseable {
     private static final int EVENT_STOP = 128;
     private static final int SIGTRAP = 5;
     private static final int AT_CALL = SIGTRAP | 0x80;
     private static final int STOPPED = 0x7f;
-    /** Between two looks whether it has stopped, which takes it some microseconds. */
+    /** The time between two checks whether it has stopped, which takes some microseconds. */
     private static final long LOOK_NANOS = 20_000;
 
     private static final byte[] SYSCALL = {0x0f, 0x05};
@@ -43,9 +44,9 @@ final class BorrowedThread implements AutoCloseable {
     private enum State {
         /** It runs, or is about to stop. */
         RUNS,
-        /** It stands where it may go on with other registers. */
+        /** It is stopped where it may continue with other registers. */
         STOPPED,
-        /** It stands in a system call that it makes for this process. */
+        /** It is stopped in a system call that it makes for this process. */
         AT_CALL
     }
 
@@ -63,7 +64,7 @@ final class BorrowedThread implements AutoCloseable {
         this.limit = limit;
     }
 
-    /** The thread was not waiting for anything just then; it may be a little later. */
+    /** The thread was in no system call; it may be a little later. */
     static final class BusyException extends IOException {
         private static final long serialVersionUID = 1L;
 
@@ -75,19 +76,20 @@ final class BorrowedThread implements AutoCloseable {
     /**
      * Stops the main thread of a process.
      *
-     * @param limit how long to wait for it, each time
+     * @param limit the longest wait for it, each time
      * @throws BusyException if it is in no system call
-     * @throws IOException if that is not allowed, another traces it, it has ended, or it does not stop in time; it then runs on
+     * @throws IOException if that is not allowed, another process traces it, it has ended, or it does not stop in time; it
+     *     goes on then
      */
     static BorrowedThread stop(Tracing tracing, ProcessFd process, Duration limit) throws IOException {
         int pid = process.pid();
         BorrowedThread thread = new BorrowedThread(tracing, pid, limit);
         expectAlive(process);
         tracing.seize(pid);
-        // Opened before it stands still: that takes as long as all the rest.
+        // Opened before the thread is stopped, because that takes as long as everything else.
         try (FileChannel memory = FileChannel.open(Path.of("/proc", Integer.toString(pid), "mem"), READ)) {
-            // Once more, as what is traced keeps its number. Another one that got it runs on, and the end of this
-            // thread lets go of it.
+            // Checked again, because a traced process keeps its number. Another process that got the number goes on,
+            // and the end of this thread detaches from it.
             expectAlive(process);
             Registers registers = new Registers();
             tracing.interrupt(pid);
@@ -117,7 +119,7 @@ final class BorrowedThread implements AutoCloseable {
         return next - SYSCALL.length;
     }
 
-    /** Waits until it stands so. Signals that come first are kept for it. */
+    /** Waits until it has this state. Signals that come first are kept for it. */
     private void await(State wanted) throws IOException {
         long end = System.nanoTime() + limit.toNanos();
         while (state != wanted) {
@@ -163,10 +165,10 @@ final class BorrowedThread implements AutoCloseable {
     }
 
     /**
-     * Has the thread make a system call.
+     * Lets the thread make a system call.
      *
-     * @param arguments six at the most
-     * @return what the call returned: the negative of an error number if it failed
+     * @param arguments at most six
+     * @return the result of the call: the negative of an error number if it failed
      * @throws IOException if the thread's process has ended
      */
     long call(long number, long... arguments) throws IOException {
@@ -197,7 +199,10 @@ final class BorrowedThread implements AutoCloseable {
         Reference.reachabilityFence(registers);
     }
 
-    /** Where it was interrupted the kernel begins its own call again when it goes on; it does not where it leaves another. */
+    /**
+     * If the thread continues where it was interrupted, the kernel restarts its own call; it does not when the thread leaves
+     * another call.
+     */
     private void standStill() throws IOException {
         if (state == State.STOPPED) {
             return;
@@ -213,7 +218,7 @@ final class BorrowedThread implements AutoCloseable {
     }
 
     /**
-     * Lets it go on. Where even that fails, the end of the thread that calls this lets go of it.
+     * Lets the thread go on. If that fails, the end of the calling thread detaches from it.
      *
      * @throws IOException if the thread may not be as it was
      */
@@ -240,7 +245,10 @@ final class BorrowedThread implements AutoCloseable {
         int run() throws LinuxException;
     }
 
-    /** Once more if it fails: only the end of the process makes it fail for good, and the thread must not be left as it is now. */
+    /**
+     * Repeats a failed call once: only the end of the process makes it fail forever, and the thread must not stay in its
+     * present state.
+     */
     private static int twice(Attempt attempt) throws LinuxException {
         try {
             return attempt.run();

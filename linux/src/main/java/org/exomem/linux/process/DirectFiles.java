@@ -6,7 +6,7 @@ import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** Files that a process has open past the page cache ({@code O_DIRECT}), from {@code /proc/PID/fdinfo}. x86-64 only. */
+/** Finds files that a process has open with {@code O_DIRECT}, in {@code /proc/PID/fdinfo}. x86-64 only. */
 public final class DirectFiles {
     private static final int O_DIRECT = 0x4000;
     private static final String FLAGS = "flags:";
@@ -15,9 +15,9 @@ public final class DirectFiles {
     private DirectFiles() {}
 
     /**
-     * True if the process has one open now. Pipes that keep packets apart count too.
+     * True if the process has one open now. Pipes in packet mode count too.
      *
-     * @throws IOException if the process has ended, or may not be looked at
+     * @throws IOException if the process has ended, or may not be examined
      */
     public static boolean any(int pid) throws IOException {
         try (DirectoryStream<Path> descriptors =

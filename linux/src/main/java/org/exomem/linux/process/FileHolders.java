@@ -10,9 +10,12 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
 
-/** Who has a file mapped, shared or private, by the lists of mappings of all processes that may be looked at. */
+/**
+ * Finds the processes that have a file mapped, shared or private, from the lists of mappings of all processes that may be
+ * examined.
+ */
 public final class FileHolders {
-    /** {@code rw-s} or {@code rw-p} behind the addresses. */
+    /** The column of {@code rw-s} or {@code rw-p} after the addresses. */
     private static final int SHARING_COLUMN = 3;
 
     private FileHolders() {}
@@ -20,17 +23,18 @@ public final class FileHolders {
     /**
      * A process that has a file mapped.
      *
-     * @param program its name, of 15 characters at the most
-     * @param file device and inode, as {@link MappedFiles#nameOf} gives them
-     * @param shared whether other processes see what it writes there
+     * @param program its name, at most 15 characters
+     * @param file device and inode, in the format of {@link MappedFiles#nameOf}
+     * @param shared whether other processes see its writes
      */
     public record Holder(int pid, String program, String file, boolean shared) {}
 
     /**
-     * Looks at all processes; one that ends meanwhile, or belongs to a user at whom this one may not look, is left out.
+     * Examines all processes. Processes that end meanwhile, or that this user may not examine, are left out.
      *
-     * @param files as {@link MappedFiles#nameOf} gives them
+     * @param files in the format of {@link MappedFiles#nameOf}
      * @return one entry for each process, file and kind of mapping, in ascending order of processes
+     * @throws IOException if /proc can't be read
      */
     public static List<Holder> of(List<String> files) throws IOException {
         String[] names = new File("/proc").list((folder, name) -> Character.isDigit(name.charAt(0)));
@@ -42,7 +46,7 @@ public final class FileHolders {
             try {
                 add(found, name, files);
             } catch (IOException e) {
-                // It has ended, or may not be looked at.
+                // It has ended, or may not be examined.
             }
         }
         found.sort((one, other) -> Integer.compare(one.pid, other.pid));

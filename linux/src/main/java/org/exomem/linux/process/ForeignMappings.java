@@ -5,13 +5,15 @@ import java.time.Duration;
 import java.util.List;
 import org.exomem.linux.LinuxException;
 
-/** Changes what another process has mapped, by system calls that its main thread makes for that, which stands still for about a millisecond. */
+/**
+ * Changes the mappings of another process, with system calls of its main thread, which is stopped for about a millisecond.
+ */
 public final class ForeignMappings {
     private static final int MPROTECT = 10;
     private static final int MREMAP = 25;
     private static final long MAY_MOVE = 1;
     private static final long FIXED = 2;
-    /** What was mapped at the first place stays mapped there: nothing else may come to be there. */
+    /** The old range stays mapped, so that nothing else can be mapped there. */
     private static final long DONT_UNMAP = 4;
 
     private static final long NO_ACCESS = 0;
@@ -21,21 +23,21 @@ public final class ForeignMappings {
     private ForeignMappings() {}
 
     /**
-     * A part of what is mapped.
+     * A part of a mapping.
      *
      * @param from address of the first byte, at the beginning of a page
-     * @param over address where it is put, at the beginning of a page
+     * @param over the new address, at the beginning of a page
      * @param length bytes, whole pages of one mapping
      */
     public record Part(long from, long over, long length) {}
 
     /**
-     * Puts parts of what a process has mapped at one place at others, in place of what is mapped there. The first place stays mapped, without access;
-     * pages that were written through it are at the others.
+     * Moves parts of a mapping of a process over other mappings. The old range stays mapped without access. Pages that were
+     * written through it are at the new addresses.
      *
      * @param from address of the first byte of the whole mapping
-     * @param length bytes of it
-     * @throws IOException if it could not be done, saying why; some of the parts may be in their places
+     * @param length of it in bytes
+     * @throws IOException if that fails, with the reason; some of the parts may have been moved
      */
     public static void putOver(ProcessFd process, long from, long length, List<Part> parts) throws IOException {
         Attaching.to(process, () -> {

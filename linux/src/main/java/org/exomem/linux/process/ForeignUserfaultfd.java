@@ -14,66 +14,66 @@ import org.exomem.linux.LinuxException;
 import org.exomem.linux.Userfaultfd;
 
 /**
- * Has another process make a userfaultfd, and fetches it. The process's main thread stands still for that, about a millisecond; no
- * other thread does. Nothing of it stays in the process, unless it is wanted to.
+ * Makes a userfaultfd in another process, and fetches it. The process's main thread is stopped for that for about a
+ * millisecond, no other thread. Nothing of it stays in the process, unless that is requested.
  */
 public final class ForeignUserfaultfd {
     private static final int CLOSE = 3;
     private static final Duration LIMIT = Duration.ofMillis(500);
 
-    /** What the kernel calls one, among what a process has open. */
+    /** The kernel's name of a userfaultfd among the open files. */
     private static final String NAME = "anon_inode:[userfaultfd]";
 
     /**
-     * What was fetched.
+     * A userfaultfd that was fetched.
      *
-     * @param fd the userfaultfd, of which no features were asked yet
-     * @param stopped how long the main thread stood still
+     * @param fd no features were requested of it yet
+     * @param stopped how long the main thread was stopped
      */
     public record Fetched(Fd fd, Duration stopped) {}
 
     /**
-     * One that stays open in the process.
+     * A userfaultfd that stays open in the process.
      *
-     * @param fd another descriptor of the same
-     * @param number that it has in the process
+     * @param fd another descriptor of it, in this process
+     * @param number of the descriptor in the process
      */
     public record Left(Fd fd, int number) {}
 
     private ForeignUserfaultfd() {}
 
     /**
-     * Waits for the process for half a second at most.
+     * Makes and fetches a userfaultfd. Waits at most half a second for the process.
      *
-     * @throws IOException if it could not be had, saying why; the process is as it was
+     * @throws IOException if that fails, with the reason; the process is as before
      */
     public static Fetched fetch(ProcessFd process) throws IOException {
         return fetch(process, Tracing.REAL);
     }
 
     /**
-     * Fetches one that tells of the faults of system calls too, and leaves it open in the process: when this process ends, whoever
-     * waits there waits on, and {@link #left} finds it. No features were asked of it yet.
+     * Makes and fetches a userfaultfd that also reports faults of system calls, and leaves it open in the process: if this
+     * process ends, threads that wait there go on waiting, and {@link #left} finds it. No features were requested of it yet.
      *
-     * @throws IOException if it could not be had, saying why; the process is as it was
+     * @throws IOException if that fails, with the reason; the process is as before
      */
     public static Left leave(ProcessFd process) throws IOException {
         return Attaching.to(process, () -> leaveOnce(process));
     }
 
     /**
-     * Fetches all that are open in the process, whoever made them.
+     * Fetches all userfaultfds that are open in the process, no matter who made them.
      *
-     * @throws IOException if the process has ended, or may not be looked at
+     * @throws IOException if the process has ended, or may not be examined
      */
     public static List<Left> left(ProcessFd process) throws IOException {
         return fetchLeft(process, number -> true);
     }
 
     /**
-     * Fetches those that are open in the process and have agreed on just these features.
+     * Fetches the userfaultfds that are open in the process and have agreed on exactly these features.
      *
-     * @throws IOException if the process has ended, or may not be looked at
+     * @throws IOException if the process has ended, or may not be examined
      */
     public static List<Left> left(ProcessFd process, Set<Userfaultfd.Feature> features) throws IOException {
         return fetchLeft(process, number -> {
@@ -104,7 +104,7 @@ public final class ForeignUserfaultfd {
     }
 
     /**
-     * Closes one in the process that was left open there. Does nothing if that number is not one's there.
+     * Closes a userfaultfd that was left open in the process. Does nothing if the number belongs to another file there.
      *
      * @throws IOException if it could not be closed
      */
@@ -120,9 +120,9 @@ public final class ForeignUserfaultfd {
     }
 
     /**
-     * Fetches one that tells of the faults of system calls too; none where the process may not have such a one.
+     * Makes and fetches a userfaultfd that also reports faults of system calls; fails if the process may not have one.
      *
-     * @throws IOException if it could not be had, saying why; the process is as it was
+     * @throws IOException if that fails, with the reason; the process is as before
      */
     static Fetched fetchForSystemCallsToo(ProcessFd process) throws IOException {
         return Attaching.to(process, () -> fetchOnce(process, Tracing.REAL, ForeignUserfaultfd::makeForSystemCallsToo));
@@ -175,7 +175,7 @@ public final class ForeignUserfaultfd {
         }
     }
 
-    /** Once more if it fails: the process must not keep a descriptor that is not its own. */
+    /** Repeats a failed call once: the process must not keep a descriptor that is not its own. */
     private static void closeThere(BorrowedThread thread, long number) throws IOException {
         try {
             thread.call(CLOSE, number);

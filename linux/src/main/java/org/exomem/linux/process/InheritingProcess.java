@@ -13,8 +13,8 @@ import org.exomem.linux.LinuxException;
 import org.exomem.linux.Poll;
 
 /**
- * A program that was started with one more descriptor than input, output and error, which {@link ProcessBuilder} can't do. It
- * reads nothing, and what it writes is thrown away. For one thread.
+ * A program that was started with one more descriptor than input, output and error, which {@link ProcessBuilder} does not
+ * support. Its input is empty, and its output is dropped. For one thread.
  */
 public final class InheritingProcess implements AutoCloseable {
     /** The number of the descriptor in the program. */
@@ -22,7 +22,7 @@ public final class InheritingProcess implements AutoCloseable {
 
     private static final int SIGTERM = 15;
     private static final int SIGKILL = 9;
-    /** More than any C library has for {@code posix_spawn_file_actions_t}. */
+    /** Larger than {@code posix_spawn_file_actions_t} in any C library. */
     private static final long FILE_ACTIONS_SIZE = 512;
 
     private static final int O_RDWR = 2;
@@ -40,9 +40,10 @@ public final class InheritingProcess implements AutoCloseable {
     }
 
     /**
-     * Starts a command of the shell.
+     * Starts a shell command.
      *
-     * @param inherited stays the caller's; the program has it as {@link #NUMBER}
+     * @param inherited remains the caller's; the program has it as {@link #NUMBER}
+     * @throws IOException if it can't be started
      */
     public static InheritingProcess start(String command, Fd inherited) throws IOException {
         try (Arena arena = Arena.ofConfined()) {
@@ -102,7 +103,7 @@ public final class InheritingProcess implements AutoCloseable {
         return addresses;
     }
 
-    /** These calls return the error. */
+    /** Throws for the error that these functions return. */
     private static void require(String call, int error) throws LinuxException {
         if (error != 0) {
             throw new LinuxException(call, "sh", error);
@@ -110,9 +111,10 @@ public final class InheritingProcess implements AutoCloseable {
     }
 
     /**
-     * Waits until it has ended.
+     * Waits until the program has ended.
      *
-     * @return its status, 128 and the signal's number if a signal ended it; empty if it still runs after that time
+     * @return its status, or 128 and the number of the signal that ended it; empty if it still runs after that time
+     * @throws LinuxException if the call fails
      */
     public OptionalInt awaitEnd(Duration longest) throws LinuxException {
         if (status.isEmpty() && Poll.readable(handle, longest)) {
@@ -136,9 +138,13 @@ public final class InheritingProcess implements AutoCloseable {
         reap(pid);
     }
 
-    /** Sends SIGTERM to the program and, if it is a shell, to what that has started; kills what is left after the time. */
+    /**
+     * Sends SIGTERM to the program and its descendants; kills those that are left after the time.
+     *
+     * @throws LinuxException if the call fails
+     */
     public void terminate(Duration longest) throws LinuxException {
-        // Its number is its own until it is reaped here.
+        // Its number can't be reused until it is reaped here.
         if (status.isEmpty()) {
             List<ProcessHandle> below = ProcessHandle.of(pid)
                     .map(self -> self.descendants().toList())
@@ -150,7 +156,7 @@ public final class InheritingProcess implements AutoCloseable {
         }
     }
 
-    /** Kills it if it still runs. */
+    /** Kills the program if it still runs. */
     @Override
     public void close() {
         if (status.isEmpty()) {

@@ -15,13 +15,13 @@ import org.exomem.linux.SharedFile;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The shared mappings of files in a process's address space, from {@code /proc/PID/maps}, in ascending order.
+ * The shared mappings of files in a process's address space, from {@code /proc/PID/maps}, in ascending order. Immutable.
  *
- * @param areas none overlapping; what is mapped without a gap in address and file is one area
- * @param pieces the same as the kernel keeps them: a userfaultfd has all of one or nothing
+ * @param areas none overlapping; mappings without a gap in address and file are one area
+ * @param pieces the same, divided as in the kernel: a userfaultfd has all of a piece or nothing
  */
 public record MappedFiles(List<Area> areas, List<Area> pieces) {
-    /** Of a process whose mappings can't be read. */
+    /** For a process whose mappings can't be read. */
     public static final MappedFiles NONE = new MappedFiles(List.of(), List.of());
 
     private static final Pattern ROW = Pattern.compile(
@@ -30,7 +30,10 @@ public record MappedFiles(List<Area> areas, List<Area> pieces) {
             Pattern.DOTALL);
 
     private static final String MAPS = "maps";
-    /** Of text of which areas are made: twice what a process has that maps as much as the kernel lets it by default. */
+    /**
+     * The largest text from which areas are made: twice that of a process with as many mappings as the kernel allows by
+     * default.
+     */
     static final long MAX_BYTES = 16 << 20;
 
     private static final int WRITABLE_COLUMN = 1;
@@ -40,11 +43,11 @@ public record MappedFiles(List<Area> areas, List<Area> pieces) {
      * A part of the address space.
      *
      * @param from address of the first byte
-     * @param to address behind the last one
-     * @param writable whether it may be written as it is mapped now
+     * @param to address after the last byte
+     * @param writable whether the present mapping is writable
      * @param offset of the first byte in the file
-     * @param file device and inode as text, equal for the same file only
-     * @param path that it was opened by, with " (deleted)" behind it if it was removed; each byte of it is a character of its own
+     * @param file device and inode as text, equal only for the same file
+     * @param path with which it was opened, followed by " (deleted)" if it was removed; each byte of it is a character
      */
     public record Area(long from, long to, boolean writable, long offset, String file, String path) {
         /**
@@ -52,7 +55,7 @@ public record MappedFiles(List<Area> areas, List<Area> pieces) {
          * from-to rw-s offset device inode path
          * </pre>
          *
-         * @param before whose texts are used again where they are the same
+         * @param before the area whose texts are reused if they are equal
          */
         private static Area of(Matcher row, Area before) {
             String file = row.group(5);
@@ -66,13 +69,13 @@ public record MappedFiles(List<Area> areas, List<Area> pieces) {
                     path.equals(before.path) ? before.path : path);
         }
 
-        /** What its path ends in, without the folders: a name of letters, digits and signs of ASCII is just that. */
+        /** The last part of its path. Correct for a name of ASCII letters, digits and signs. */
         public String fileName() {
             return path.substring(path.lastIndexOf('/') + 1);
         }
 
         /**
-         * Its path, as far as this process can name it: in a file system that it sees otherwise, another file may be there.
+         * Its path, as far as this process can name it: in another view of the file system, another file may be there.
          *
          * @throws InvalidPathException if the path has characters that this process's locale does not have
          */
@@ -80,17 +83,17 @@ public record MappedFiles(List<Area> areas, List<Area> pieces) {
             return Path.of(new String(path.getBytes(StandardCharsets.ISO_8859_1), StandardCharsets.UTF_8));
         }
 
-        /** Bytes. */
+        /** The length in bytes. */
         public long length() {
             return to - from;
         }
 
-        /** So many bytes of it from an address in it on. */
+        /** The part of {@code count} bytes from an address in it. */
         public Area part(long address, long count) {
             return new Area(address, address + count, writable, offset + address - from, file, path);
         }
 
-        /** What is left of it without a part of the file: nothing, one area or two. */
+        /** The rest of it without a part of the file: no area, one or two. */
         public List<Area> without(long fileOffset, long count) {
             long first = Math.max(offset, fileOffset);
             long end = Math.min(offset + length(), fileOffset + count);
@@ -119,7 +122,7 @@ public record MappedFiles(List<Area> areas, List<Area> pieces) {
         }
     }
 
-    /** @throws IOException if the process has ended, or may not be looked at */
+    /** @throws IOException if the process has ended, or may not be examined */
     public static MappedFiles of(int pid) throws IOException {
         return of(Integer.toString(pid));
     }
@@ -131,10 +134,10 @@ public record MappedFiles(List<Area> areas, List<Area> pieces) {
     }
 
     /**
-     * The shared mappings of one file in a process's address space, in ascending order; what is mapped without a gap is one area.
+     * The shared mappings of one file in a process's address space, in ascending order; mappings without a gap are one area.
      *
-     * @param file as {@link #nameOf} gives it
-     * @throws IOException if the process has ended, or may not be looked at
+     * @param file in the format of {@link #nameOf}
+     * @throws IOException if the process has ended, or may not be examined
      */
     public static List<Area> of(int pid, String file) throws IOException {
         return of(Integer.toString(pid), List.of(file));
@@ -150,7 +153,7 @@ public record MappedFiles(List<Area> areas, List<Area> pieces) {
     }
 
     /**
-     * Takes the text apart. A path may have any character but the one that ends a line, which the kernel writes otherwise.
+     * Parses the text. A path may have any character but a line end, which the kernel escapes.
      *
      * @throws IOException if it is no list of mappings
      */
@@ -158,7 +161,7 @@ public record MappedFiles(List<Area> areas, List<Area> pieces) {
         return shared(new Rows("?", ProcessLines.of(maps)), line -> true);
     }
 
-    /** The lines of a list of mappings, of which a process could have so many that the heap has no room for what is made of them. */
+    /** The lines of a list of mappings. A process could have so many that their areas would fill the heap. */
     private static final class Rows {
         private final String process;
         private final ProcessLines lines;
@@ -170,7 +173,7 @@ public record MappedFiles(List<Area> areas, List<Area> pieces) {
             this.lines = lines;
         }
 
-        /** The next that is wanted, or null behind the last one. */
+        /** The next wanted line, or null after the last one. */
         @Nullable
         Matcher next(Predicate<String> wanted) throws IOException {
             for (String line = lines.next(); line != null; line = lines.next()) {
@@ -185,7 +188,7 @@ public record MappedFiles(List<Area> areas, List<Area> pieces) {
             return null;
         }
 
-        /** @throws TooManyMappingsException if all that were taken have more than {@value #MAX_BYTES} bytes of text */
+        /** @throws TooManyMappingsException if all lines that were taken have more than {@value #MAX_BYTES} bytes of text */
         Area take(Matcher row) throws TooManyMappingsException {
             taken += row.end() + 1L;
             if (taken > MAX_BYTES) {
@@ -213,9 +216,9 @@ public record MappedFiles(List<Area> areas, List<Area> pieces) {
     }
 
     /**
-     * The private mappings of files in a process's address space, in ascending order, as the kernel keeps them.
+     * The private mappings of files in a process's address space, in ascending order, divided as in the kernel.
      *
-     * @throws IOException if the process has ended, or may not be looked at
+     * @throws IOException if the process has ended, or may not be examined
      */
     public static List<Area> privateOf(int pid) throws IOException {
         List<Area> areas = new ArrayList<>();
@@ -239,7 +242,12 @@ public record MappedFiles(List<Area> areas, List<Area> pieces) {
         }
     }
 
-    /** The same of all processes that may be looked at and mention one of the files, in no order; a process that ends meanwhile is left out. */
+    /**
+     * The shared mappings of these files in all processes that may be examined, in no order. Processes that end meanwhile
+     * are left out.
+     *
+     * @throws IOException if a process has too many mappings
+     */
     public static List<Mapper> ofAllThatMap(List<String> files) throws IOException {
         List<Mapper> found = new ArrayList<>();
         MappingQuery query = new MappingQuery(files);
@@ -256,10 +264,10 @@ public record MappedFiles(List<Area> areas, List<Area> pieces) {
         return found;
     }
 
-    /** A process and what it has mapped of the files that were asked for. */
+    /** A process and its mappings of the wanted files. */
     public record Mapper(int pid, List<Area> areas) {}
 
-    /** @throws TooManyMappingsException as what is not looked at must not count as not there */
+    /** @throws TooManyMappingsException because mappings that are not examined must not count as missing */
     private static void addMapper(List<Mapper> found, int pid, List<String> files) throws TooManyMappingsException {
         try {
             found.add(new Mapper(pid, of(Integer.toString(pid), files)));
@@ -278,7 +286,7 @@ public record MappedFiles(List<Area> areas, List<Area> pieces) {
         };
     }
 
-    /** Most processes map none of the files, and to take all lines of all processes apart takes long. */
+    /** A fast check: most processes map none of the files, and parsing all lines of all processes takes long. */
     private static boolean mentionsOne(String process, String[] wanted) {
         try (ProcessLines lines = ProcessLines.of(process, MAPS)) {
             for (String line = lines.next(); line != null; line = lines.next()) {
@@ -287,12 +295,12 @@ public record MappedFiles(List<Area> areas, List<Area> pieces) {
                 }
             }
         } catch (IOException e) {
-            // It has ended, or may not be looked at.
+            // It has ended, or may not be examined.
         }
         return false;
     }
 
-    /** Files as they stand between the other columns. */
+    /** The files as they appear between the other columns. */
     private static String[] words(List<String> files) {
         return files.stream().map(file -> " " + file + " ").toArray(String[]::new);
     }
@@ -306,14 +314,18 @@ public record MappedFiles(List<Area> areas, List<Area> pieces) {
         return false;
     }
 
-    /** Returns device and inode as mappings of the file show them; some file systems show {@code stat} another device. */
+    /**
+     * Returns device and inode as mappings of the file show them. Some file systems show {@code stat} another device.
+     *
+     * @throws IOException if the file can't be mapped
+     */
     public static String nameOf(SharedFile file) throws IOException {
         try (Mapping first = Mapping.forReading(file, 0, file.pageSize())) {
             return fileAt(first.segment().address());
         }
     }
 
-    /** Of the one mapping only, as this process may have many. */
+    /** Only the one mapping is parsed, as this process may have many. */
     private static String fileAt(long address) throws IOException {
         try (ProcessLines lines = ProcessLines.of("self", MAPS)) {
             Rows rows = new Rows("self", lines);
@@ -334,7 +346,7 @@ public record MappedFiles(List<Area> areas, List<Area> pieces) {
                 && Long.compareUnsigned(address, Long.parseUnsignedLong(line, dash + 1, blank, 16)) < 0;
     }
 
-    /** True if that file is not mapped, and another that was opened by this path is. */
+    /** True if that file is not mapped, and another file that was opened with this path is. */
     public boolean hasAnotherThan(String file, String path) {
         String bytes = new String(path.getBytes(StandardCharsets.UTF_8), StandardCharsets.ISO_8859_1);
         return areas.stream().noneMatch(area -> area.file.equals(file))

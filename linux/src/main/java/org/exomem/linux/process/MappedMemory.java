@@ -6,10 +6,10 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * What a process has in memory of files that it has mapped.
+ * The memory of a process in its mappings of files.
  *
- * @param resident bytes of its mappings of them that are in memory
- * @param anonymous bytes of these that are its own: it wrote them in a private mapping
+ * @param resident bytes of the mappings that are in memory
+ * @param anonymous bytes of these that are private copies: it wrote them in a private mapping
  */
 public record MappedMemory(long resident, long anonymous) {
     /** {@code from-to permissions offset device inode path}. */
@@ -20,10 +20,10 @@ public record MappedMemory(long resident, long anonymous) {
     private static final long KIB = 1024;
 
     /**
-     * Looks at a process; a moment for each GiB that it has mapped in small pages.
+     * Examines a process; takes a moment for each GiB that it has mapped in small pages.
      *
-     * @param files as {@link MappedFiles#nameOf} gives them
-     * @throws IOException if it has ended, or may not be looked at
+     * @param files in the format of {@link MappedFiles#nameOf}
+     * @throws IOException if it has ended, or may not be examined
      */
     public static MappedMemory of(int pid, List<String> files) throws IOException {
         try (ProcessLines lines = ProcessLines.of(Integer.toString(pid), "smaps")) {

@@ -11,7 +11,7 @@ import java.util.List;
 import org.exomem.linux.Errno;
 
 /**
- * Asks the kernel whether processes share a mapping of one of some files, without the text of all their mappings: some
+ * Asks the kernel whether processes have a shared mapping of one of some files, without the text of all their mappings: some
  * microseconds for each process ({@code PROCMAP_QUERY}, Linux 6.11). For one thread.
  *
  * <pre>
@@ -40,12 +40,12 @@ final class MappingQuery {
     private final MemorySegment query = Arena.ofAuto().allocate(SIZE, Long.BYTES);
     private final MemorySegment path = Arena.ofAuto().allocate(PATH_SIZE);
 
-    /** What the kernel says of a process. */
+    /** The kernel's answer for a process. */
     enum Answer {
         YES,
-        /** Or it has ended, or may not be looked at. */
+        /** Also if it has ended, or may not be examined. */
         NO,
-        /** The kernel is older. */
+        /** The kernel is too old. */
         UNKNOWN
     }
 
@@ -59,14 +59,14 @@ final class MappingQuery {
         }
     }
 
-    /** @param files device and inode as {@code maps} shows them */
+    /** @param files device and inode in the format of {@code maps} */
     MappingQuery(List<String> files) {
         this.wanted = files.stream().map(Wanted::of).toList();
         query.set(JAVA_LONG, 0, SIZE);
         query.set(JAVA_LONG, FLAGS, SHARED | COVERING_OR_NEXT | FILE_BACKED);
     }
 
-    /** @param process its number */
+    /** @param process its id */
     Answer shares(String process) {
         byte[] name = ("/proc/" + process + "/maps\0").getBytes(StandardCharsets.US_ASCII);
         MemorySegment.copy(name, 0, path, JAVA_BYTE, 0, name.length);
@@ -87,7 +87,7 @@ final class MappingQuery {
             if (ProcessCalls.ioctl(maps, PROCMAP_QUERY, query.address()) < 0) {
                 int errno = ProcessCalls.errno();
                 if (errno != Errno.EINTR) {
-                    // ENOENT behind the last one, ESRCH if it has ended.
+                    // ENOENT after the last one, ESRCH if it has ended.
                     return errno == Errno.ENOTTY ? Answer.UNKNOWN : Answer.NO;
                 }
                 query.set(JAVA_LONG, TO, at);

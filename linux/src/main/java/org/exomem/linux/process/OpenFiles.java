@@ -9,12 +9,12 @@ import java.util.TreeMap;
 import java.util.stream.Stream;
 
 /**
- * What a process has open, from {@code /proc/PID/fd}.
+ * The open files of a process, from {@code /proc/PID/fd}.
  *
- * @param names what the kernel calls each, by the number of the descriptor: a path, {@code anon_inode:[eventfd]}, …
+ * @param names the kernel's name of each, by descriptor number: a path, {@code anon_inode:[eventfd]}, …
  */
 public record OpenFiles(Map<Integer, String> names) {
-    /** @throws IOException if the process has ended, or may not be looked at, which is an {@link AccessDeniedException} */
+    /** @throws IOException if the process has ended, or may not be examined, which is an {@link AccessDeniedException} */
     public static OpenFiles of(int pid) throws IOException {
         Map<Integer, String> names = new TreeMap<>();
         Path folder = Path.of("/proc", Integer.toString(pid), "fd");

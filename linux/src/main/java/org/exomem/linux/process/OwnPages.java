@@ -9,13 +9,13 @@ import java.nio.file.StandardOpenOption;
 import org.exomem.linux.SharedFile;
 
 /**
- * The pages of a private mapping that its process has written, and which are no pages of the file any more ({@code /proc/PID/pagemap}). For
- * one thread.
+ * The pages of a private mapping that its process has written, so that they are not pages of the file any more ({@code
+ * /proc/PID/pagemap}). For one thread.
  */
 public final class OwnPages implements AutoCloseable {
     private static final long PAGE = SharedFile.SMALL_PAGE;
     private static final int ENTRIES = 1 << 13;
-    /** A page of a file, or of memory that is shared. */
+    /** Set for a page of a file, or of shared memory. */
     private static final long OF_FILE = 1L << 61;
 
     private static final long SWAPPED = 1L << 62;
@@ -24,12 +24,13 @@ public final class OwnPages implements AutoCloseable {
     private final FileChannel pagemap;
     private final FileChannel memory;
 
-    /** Is given runs of pages. */
+    /** Receives runs of pages. */
     @FunctionalInterface
     public interface Visitor {
         /**
          * @param address of the first byte in the process
-         * @param length bytes
+         * @param length in bytes
+         * @throws IOException to end the visit
          */
         void run(long address, long length) throws IOException;
     }
@@ -39,7 +40,7 @@ public final class OwnPages implements AutoCloseable {
         this.memory = memory;
     }
 
-    /** @throws IOException if the process has ended, or may not be looked at */
+    /** @throws IOException if the process has ended, or may not be examined */
     public static OwnPages of(int pid) throws IOException {
         Path process = Path.of("/proc", Integer.toString(pid));
         FileChannel pagemap = FileChannel.open(process.resolve("pagemap"), StandardOpenOption.READ);
@@ -52,10 +53,11 @@ public final class OwnPages implements AutoCloseable {
     }
 
     /**
-     * Gives all pages of a range that the process has written; nobody may write there meanwhile.
+     * Visits all pages of a range that the process has written. No thread may write there meanwhile.
      *
      * @param from address of the first byte, at the beginning of a page
      * @param length bytes, whole pages
+     * @throws IOException if the process has ended, or the visitor throws
      */
     public void forEach(long from, long length, Visitor visitor) throws IOException {
         ByteBuffer entries = ByteBuffer.allocate(ENTRIES * Long.BYTES).order(ByteOrder.nativeOrder());
@@ -83,7 +85,11 @@ public final class OwnPages implements AutoCloseable {
         }
     }
 
-    /** Reads the process's memory until the buffer is full. */
+    /**
+     * Reads the process's memory until the buffer is full.
+     *
+     * @throws IOException if the memory can't be read
+     */
     public void read(long address, ByteBuffer into) throws IOException {
         for (long at = address; into.hasRemaining(); ) {
             int read = memory.read(into, at);

@@ -1,10 +1,14 @@
 package org.exomem.linux.process;
 
 import com.sun.jna.Native;
+import org.exomem.linux.CLibrary;
 
-/** The native declarations, as in {@code org.exomem.linux.LibC}. {@code syscall} is for what the C library has no name for. */
+/**
+ * The native declarations, as in {@code org.exomem.linux.LibC}. {@code syscall} is for calls without a function in the C
+ * library.
+ */
 final class ProcessCalls {
-    /** On x86-64, where alone threads are borrowed. */
+    /** On x86-64 only, like all borrowing of threads. */
     static final long TGKILL = 234;
 
     static final long PIDFD_OPEN = 434;
@@ -12,7 +16,7 @@ final class ProcessCalls {
     static final long PIDFD_SEND_SIGNAL = 424;
 
     static {
-        Native.register(ProcessCalls.class, "c");
+        CLibrary.bind(ProcessCalls.class);
     }
 
     private ProcessCalls() {}

@@ -7,8 +7,8 @@ import org.exomem.linux.LinuxException;
 import org.exomem.linux.Poll;
 
 /**
- * A process that stays the one it is: as long as this says that it lives, its number is not another's ({@code pidfd}). Safe for use
- * by several threads.
+ * A process, identified by a {@code pidfd}: as long as it is alive by this, its number belongs to no other process. Safe for
+ * use by several threads.
  */
 public final class ProcessFd implements AutoCloseable {
     private static final int KILL = 9;
@@ -39,7 +39,11 @@ public final class ProcessFd implements AutoCloseable {
         return pid;
     }
 
-    /** False once it has ended. */
+    /**
+     * False when it has ended.
+     *
+     * @throws LinuxException if the call fails
+     */
     public boolean isAlive() throws LinuxException {
         return !Poll.readable(fd, Duration.ZERO);
     }
@@ -47,14 +51,15 @@ public final class ProcessFd implements AutoCloseable {
     /**
      * Waits until it has ended.
      *
-     * @return false if it has not within the limit
+     * @return false at the limit
+     * @throws LinuxException if the call fails
      */
     public boolean awaitEnd(Duration limit) throws LinuxException {
         return Poll.readable(fd, limit);
     }
 
     /**
-     * Ends it at once (SIGKILL), whatever it does.
+     * Kills it (SIGKILL).
      *
      * @throws LinuxException ESRCH if it has ended, EPERM if this process may not
      */
@@ -65,10 +70,10 @@ public final class ProcessFd implements AutoCloseable {
     }
 
     /**
-     * Fetches a descriptor from the process: another of the same open file.
+     * Fetches a descriptor from the process: another one of the same open file.
      *
-     * @param number that it has there
-     * @throws LinuxException EBADF if it is not open there, EPERM if this process may not, ESRCH if that one has ended
+     * @param number of the descriptor in the process
+     * @throws LinuxException EBADF if it is not open there, EPERM if this process may not, ESRCH if that process has ended
      */
     public Fd fetch(int number) throws LinuxException {
         long result = ProcessCalls.syscall(ProcessCalls.PIDFD_GETFD, fd.number(), number, 0);
@@ -79,9 +84,9 @@ public final class ProcessFd implements AutoCloseable {
     }
 
     /**
-     * What {@code /proc} says of it now.
+     * Its present status in {@code /proc}.
      *
-     * @throws IOException if it has ended, or may not be looked at
+     * @throws IOException if it has ended, or may not be examined
      */
     public ProcessStatus status() throws IOException {
         return ProcessStatus.of(pid);

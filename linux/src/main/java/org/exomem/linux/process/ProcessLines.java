@@ -9,12 +9,12 @@ import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The lines of what the kernel tells of a process, one at a time: how many there are, and how long their paths, is the process's own choice, and
- * together they may be larger than the heap. For one thread.
+ * The lines of a file that the kernel generates for a process, one at a time. The process itself determines their number and
+ * the length of their paths, and together they may be larger than the heap. For one thread.
  */
 final class ProcessLines implements AutoCloseable {
     private static final int BUFFER_BYTES = 64 << 10;
-    /** More than a path of 4096 bytes takes, of which the kernel writes some as 4. Those of folders within folders may be longer. */
+    /** More than a path of 4096 bytes needs, of which the kernel writes some as 4. Paths in deep folders may be longer. */
     private static final int MAX_LINE = 32 << 10;
 
     private final InputStream in;
@@ -29,8 +29,8 @@ final class ProcessLines implements AutoCloseable {
     /**
      * Opens a file of a process.
      *
-     * @param process its number, or {@code self}
-     * @throws IOException if the process has ended, or may not be looked at
+     * @param process its id, or {@code self}
+     * @throws IOException if the process has ended, or may not be examined
      */
     static ProcessLines of(String process, String file) throws IOException {
         return new ProcessLines(Files.newInputStream(Path.of("/proc", process, file)));
@@ -41,7 +41,8 @@ final class ProcessLines implements AutoCloseable {
     }
 
     /**
-     * Returns the next line without its end, each byte a character; of a very long one the beginning. Null behind the last one.
+     * Returns the next line without its end, each byte as a character; of a very long line the beginning. Null after the
+     * last one.
      *
      * @throws IOException if the process has ended
      */
@@ -73,7 +74,7 @@ final class ProcessLines implements AutoCloseable {
         return at < end && buffer[at] == '\n';
     }
 
-    /** Puts more behind what is left, which begins at 0 then; false if there is no more. */
+    /** Reads more bytes after the rest, which is moved to 0; false if there are no more. */
     private boolean readMore() throws IOException {
         int left = end - next;
         System.arraycopy(buffer, next, buffer, 0, left);

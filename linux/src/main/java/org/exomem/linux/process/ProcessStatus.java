@@ -9,18 +9,18 @@ import java.util.Map;
 import java.util.stream.Collectors;
 
 /**
- * What {@code /proc/PID/status} says of a process, or of one of its threads.
+ * The content of {@code /proc/PID/status} for a process, or for one of its threads.
  *
- * @param name of its program, 15 bytes at most
+ * @param name of its program, at most 15 bytes
  * @param state R, S or D while it runs or waits, T or t while it is stopped, Z or X when it has ended
- * @param user whose rights it has
+ * @param user the effective user id
  * @param tracer the process that traces it, 0 if none does
- * @param filtered it may make only some system calls, or all but some ({@code seccomp})
+ * @param filtered whether its system calls are restricted ({@code seccomp})
  */
 public record ProcessStatus(String name, char state, int user, int tracer, boolean filtered) {
     private static final String FILTER = "2";
     private static final String NONE = "0";
-    /** The real one, the effective one, and two more. */
+    /** The real, effective, saved and file system user. */
     private static final String NO_USERS = "-1 -1 -1 -1";
 
     private static final int EFFECTIVE = 1;
@@ -28,7 +28,7 @@ public record ProcessStatus(String name, char state, int user, int tracer, boole
     /** @throws IOException if there is no such process */
     public static ProcessStatus of(int pid) throws IOException {
         String text = Files.readString(Path.of("/proc", Integer.toString(pid), "status"), StandardCharsets.ISO_8859_1);
-        // A name may have any character but the one that ends a line.
+        // A name may have any character but a line end.
         Map<String, String> lines = Arrays.stream(text.split("\n"))
                 .map(line -> line.split(":\\s*", 2))
                 .filter(line -> line.length == 2)
@@ -41,7 +41,7 @@ public record ProcessStatus(String name, char state, int user, int tracer, boole
                 lines.getOrDefault("Seccomp", NONE).strip().equals(FILTER));
     }
 
-    /** True if it was stopped by a signal, as from a terminal. */
+    /** True if it was stopped by a signal, for example from a terminal. */
     public boolean isStopped() {
         return state == 'T';
     }

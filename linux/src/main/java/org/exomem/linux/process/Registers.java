@@ -25,22 +25,22 @@ final class Registers {
     private static final int RDX = 96;
     private static final int RSI = 104;
     private static final int RDI = 112;
-    /** In which a system call takes its arguments. */
+    /** The registers for the arguments of a system call. */
     private static final int[] ARGUMENTS = {RDI, RSI, RDX, R10, R8, R9};
 
     private static final int ORIG_RAX = 120;
     private static final int RIP = 128;
-    /** In {@code orig_rax}: the thread is in no system call that the kernel might begin again. */
+    /** In {@code orig_rax}: the thread is in no system call that the kernel might restart. */
     private static final long NO_CALL = -1;
 
     private final MemorySegment words = Arena.ofAuto().allocate(SIZE, Long.BYTES);
 
-    /** The address of these bytes, which stay there as long as this object. */
+    /** The address of these bytes, which is constant for the life of this object. */
     long address() {
         return words.address();
     }
 
-    /** Where the thread goes on. */
+    /** The address at which the thread goes on. */
     long instruction() {
         return words.get(JAVA_LONG, RIP);
     }
@@ -49,15 +49,15 @@ final class Registers {
         words.set(JAVA_LONG, RIP, instruction);
     }
 
-    /** What a system call returned: the negative of an error number if it failed. */
+    /** The result of a system call: the negative of an error number if it failed. */
     long result() {
         return words.get(JAVA_LONG, RAX);
     }
 
     /**
-     * The same, but for what a system call takes.
+     * Returns these registers, changed for a system call.
      *
-     * @param arguments six at the most; those that are left out are 0
+     * @param arguments at most six; missing ones are 0
      */
     Registers forCall(long instruction, long number, long... arguments) {
         Registers call = new Registers();

@@ -8,8 +8,8 @@ import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 
 /**
- * Goes through all that is done while a thread of another process stands still, without one: classes that are loaded and linked for
- * the first time take tens of milliseconds, and the other process would wait for them.
+ * Runs all code that is used while a thread of another process is stopped, without one: loading and linking classes for the
+ * first time takes tens of milliseconds, and the other process would wait for that.
  */
 final class Rehearsal implements Tracing {
     private static final int SELF = (int) ProcessHandle.current().pid();
@@ -22,7 +22,7 @@ final class Rehearsal implements Tracing {
 
     private static boolean done;
 
-    /** Where the thread seems to be in a system call. */
+    /** The place where the thread seems to be in a system call. */
     private final MemorySegment code = Arena.ofAuto().allocate(SYSCALL.length);
 
     private int status;
@@ -38,7 +38,7 @@ final class Rehearsal implements Tracing {
             try {
                 rehearse();
             } catch (IOException e) {
-                // The first process that is attached to waits a little longer.
+                // Then the first process that is attached to waits a little longer.
             }
         }
     }

@@ -17,23 +17,24 @@ import org.exomem.linux.Userfaultfd;
 import org.exomem.linux.process.MappedFiles.Area;
 
 /**
- * Makes pages that another process has for itself alone pages of a file that it has open, shared, while its threads go on. What the pages
- * hold is copied into the file, and the file is mapped in their place:
+ * Converts private pages of another process to shared pages of a file that it has open, while its threads go on. The content
+ * of the pages is copied to the file, and the file is mapped in their place:
  *
  * <pre>
- * 1. the main thread of the process stands still, and pages that are shared by then are left out
- * 2. whoever writes to the pages waits (UFFDIO_WRITEPROTECT)
+ * 1. the main thread of the process is stopped, and pages that are shared by then are left out
+ * 2. threads that write to the pages wait (UFFDIO_WRITEPROTECT)
  * 3. the pages are copied into the file
  * 4. the main thread maps the file over them, and goes on
- * 5. whoever waits touches them again (UFFDIO_WAKE)
+ * 5. the waiting threads touch them again (UFFDIO_WAKE)
  * </pre>
  *
- * <p>Takes about a millisecond, for which the main thread stands still; other threads only if they write to the pages. If this process is killed in
- * between, the kernel lets all go on, with the pages as they were or with the file. x86-64 only. Safe for use by several threads, of which each has its turn.
+ * <p>Takes about a millisecond. The main thread is stopped for that time; other threads only if they write to the pages. If
+ * this process is killed meanwhile, the kernel lets all threads go on, with the old pages or with the file. x86-64 only.
+ * Safe for use by several threads, one after the other.
  */
 public final class SharedInPlace implements AutoCloseable {
     private static final int PIECE = 1 << 16;
-    /** For which the main thread stands still at once: some milliseconds. */
+    /** The most calls while the main thread is stopped: some milliseconds. */
     private static final int MOST_CALLS = 64;
 
     private static final int MMAP = 9;
@@ -48,7 +49,7 @@ public final class SharedInPlace implements AutoCloseable {
     private final ProcessFd process;
     private final int descriptor;
     private final SharedFile file;
-    /** As mappings of the file show it. */
+    /** The file, named as in lists of mappings. */
     private final String name;
 
     private final OwnPages memory;
@@ -66,14 +67,15 @@ public final class SharedInPlace implements AutoCloseable {
     }
 
     /**
-     * Pages that are to be shared.
+     * Pages to share.
      *
-     * @param address of the first byte in the process; a private mapping of a file in a memory file system is there, or the file itself
-     * @param offset of the first byte in the file, whose bytes are zeros where it is not mapped
+     * @param address of the first byte in the process; there must be a private mapping of a file in a memory file system, or
+     *     the file itself
+     * @param offset of the first byte in the file, which is zeros where it is not mapped
      * @param length bytes, whole pages
      */
     public record Range(long address, long offset, long length) {
-        /** What is left of it without what is mapped there as it would be. */
+        /** The rest of it without the parts that are mapped already. */
         private List<Range> without(Area area) {
             long first = Math.max(address, area.from());
             long end = Math.min(address + length, area.to());
@@ -92,9 +94,9 @@ public final class SharedInPlace implements AutoCloseable {
     }
 
     /**
-     * @param process stays the caller's, and open as long as this
-     * @param file which the process has open; stays the caller's, too
-     * @throws IOException if the process can't be attached to, or has not opened the file; it is as it was
+     * @param process remains the caller's, and must stay open as long as this
+     * @param file that the process has open; remains the caller's too
+     * @throws IOException if the process can't be attached to, or has not opened the file; it is as before
      */
     public static SharedInPlace of(ProcessFd process, SharedFile file) throws IOException {
         int descriptor = descriptorOf(process, file);
@@ -125,10 +127,10 @@ public final class SharedInPlace implements AutoCloseable {
     }
 
     /**
-     * Shares pages. Those that are shared already stay as they are, whoever has shared them: what was written to the file since is not
-     * overwritten. That is looked at while the main thread stands still, which nobody else can have map anything then.
+     * Shares pages. Pages that are shared already do not change, no matter who shared them: later writes to the file are not
+     * overwritten. That is checked while the main thread is stopped, so that nothing else can be mapped meanwhile.
      *
-     * @throws IOException if that could not be done; some of the ranges may be shared by then, each wholly or not at all
+     * @throws IOException if that fails; some of the ranges may be shared, each completely or not at all
      */
     public void share(List<Range> ranges) throws IOException {
         Attaching.to(process, () -> {
@@ -174,10 +176,10 @@ public final class SharedInPlace implements AutoCloseable {
     }
 
     /**
-     * Gives memory back to the host that the process has for itself alone. What is in such pages afterwards is what the file has of which they are a private
-     * mapping; others stay as they are.
+     * Frees private memory of the process. Afterwards such pages have the content of the file of which they are a private
+     * mapping; other pages do not change.
      *
-     * @throws IOException if that could not be done
+     * @throws IOException if that fails
      */
     public void giveBack(List<Range> ranges) throws IOException {
         List<Range> own = new ArrayList<>();

@@ -11,8 +11,8 @@ import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
- * Finds the process that serves a Unix socket where another one made it: libvirt listens on a QEMU's QMP socket, and hands it to
- * QEMU. The kernel tells a client who called {@code listen}, not who accepts.
+ * Finds the process that serves a Unix socket which another process made: libvirt listens on a QEMU's QMP socket, and passes
+ * it to QEMU. The kernel shows a client the process that called {@code listen}, not the one that accepts.
  */
 public final class SocketHolder {
     private static final int COLUMNS = 8;
@@ -27,8 +27,9 @@ public final class SocketHolder {
      * Returns a process that has the listening socket open.
      *
      * @param socket as it was bound
-     * @param maker the process that called {@code listen}; it is the one if it has the socket open still, and if no other can be
-     *     found that may be looked at
+     * @param maker the process that called {@code listen}; returned if it still has the socket open, or if no other process
+     *     can be found that may be examined
+     * @throws IOException if the kernel's table can't be read
      */
     public static int of(Path socket, int maker) throws IOException {
         Optional<String> name = nameOf(socket);
@@ -47,7 +48,7 @@ public final class SocketHolder {
     }
 
     /**
-     * What the kernel calls the socket among the files that a process has open. Its list has lines of this form:
+     * The kernel's name of the socket among the open files of a process. The kernel's table has lines of this form:
      *
      * <pre>
      * address: references protocol flags type state inode path
@@ -65,10 +66,11 @@ public final class SocketHolder {
     }
 
     /**
-     * False if the kernel tells of the socket, and the process does not have it open. True where that can't be seen: a socket of another
-     * network namespace, or a process that may not be looked at.
+     * False if the kernel's table has the socket, and the process does not have it open. True if that can't be seen: for a
+     * socket of another network namespace, or a process that may not be examined.
      *
      * @param socket as it was bound
+     * @throws IOException if the table can't be read
      */
     public static boolean mayServe(Path socket, int process) throws IOException {
         Optional<String> name = nameOf(socket);
@@ -85,7 +87,7 @@ public final class SocketHolder {
         try {
             return OpenFiles.of(process).names().containsValue(name);
         } catch (IOException e) {
-            // It has ended, or may not be looked at.
+            // It has ended, or may not be examined.
             return false;
         }
     }

@@ -2,11 +2,11 @@ package org.exomem.linux.process;
 
 import java.io.IOException;
 
-/** A process has more mappings, or of longer paths, than are taken in. */
+/** A process has more mappings, or longer paths, than are read. */
 final class TooManyMappingsException extends IOException {
     private static final long serialVersionUID = 1L;
 
-    /** @param process its number */
+    /** @param process its id */
     TooManyMappingsException(String process, long limit) {
         super("process " + process
                 + " has so many mappings, or of so long paths, that they are not looked at: more than " + limit

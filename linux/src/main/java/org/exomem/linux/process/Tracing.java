@@ -8,17 +8,17 @@ import org.exomem.linux.Errno;
 import org.exomem.linux.LinuxException;
 
 /**
- * The calls of {@code ptrace} that are needed to borrow a thread for a moment. All for one thread have to come from the same thread
- * of this process; when that ends, the kernel lets go of what it traced.
+ * The calls of {@code ptrace} that are needed to borrow a thread for a moment. All calls for one thread must come from the
+ * same thread of this process; when that ends, the kernel detaches it from what it traced.
  */
 interface Tracing {
-    /** Begins to trace a thread, which runs on. */
+    /** Begins to trace a thread, which goes on. */
     void seize(int thread) throws LinuxException;
 
-    /** Asks it to stop, in a system call too, which goes on afterwards. */
+    /** Asks it to stop, even in a system call, which goes on afterwards. */
     void interrupt(int thread) throws LinuxException;
 
-    /** Returns what {@code waitpid} says of it, or 0 if nothing has changed. Does not wait. */
+    /** Returns its status from {@code waitpid}, or 0 if nothing has changed. Does not wait. */
     int poll(int thread) throws LinuxException;
 
     void getRegisters(int thread, Registers into) throws LinuxException;
@@ -31,17 +31,17 @@ interface Tracing {
     /**
      * Lets it run until it stops again.
      *
-     * @param signal that it gets, if that is what it stopped for; 0 for none
+     * @param signal that it gets, if it stopped for one; 0 for none
      */
     void goOn(int thread, int signal) throws LinuxException;
 
-    /** Lets go of it. */
+    /** Detaches from it. */
     void detach(int thread) throws LinuxException;
 
     /** Sends it a signal. */
     void signal(int process, int signal) throws LinuxException;
 
-    /** The kernel's. */
+    /** The kernel's calls. */
     Tracing REAL = new Tracing() {
         private static final int SEIZE = 0x4206;
         private static final int INTERRUPT = 0x4207;
@@ -49,7 +49,7 @@ interface Tracing {
         private static final int SET_REGISTERS = 13;
         private static final int CONTINUE = 7;
         private static final int TO_SYSTEM_CALL = 24;
-        /** Option: a stop at a system call differs from a signal. */
+        /** Option: distinguishes a stop at a system call from a signal. */
         private static final int TELL_SYSTEM_CALLS = 1;
 
         private static final int DETACH = 17;

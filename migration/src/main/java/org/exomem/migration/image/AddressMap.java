@@ -8,13 +8,10 @@ import org.exomem.pages.RunVisitor;
 import org.exomem.vhostuser.memory.MemoryRegion;
 import org.jspecify.annotations.Nullable;
 
-/**
- * Where the guest sees the pages of an image: what devices say of guest addresses becomes a set of pages. Addresses and
- * lengths in bytes. Safe for use by several threads.
- */
+/** Maps guest addresses to the pages of an image. Addresses and lengths in bytes. Safe for use by several threads. */
 public final class AddressMap {
     /**
-     * A range of the guest's address space that lies in one file.
+     * A range of guest addresses that lies in one file.
      *
      * @param firstPage number of the page in the image at {@code guestAddress}; both are aligned to pages
      */
@@ -22,14 +19,14 @@ public final class AddressMap {
 
     private final List<Range> ranges;
 
-    /** @param ranges that don't overlap */
+    /** @param ranges must not overlap */
     public AddressMap(List<Range> ranges) {
         this.ranges = List.copyOf(ranges);
     }
 
     /**
-     * The addresses at which a front-end shares files of the image; what it shares of other files, or not in whole pages, is
-     * left out, and with it what devices say of it.
+     * Returns the addresses at which a front-end shares files of the image. Regions of other files, and regions that are not
+     * aligned to pages, are left out, and with them the devices' knowledge of these pages.
      */
     public static AddressMap of(List<MemoryRegion> regions, MemoryImage image) {
         List<Range> ranges = new ArrayList<>();
@@ -50,7 +47,7 @@ public final class AddressMap {
         return ranges;
     }
 
-    /** The range that a guest address is in, or null if it is not in the image. */
+    /** The range of a guest address, or null if the address is not in the image. */
     public @Nullable Range at(long address) {
         for (Range range : ranges) {
             if (Long.compareUnsigned(address - range.guestAddress(), range.length()) < 0) {
@@ -60,24 +57,24 @@ public final class AddressMap {
         return null;
     }
 
-    /** Gives the whole pages of a range of guest addresses that are in the image; parts of pages are left out. */
+    /** Visits the whole pages of a range of guest addresses that are in the image, without partial pages. */
     public <E extends Exception> void forEachRun(long address, long length, RunVisitor<E> visitor) throws E {
         forEach(address, length, Pages.SIZE - 1, 0, visitor);
     }
 
-    /** Gives all pages of the image in which any part of a range of guest addresses is. */
+    /** Visits all pages of the image of which any part is in a range of guest addresses. */
     public <E extends Exception> void forEachTouched(long address, long length, RunVisitor<E> visitor) throws E {
         forEach(address, length, 0, Pages.SIZE - 1, visitor);
     }
 
     /**
-     * @param startSlack bytes of a page that may be missing for it to begin with the next one
-     * @param endSlack bytes of a page that may be missing for it to be in
+     * @param startSlack added to the start before it is rounded down to a page: 4095 rounds it up
+     * @param endSlack added to the end before it is rounded down to a page: 4095 rounds it up
      */
     private <E extends Exception> void forEach(
             long address, long length, int startSlack, int endSlack, RunVisitor<E> visitor) throws E {
         for (Range range : ranges) {
-            // Offsets into the range: no sum of foreign numbers that could wrap.
+            // Offsets in the range, because a sum of untrusted numbers could overflow.
             long start = Long.compareUnsigned(address, range.guestAddress()) > 0 ? address - range.guestAddress() : 0;
             if (Long.compareUnsigned(start, range.length()) >= 0) {
                 continue;

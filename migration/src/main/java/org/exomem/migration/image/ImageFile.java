@@ -9,8 +9,8 @@ import java.nio.file.StandardOpenOption;
 import org.exomem.linux.SharedFile;
 
 /**
- * A file of a guest's memory, held by a descriptor of its own, so that it stays whatever becomes of the connection over
- * which it came. May be read by several threads at once.
+ * A file of a guest's memory, with a descriptor of its own, so that it is independent of the connection that it came over.
+ * Several threads may read it at the same time.
  */
 public final class ImageFile implements AutoCloseable {
     private final String name;
@@ -19,7 +19,7 @@ public final class ImageFile implements AutoCloseable {
     private final long size;
 
     /**
-     * @param name what both ends of a migration call it
+     * @param name the same at both ends of a migration
      * @param file owned from now on, also if this fails
      * @throws IOException if it can't be read
      */
@@ -28,7 +28,7 @@ public final class ImageFile implements AutoCloseable {
         this.file = file;
         try {
             this.size = file.size();
-            // The JDK has no channel over a descriptor that is open already.
+            // The JDK can't make a channel from an open descriptor.
             this.channel = FileChannel.open(
                     Path.of("/proc/self/fd", Integer.toString(file.fd().number())), StandardOpenOption.READ);
         } catch (IOException | RuntimeException e) {
@@ -45,12 +45,14 @@ public final class ImageFile implements AutoCloseable {
         return file;
     }
 
-    /** Bytes; as it was when the image was made. */
+    /** The size in bytes when the image was made. */
     public long size() {
         return size;
     }
 
-    /** Reads without mapping: a hole stays one, and a file that was cut short can't end this process by a signal. */
+    /**
+     * Reads without a mapping, so that a hole remains a hole, and a truncated file does not end this process with a signal.
+     */
     void read(MemorySegment into, long offset) throws IOException {
         ByteBuffer buffer = into.asByteBuffer();
         while (buffer.hasRemaining()) {
@@ -60,7 +62,11 @@ public final class ImageFile implements AutoCloseable {
         }
     }
 
-    /** @throws IOException if it has become shorter since the image was made: there is no data behind its end, but neither a hole */
+    /**
+     * Checks that the file was not truncated since the image was made: after its end there is neither data nor a hole.
+     *
+     * @throws IOException if it was
+     */
     public void expectWhole() throws IOException {
         if (file.size() < size) {
             throw shorter(size);
@@ -89,7 +95,7 @@ public final class ImageFile implements AutoCloseable {
         try {
             channel.close();
         } catch (IOException e) {
-            // Nothing was written through it.
+            // No data was written through it.
         }
         file.close();
     }

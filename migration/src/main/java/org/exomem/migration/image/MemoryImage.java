@@ -9,8 +9,8 @@ import org.exomem.migration.GuestPages;
 import org.exomem.pages.Pages;
 
 /**
- * A guest's memory as {@link Pages} of whole files, one after the other: also those parts of a file that the guest does not see now,
- * because its VMM shadows them. Owns its files.
+ * A guest's memory as the {@link Pages} of whole files, one after the other, including parts of a file that the guest can't
+ * see now because its VMM shadows them. Owns its files. Safe for use by several threads.
  */
 public final class MemoryImage implements GuestPages, AutoCloseable {
     private final List<ImageFile> files;
@@ -19,7 +19,7 @@ public final class MemoryImage implements GuestPages, AutoCloseable {
 
     /**
      * @param files at least one; owned from now on, also if this fails
-     * @throws IllegalArgumentException if a size is not a multiple of {@link Pages#SIZE}
+     * @throws IllegalArgumentException if a size is 0 or not a multiple of {@link Pages#SIZE}
      */
     public MemoryImage(List<ImageFile> files) {
         this.files = List.copyOf(files);
@@ -42,7 +42,7 @@ public final class MemoryImage implements GuestPages, AutoCloseable {
         return files;
     }
 
-    /** The number of a file's first page; empty if the file is none of these. */
+    /** The number of a file's first page; empty if the file is not one of the image's. */
     public OptionalLong firstPage(SharedFile of) {
         for (int i = 0; i < firstPages.length; i++) {
             if (files.get(i).file().isSameFileAs(of)) {
@@ -62,7 +62,7 @@ public final class MemoryImage implements GuestPages, AutoCloseable {
         return Pages.SIZE;
     }
 
-    /** The file that page {@code from} is in. */
+    /** The index of the file with page {@code from}. */
     private int fileOf(long from) {
         int index = firstPages.length - 1;
         while (firstPages[index] > from) {
@@ -94,7 +94,7 @@ public final class MemoryImage implements GuestPages, AutoCloseable {
         for (long page = from; page < pages; ) {
             int index = fileOf(page);
             ImageFile file = files.get(index);
-            // A page that is a hole in part only is data.
+            // A page that is only partly a hole is data.
             long hole = firstPages[index] + Pages.ceil(file.nextHole(Pages.bytes(page - firstPages[index])));
             if (hole < endOf(index)) {
                 return hole;
@@ -116,7 +116,11 @@ public final class MemoryImage implements GuestPages, AutoCloseable {
         }
     }
 
-    /** Gives pages back to the host. They become zeros, or missing where that is watched for. */
+    /**
+     * Gives pages back to the host. They become zeros, or missing in memory that is watched for missing pages.
+     *
+     * @throws IOException if the file system refuses
+     */
     public void punch(long first, long count) throws IOException {
         for (long page = first; page < first + count; ) {
             int index = fileOf(page);

@@ -5,8 +5,8 @@ import org.exomem.pages.PageBits;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Answers touches of missing pages: an owed page is demanded of the source, any other becomes zeros. Nothing is allocated or
- * locked, but for errors. Belongs to one thread.
+ * Answers touches of missing pages: owed pages are demanded from the source, others become zeros. Allocates and locks
+ * nothing, except for errors. For one thread, except where stated.
  */
 final class FaultServer {
     private final AddressSpace space;
@@ -31,11 +31,11 @@ final class FaultServer {
     }
 
     /**
-     * Answers all who wait now.
+     * Answers all threads that wait now.
      *
-     * @return how many they were
+     * @return their number
      * @throws VmmGoneException if the VMM has ended
-     * @throws IOException if some can't be answered now, the last of them for this reason: they wait until {@link #again}
+     * @throws IOException if some can't be answered now, with the reason of the last of them: they wait until {@link #again}
      */
     int serve() throws IOException {
         int taken = space.take();
@@ -83,27 +83,27 @@ final class FaultServer {
         }
     }
 
-    /** Has all who wait touch their pages again (PGR-AGAIN-1). */
+    /** Lets all threads that wait touch their pages again (PGR-AGAIN-1). */
     void again() {
         placer.wakeAll();
     }
 
-    /** True while somebody waits whose touch was taken. From any thread. */
+    /** True while a thread waits whose touch was taken. Any thread may call this. */
     boolean isServing() {
         return serving;
     }
 
-    /** Touches that were answered or demanded. From any thread. */
+    /** The number of touches that were answered or demanded. Any thread may call this. */
     long faults() {
         return faults;
     }
 
-    /** How many of them found a page that is not owed. From any thread. */
+    /** Those of {@link #faults} whose page was not owed. Any thread may call this. */
     long zeroFaults() {
         return zeros;
     }
 
-    /** The owed pages that somebody waited for, so far. From any thread; the last ones may be missing. */
+    /** The owed pages that threads have waited for so far. Any thread may call this; the latest pages may be missing. */
     PageBits touched() {
         PageBits copy = new PageBits(touched.pages());
         copy.copyOf(touched);

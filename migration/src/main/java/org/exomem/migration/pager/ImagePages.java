@@ -12,8 +12,9 @@ import org.exomem.pages.PageBits;
 import org.exomem.pages.Pages;
 
 /**
- * The files of a saved guest's memory, as a source of pages: the kernel copies from them, and nothing is read into this process. What is a hole is zeros, and owed
- * to nobody. The files must not be changed meanwhile; one that is cut short makes its pages unavailable, and no signal.
+ * The RAM files of a saved guest as a source of pages. The kernel copies from them; nothing is read into this process. Holes
+ * are zeros, and not owed. The files must not change meanwhile. If one is truncated, its pages become unavailable, without a
+ * signal.
  */
 public final class ImagePages implements PageSource, AutoCloseable {
     private final MemoryImage image;
@@ -52,15 +53,15 @@ public final class ImagePages implements PageSource, AutoCloseable {
         }
     }
 
-    /** The files' sizes in bytes, in their order. */
+    /** The sizes of the files in bytes, in their order. */
     public List<Long> sizes() {
         return image.files().stream().map(ImageFile::size).toList();
     }
 
     /**
-     * Those pages that have content here and are not in a memory yet (PGR-OWED-1, PGR-OWED-2).
+     * The pages that have content here and are not in a memory yet (PGR-OWED-1, PGR-OWED-2).
      *
-     * @throws IOException if a file has become shorter: what was cut off looks like a hole, which the guest would find as zeros
+     * @throws IOException if a file was truncated: its end would look like a hole, and the guest would find zeros there
      */
     public PageBits owedTo(MemoryImage memory) throws IOException {
         PageBits owed = PresentPages.of(image);
@@ -83,7 +84,7 @@ public final class ImagePages implements PageSource, AutoCloseable {
             int file = fileOf(page);
             long pages = Math.min(first + count, firstPage[file + 1]) - page;
             long offset = Pages.bytes(page - firstPage[file]);
-            // In one go, and not page by page while pages are copied.
+            // At once, not page by page during the copy.
             mappings.get(file).populateToRead(offset, Pages.bytes(pages));
             into.copy(page, pages, address[file] + offset);
             page += pages;
@@ -98,7 +99,7 @@ public final class ImagePages implements PageSource, AutoCloseable {
         return file;
     }
 
-    /** Not while a pager uses it. */
+    /** Do not call this while a pager uses it. */
     @Override
     public void close() {
         mappings.forEach(Mapping::close);

@@ -4,9 +4,9 @@ import java.util.List;
 import org.exomem.pages.Pages;
 
 /**
- * Where a VMM has the pages of its guest's memory. Immutable; nothing is allocated.
+ * The addresses of the pages of the guest's memory in a VMM. Immutable; lookups allocate nothing.
  *
- * <p>The same pages may be mapped twice. Then the first mapping of them is where they are given.
+ * <p>Pages may be mapped twice. Then they are given at their first mapping.
  */
 public final class MappedPages {
     private final List<Range> ranges;
@@ -49,7 +49,7 @@ public final class MappedPages {
         return address.length;
     }
 
-    /** The page that is mapped at an address, or -1 if none is. */
+    /** The page that is mapped at an address, or -1. */
     long pageAt(long at) {
         for (int i = 0; i < address.length; i++) {
             long offset = at - address[i];
@@ -60,7 +60,7 @@ public final class MappedPages {
         return -1;
     }
 
-    /** The first range that has a page, or -1. */
+    /** The index of the first range that has a page, or -1. */
     int rangeOf(long page) {
         for (int i = 0; i < address.length; i++) {
             if (has(i, page)) {
@@ -79,7 +79,7 @@ public final class MappedPages {
         return address[range] + Pages.bytes(page - firstPage[range]);
     }
 
-    /** How many pages a range has from one of its pages on. */
+    /** How many pages a range has, from one of its pages on. */
     long rest(int range, long page) {
         return firstPage[range] + count[range] - page;
     }

@@ -7,8 +7,8 @@ import org.exomem.pages.BitWords;
 import org.exomem.pages.PageBits;
 
 /**
- * The pages that have content at their source and have not arrived (PGR-OWED-1). Pages only leave the set, but for one that grows until
- * {@link #complete}. Safe for use by several threads; nothing is allocated or locked.
+ * The pages that have content at their source and have not arrived (PGR-OWED-1). Pages only leave the set, except a set that
+ * grows until {@link #complete}. Safe for use by several threads; allocates and locks nothing.
  */
 public final class OwedPages implements BitWords {
     private static final VarHandle WORDS = MethodHandles.arrayElementVarHandle(long[].class);
@@ -17,7 +17,7 @@ public final class OwedPages implements BitWords {
     private final long[] words;
     private final AtomicLong left;
 
-    /** @param owed is copied */
+    /** @param owed copied */
     public OwedPages(PageBits owed) {
         this(owed, 0);
     }
@@ -32,19 +32,19 @@ public final class OwedPages implements BitWords {
     }
 
     /**
-     * A set to which pages are added until {@link #complete}. Till then {@link #left} is one more than there are: not all has arrived as
-     * long as more may come.
+     * Returns a set to which pages are added until {@link #complete}. Until then {@link #left} is one more than the number
+     * of pages, so that it is not 0 while more pages may come.
      *
-     * @param owed is copied
+     * @param owed copied
      */
     public static OwedPages growing(PageBits owed) {
         return new OwedPages(owed, 1);
     }
 
     /**
-     * Adds pages to a set that grows. For one thread, which calls {@link #complete} too.
+     * Adds pages to a growing set. For the one thread that also calls {@link #complete}.
      *
-     * @param more none that is or was in the set
+     * @param more pages that neither are nor were in the set
      */
     public void add(PageBits more) {
         left.addAndGet(more.count());
@@ -56,17 +56,17 @@ public final class OwedPages implements BitWords {
         }
     }
 
-    /** No more pages are added. */
+    /** Ends the growth of the set. */
     public void complete() {
         left.decrementAndGet();
     }
 
-    /** The number of pages that there are, owed or not. */
+    /** The number of all pages, owed or not. */
     public long pages() {
         return pages;
     }
 
-    /** How many are owed now. */
+    /** The number of owed pages. */
     public long left() {
         return left.get();
     }
@@ -76,7 +76,7 @@ public final class OwedPages implements BitWords {
         return (word(BitWords.index(page)) >>> page & 1) != 0;
     }
 
-    /** Pages have arrived; some may have before. */
+    /** Pages have arrived; some may have arrived before. */
     public void arrived(long first, long count) {
         long end = first + count;
         long gone = 0;
@@ -98,12 +98,12 @@ public final class OwedPages implements BitWords {
         return next(from, pages, true);
     }
 
-    /** How many neighbouring pages are owed from one on that is. */
+    /** The number of consecutive owed pages from an owed page on, at most {@code most}. */
     public long run(long first, long most) {
         return next(first, Math.min(pages, first + most), false) - first;
     }
 
-    /** What is owed now, as a copy. */
+    /** A copy of the present set. */
     public PageBits copy() {
         PageBits copy = new PageBits(pages);
         for (int i = 0; i < words.length; i++) {

@@ -7,9 +7,9 @@ import org.exomem.linux.SharedFile;
 import org.exomem.pages.Pages;
 
 /**
- * Puts pages into a VMM's memory, and has whoever waits for them go on. A page that is there already is never overwritten: the
- * kernel sees to that, whoever came first (PGR-PLACE-1). Nothing is allocated, but for errors. For one thread at a time; several
- * may place into the same memory.
+ * Places pages in a VMM's memory, and wakes the threads that wait for them. A page that is present is never overwritten: the
+ * kernel guarantees that (PGR-PLACE-1). Allocates nothing, except for errors. For one thread at a time. Several objects may
+ * place pages in the same memory.
  */
 public final class PagePlacer {
     private static final long PAGE = SharedFile.SMALL_PAGE;
@@ -25,30 +25,31 @@ public final class PagePlacer {
         this.owed = owed;
     }
 
-    /** True as long as a page is owed. */
+    /** True while a page is owed. */
     public boolean isOwed(long page) {
         return owed.contains(page);
     }
 
-    /** True as long as one of these pages is owed. */
+    /** True while one of these pages is owed. */
     public boolean isAnyOwed(long first, long count) {
         return owed.next(first) < first + count;
     }
 
-    /** Pages of content that this one has placed, so far. */
+    /** The number of pages that this object has placed with content. */
     long placed() {
         return placed;
     }
 
     /**
-     * Places content. Pages that could not be placed just now stay owed, and whoever waits for them touches them again.
+     * Places content. Pages that can't be placed at the moment stay owed, and the threads that wait for them touch them
+     * again.
      *
      * @param first number of the first page
      * @param count of pages, at least one
-     * @param content address in this process of as many bytes
+     * @param content address of as many bytes in this process
      * @throws VmmGoneException if the VMM has ended
-     * @throws LinuxException ENOMEM if the host has no memory for it, EFAULT if the content can't be read; some of the pages may
-     *     be placed
+     * @throws LinuxException ENOMEM if the host has no memory, EFAULT if the content can't be read; some of the pages may be
+     *     placed
      */
     public void copy(long first, long count, long content) throws IOException {
         long page = first;
@@ -56,7 +57,7 @@ public final class PagePlacer {
         while (page < end) {
             int range = mapped.rangeOf(page);
             if (range < 0) {
-                // Nobody can touch it.
+                // No thread can touch it.
                 owed.arrived(page, 1);
                 page++;
                 continue;
@@ -69,7 +70,10 @@ public final class PagePlacer {
         }
     }
 
-    /** As {@link #copy(long, long, long)}, but only the pages that are owed by now: none that is not becomes anything else (PGR-SOURCE-1). */
+    /**
+     * As {@link #copy(long, long, long)}, but only for pages that are still owed: other pages must not get this content
+     * (PGR-SOURCE-1).
+     */
     public void copyOwed(long first, long count, long content) throws IOException {
         long end = first + count;
         for (long page = owed.next(first); page < end; ) {
@@ -81,7 +85,7 @@ public final class PagePlacer {
         }
     }
 
-    /** Returns false if the rest has to come again. */
+    /** Returns false if the rest must be placed again. */
     private boolean copy(int range, long first, long behind, long content) throws IOException {
         long most = behind - first;
         for (long page = first; page < behind; ) {
@@ -98,22 +102,22 @@ public final class PagePlacer {
             }
             switch ((int) -done) {
                 case Errno.EEXIST -> {
-                    // Whoever waits was told of it before it came.
+                    // The touch was taken before the page arrived.
                     giver.wake(address, PAGE);
                     arrived(page, 1);
                     page++;
                 }
                 case Errno.ENOENT -> {
                     if (count > 1) {
-                        // Also said, and nothing placed, where all is mapped in two pieces: the kernel joins only what
-                        // is alike.
+                        // Also returned, with nothing placed, if the pages are mapped in two areas: the kernel joins
+                        // only areas that are alike.
                         most = count / 2;
                         continue;
                     }
                     if (mapped.hasPagesTwice()) {
                         throw failure("UFFDIO_COPY", address, Errno.ENOENT);
                     }
-                    // The VMM has unmapped it: nobody can touch it.
+                    // The VMM has unmapped it, so no thread can touch it.
                     owed.arrived(page, 1);
                     page++;
                 }
@@ -129,10 +133,10 @@ public final class PagePlacer {
     }
 
     /**
-     * Makes a page be there that is not owed: zeros, unless it is there by now (PGR-ZERO-1).
+     * Makes a page present that is not owed: zeros, unless it is present already (PGR-ZERO-1).
      *
      * @throws VmmGoneException if the VMM has ended
-     * @throws LinuxException ENOMEM if the host has no memory for it
+     * @throws LinuxException ENOMEM if the host has no memory
      */
     void zeros(long page) throws IOException {
         int range = mapped.rangeOf(page);
@@ -155,7 +159,7 @@ public final class PagePlacer {
         }
     }
 
-    /** The source has zeros for pages: they are owed no more, and whoever waits touches them again (PGR-ZERO-1). */
+    /** The source has zeros for these pages: they are owed no more, and threads that wait touch them again (PGR-ZERO-1). */
     public void zeros(long first, long count) {
         owed.arrived(first, count);
         for (long page = first; page < first + count; page++) {
@@ -172,7 +176,7 @@ public final class PagePlacer {
         wakeTwins(first, count);
     }
 
-    /** The kernel wakes only those who wait at the address at which a page was given. */
+    /** Wakes threads at other addresses of the pages; the kernel wakes only those at the address where a page was given. */
     private void wakeTwins(long first, long count) {
         if (mapped.hasPagesTwice()) {
             for (long page = first; page < first + count; page++) {
@@ -185,7 +189,7 @@ public final class PagePlacer {
         }
     }
 
-    /** Has all who wait touch their pages again: what was not answered comes again. */
+    /** Lets all threads that wait touch their pages again: unanswered touches are reported again. */
     void wakeAll() {
         for (MappedPages.Range range : mapped.ranges()) {
             giver.wake(range.address(), Pages.bytes(range.pages()));

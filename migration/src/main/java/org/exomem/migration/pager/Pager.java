@@ -19,8 +19,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Serves the page faults of one VMM from a thread of its own, and brings what nobody waits for from another one, which stands back
- * while anybody waits. When all pages have arrived it leaves the VMM alone.
+ * Serves the page faults of one VMM on a thread of its own. Another thread brings pages that no thread waits for, and pauses
+ * while one waits. When all pages have arrived, the pager leaves the VMM.
  *
  * <pre>
  *            it can't be had now
@@ -30,15 +30,15 @@ import org.slf4j.LoggerFactory;
  *   +-- all have arrived --> COMPLETED      +-- the VMM ends --> VMM_ENDED      +-- close --> CLOSED
  * </pre>
  *
- * <p>What has arrived is what the memory has; a pager that is killed leaves nothing undone that the next one can't see, and whoever
- * waits waits on until that one comes (PGR-AGAIN-2). Safe for use by several threads.
+ * <p>The memory itself shows which pages have arrived. So after a pager was killed, the next one can continue, and threads
+ * that wait do so until it begins (PGR-AGAIN-2). Safe for use by several threads.
  */
 public final class Pager implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Pager.class);
 
     private static final long RETRY_NANOS = 100_000_000;
     private static final long BACKGROUND_RETRY_NANOS = 200_000_000;
-    /** As long as it takes to serve a fault or two. */
+    /** The time to serve one or two faults. */
     private static final long STAND_BACK_NANOS = 20_000;
 
     private static final int FOREVER = -1;
@@ -62,11 +62,11 @@ public final class Pager implements AutoCloseable {
     private volatile boolean closing;
     private volatile boolean again;
 
-    /** The memory that is served, and how to leave it. */
+    /** The memory that is served. */
     public interface Memory {
         AddressSpace space();
 
-        /** Readable when somebody waits. */
+        /** Readable when a thread waits. */
         Fd faults();
 
         /** Readable when the VMM has ended. */
@@ -75,16 +75,17 @@ public final class Pager implements AutoCloseable {
         MappedPages mapped();
 
         /**
-         * All has arrived: nobody is to wait any more. On the pager's thread.
+         * Ends the watch for missing pages, as all pages have arrived. On the pager's thread.
          *
          * @throws VmmGoneException if the VMM has ended
+         * @throws IOException if that is not possible now
          */
         void leave() throws IOException;
     }
 
-    /** Is told how it goes, on threads of the pager. */
+    /** Notified of the progress, on threads of the pager. */
     public interface Watcher {
-        /** Pages can't be had, or placed; it is tried again. */
+        /** Pages are not available, or can't be placed. The pager tries again. */
         default void stalled(String why) {}
 
         default void goesOn() {}
@@ -92,18 +93,18 @@ public final class Pager implements AutoCloseable {
         /** All pages of the working set have arrived, or there is none. */
         default void setArrived() {}
 
-        /** It has come to an end. */
+        /** The pager has ended. */
         default void ended(PagerState state) {}
     }
 
     /**
-     * What is brought before anybody waits for it.
+     * The order of the background.
      *
-     * @param workingSet brought first
-     * @param after how long to wait before the rest
+     * @param workingSet pages that come first
+     * @param after the delay before all other pages
      */
     public record Prefetch(Optional<PageBits> workingSet, Duration after) {
-        /** At once, in no special order. */
+        /** No delay and no working set. */
         public static final Prefetch AT_ONCE = new Prefetch(Optional.empty(), Duration.ZERO);
     }
 
@@ -129,12 +130,14 @@ public final class Pager implements AutoCloseable {
     }
 
     /**
-     * Begins to serve. Whoever waits already touches its page again: an earlier pager may have taken its touch and not answered.
+     * Begins to serve. Threads that wait already touch their pages again, because an earlier pager may have taken their
+     * touches without an answer.
      *
      * @param name for people
-     * @param memory whose missing pages are watched for already; stays the caller's, and open until this has ended
-     * @param owed all other pages that are missing are zeros
-     * @param prefetch empty where the source sends by itself what nobody waits for
+     * @param memory whose missing pages are watched already; remains the caller's, and must stay open until the pager has
+     *     ended
+     * @param owed all other missing pages are zeros
+     * @param prefetch empty if the source sends the remaining pages by itself
      * @throws LinuxException EMFILE, …
      */
     public static Pager start(
@@ -145,7 +148,7 @@ public final class Pager implements AutoCloseable {
         return pager;
     }
 
-    /** What there is to say now. */
+    /** The present state. */
     public PagerState state() {
         Status now = status;
         Optional<String> why = now == Status.SERVING ? trouble : reason;
@@ -159,33 +162,33 @@ public final class Pager implements AutoCloseable {
                 why);
     }
 
-    /** The owed pages that somebody waited for, so far. */
+    /** The owed pages that threads have waited for so far. */
     public PageBits touched() {
         return faults.touched();
     }
 
-    /** Completes when it has ended, on a thread of the pager. */
+    /** Completes when the pager has ended, on a thread of the pager. */
     public CompletableFuture<PagerState> end() {
         return end.copy();
     }
 
-    /** Has all who wait touch their pages again, and asks the source for them again. */
+    /** Lets all threads that wait touch their pages again, so that the source is asked for them again. */
     public void tryAgain() {
         again = true;
         signal();
     }
 
-    /** Another one who places pages into the memory, for one thread; {@link #arrived} is to be called after it has. */
+    /** Returns a new placer into the memory, for one thread. Call {@link #arrived} after it has placed pages. */
     public PagePlacer placer() {
         return new PagePlacer(memory.space().giver(), memory.mapped(), owed);
     }
 
-    /** What is owed now, as a copy. */
+    /** A copy of the set of owed pages. */
     public PageBits owed() {
         return owed.copy();
     }
 
-    /** To be called by a source that brought the last owed page from a thread of its own. */
+    /** Must be called by a source that placed pages from a thread of its own. */
     public void arrived() {
         if (owed.left() == 0) {
             signal();
@@ -193,7 +196,7 @@ public final class Pager implements AutoCloseable {
     }
 
     private void run() {
-        // Without the right to it, it is as all others are.
+        // Without the right to it, its priority is normal.
         boolean first = Urgency.first();
         LOG.debug("pager {}: {} pages are owed, faults come first: {}", name, owed.left(), first);
         Status how = Status.CLOSED;
@@ -215,7 +218,7 @@ public final class Pager implements AutoCloseable {
                 }
             }
             if (how == Status.COMPLETED) {
-                // Not before nobody has to be served any more.
+                // Not before no thread has to be served any more.
                 how = Status.CLOSED;
                 leave();
                 how = Status.COMPLETED;
@@ -227,7 +230,7 @@ public final class Pager implements AutoCloseable {
             LOG.warn("pager {}: it ends: {}", name, e.getMessage());
             reason = Optional.of(MigrationFailure.text(e));
         } catch (RuntimeException | Error e) {
-            // Errors too: whoever has begun this must hear why nobody is served any more.
+            // Errors too: the owner must learn why no thread is served any more.
             LOG.error("pager {}: it ends by a fault of exomem itself, please report it", name, e);
             reason = Optional.of("a fault of exomem itself: " + e);
         } catch (InterruptedException e) {
@@ -237,7 +240,10 @@ public final class Pager implements AutoCloseable {
         }
     }
 
-    /** Tries again: somebody may debug the VMM just now. Whoever touches a page of zeros meanwhile does not wait. */
+    /**
+     * Tries again if it fails, for example because a debugger is attached to the VMM. Meanwhile touches of pages of zeros
+     * are answered.
+     */
     private void leave() throws IOException {
         PollSet ready = new PollSet(memory.faults(), wake.fd(), memory.process());
         boolean failed = false;
@@ -278,7 +284,7 @@ public final class Pager implements AutoCloseable {
         }
     }
 
-    /** Not after it was closed: its number may be another's by then. */
+    /** Not after it was closed: the descriptor's number may belong to another file by then. */
     private void signal() {
         synchronized (wake) {
             if (wake.fd().isOpen()) {
@@ -300,7 +306,7 @@ public final class Pager implements AutoCloseable {
         }
     }
 
-    /** Returns how it ends. */
+    /** Returns the final status. */
     private Status serve() throws IOException {
         PollSet ready = new PollSet(memory.faults(), wake.fd(), memory.process());
         Retry retry = new Retry();
@@ -327,7 +333,7 @@ public final class Pager implements AutoCloseable {
         }
     }
 
-    /** When those who could not be answered touch their pages again; all others are served meanwhile. */
+    /** Lets threads touch their pages again that could not be answered. All others are served meanwhile. */
     private final class Retry {
         private boolean waiting;
         private boolean failedLately;
@@ -363,7 +369,10 @@ public final class Pager implements AutoCloseable {
         }
     }
 
-    /** To be told by one who places pages ({@link #placer}): some can't be placed now, and it is tried again. From any thread. */
+    /**
+     * Must be called by the user of a {@link #placer} when pages can't be placed now, and it tries again. Any thread may
+     * call this.
+     */
     public void stalled(IOException e) {
         String why = String.valueOf(e.getMessage());
         boolean news = trouble.isEmpty();
@@ -374,7 +383,7 @@ public final class Pager implements AutoCloseable {
         }
     }
 
-    /** To be told by one who has told {@link #stalled}: it can again. From any thread. */
+    /** Must be called after {@link #stalled} when pages can be placed again. Any thread may call this. */
     public void goesOn() {
         if (trouble.isPresent()) {
             trouble = Optional.empty();
@@ -382,7 +391,7 @@ public final class Pager implements AutoCloseable {
         }
     }
 
-    /** Stops serving; whoever touches a missing page waits from now on. Waits for its threads. */
+    /** Stops serving: threads that touch missing pages wait from now on. Waits for the pager's threads, 5 s at most. */
     @Override
     public void close() {
         closing = true;
@@ -397,7 +406,7 @@ public final class Pager implements AutoCloseable {
         }
     }
 
-    /** What the thread does that brings what nobody waits for. */
+    /** Brings pages that no thread waits for, on the background's thread. */
     private void prefetch(Prefetch wish, Prefetcher prefetcher) {
         Urgency.last();
         boolean failed = false;

@@ -5,27 +5,30 @@ import java.util.Optional;
 /**
  * A pager at one moment.
  *
- * @param pages of the guest's memory
- * @param owed pages that have not arrived
- * @param faults touches of missing pages that were answered
- * @param zeroFaults those of them that found a page that is not owed
- * @param prefetched pages that were brought before anybody waited for them
- * @param reason why faults wait or the pager has ended, if that is so
+ * @param pages the number of pages of the guest's memory
+ * @param owed the number of pages that have not arrived
+ * @param faults the number of touches of missing pages that were answered
+ * @param zeroFaults those of {@code faults} whose page was not owed
+ * @param prefetched the number of pages that arrived before a thread waited for them
+ * @param reason why threads wait, or why the pager has ended
  */
 public record PagerState(
         Status status, long pages, long owed, long faults, long zeroFaults, long prefetched, Optional<String> reason) {
 
-    /** What it does. */
+    /** The status of a pager. */
     public enum Status {
         /** Faults are served. */
         SERVING("serving"),
-        /** The source can't give a page now, or the host has no memory for it; who needs one waits, and it is tried again. */
+        /**
+         * The source can't give a page now, or the host has no memory for it. Threads that need it wait, and the pager tries
+         * again.
+         */
         STALLED("stalled"),
         /** All pages have arrived, and nothing of the pager is left in the VMM. */
         COMPLETED("completed"),
-        /** The VMM has ended before. */
+        /** The VMM has ended before all pages had arrived. */
         VMM_ENDED("vmm-ended"),
-        /** It was closed before; who touches a page that is missing waits for the next pager. */
+        /** The pager was closed before. Threads that touch missing pages wait for the next pager. */
         CLOSED("closed");
 
         private final String word;
@@ -34,7 +37,7 @@ public record PagerState(
             this.word = word;
         }
 
-        /** As people and programs read it. */
+        /** The word for people and programs. */
         public String word() {
             return word;
         }

@@ -4,14 +4,14 @@ import java.util.Optional;
 import org.exomem.pages.PageBits;
 
 /**
- * Which pages to bring before anybody waits for them: those of a working set first, then those next to what was touched last, then
- * the rest (PGR-ORDER-1). For one thread.
+ * The order in which the background brings pages: first a working set, then the pages near the last touch, then all others
+ * (PGR-ORDER-1). For one thread.
  */
 public final class PrefetchOrder {
-    /** A touch says most about the pages just behind it: what is brought at once begins small. */
+    /** The first step after a touch is small, because a touch says most about the pages just after it. */
     private static final long LEAST = 16;
 
-    /** One step lasts some hundred microseconds, after which a newer touch is looked for. */
+    /** A step lasts some hundred microseconds. After it a newer touch is looked for. */
     private static final long MOST = 256;
 
     private final OwedPages owed;
@@ -24,14 +24,14 @@ public final class PrefetchOrder {
     private long first;
     private long count;
 
-    /** @param workingSet pages that are brought first, whatever is touched */
+    /** @param workingSet pages that come first, whatever is touched */
     PrefetchOrder(OwedPages owed, Touches touches, Optional<PageBits> workingSet) {
         this(owed, touches, workingSet, MOST);
     }
 
     /**
-     * @param workingSet pages that are brought first, whatever is touched
-     * @param most pages that are chosen at once
+     * @param workingSet pages that come first, whatever is touched
+     * @param most the most pages of one choice
      */
     public PrefetchOrder(OwedPages owed, Touches touches, Optional<PageBits> workingSet, long most) {
         this.owed = owed;
@@ -44,7 +44,7 @@ public final class PrefetchOrder {
     /**
      * Chooses {@link #count} pages from {@link #first} on.
      *
-     * @param others false if only pages of the working set are wanted
+     * @param others false to choose only pages of the working set
      * @return false if none of them is owed
      */
     public boolean next(boolean others) {
@@ -62,7 +62,7 @@ public final class PrefetchOrder {
     private boolean nextOfOthers() {
         long touched = touches.newest();
         if (touched >= 0) {
-            // The pages of its block too that lie before it.
+            // Begins with the start of its block.
             cursor = touched & -LEAST;
             step = Math.min(most, LEAST);
         }
@@ -101,7 +101,7 @@ public final class PrefetchOrder {
         return first;
     }
 
-    /** How many pages; at least one. */
+    /** The number of pages of the last choice, at least one. */
     public long count() {
         return count;
     }

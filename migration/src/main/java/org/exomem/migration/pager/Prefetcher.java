@@ -2,14 +2,14 @@ package org.exomem.migration.pager;
 
 import java.io.IOException;
 
-/** Brings what nobody waits for, a step at a time. Belongs to one thread. */
+/** Brings pages that no thread waits for, in steps. For one thread. */
 final class Prefetcher {
-    /** What a step has done. */
+    /** The result of a step. */
     enum Step {
-        /** Nothing, as somebody waits (PGR-ORDER-2). */
+        /** No pages, because a thread waits (PGR-ORDER-2). */
         STOOD_BACK,
         BROUGHT,
-        /** Nothing, as only others than the wanted pages are owed, or none. */
+        /** No pages, because none of the wanted pages is owed. */
         NOTHING_WANTED
     }
 
@@ -27,9 +27,9 @@ final class Prefetcher {
     }
 
     /**
-     * @param others false if only pages of the working set are wanted now
+     * @param others false for pages of the working set only
      * @throws VmmGoneException if the VMM has ended
-     * @throws IOException if the pages can't be had now; the next step tries others
+     * @throws IOException if the pages are not available now; the next step tries others
      */
     Step step(boolean others) throws IOException {
         if (faults.isServing()) {
@@ -51,7 +51,7 @@ final class Prefetcher {
         return order.hasSet();
     }
 
-    /** Pages that were brought so. From any thread. */
+    /** The number of pages that were brought. Any thread may call this. */
     long prefetched() {
         return prefetched;
     }

@@ -4,11 +4,15 @@ import java.io.IOException;
 import org.exomem.migration.GuestPages;
 import org.exomem.pages.PageBits;
 
-/** Which pages of files have content, as their file systems know it. */
+/** Finds the pages of files that have content, from their file systems. */
 public final class PresentPages {
     private PresentPages() {}
 
-    /** All that are no holes now. Touches and allocates none. */
+    /**
+     * Returns all pages that are not holes now. Touches and allocates none.
+     *
+     * @throws IOException if the files can't be examined
+     */
     public static PageBits of(GuestPages files) throws IOException {
         PageBits present = new PageBits(files.pages());
         for (long from = files.nextData(0); from < files.pages(); ) {

@@ -2,7 +2,7 @@ package org.exomem.migration.pager;
 
 import org.exomem.linux.ThreadPriority;
 
-/** Which threads the kernel is to run first while a guest's pages are owed. */
+/** The priorities of threads while a guest's pages are owed. */
 public final class Urgency {
     private static final int FAULTS_NICE = -15;
     private static final int BACKGROUND_NICE = 10;
@@ -10,15 +10,15 @@ public final class Urgency {
     private Urgency() {}
 
     /**
-     * Has the calling platform thread run before all that are as they were: somebody waits for what it does.
+     * Gives the calling platform thread a high priority, because a thread waits for its work.
      *
-     * @return false if the process has no right to that (CAP_SYS_NICE): it stays as it is
+     * @return false if the process has no right to that (CAP_SYS_NICE); the priority does not change then
      */
     public static boolean first() {
         return ThreadPriority.set(FAULTS_NICE);
     }
 
-    /** Has the calling platform thread run after others. */
+    /** Gives the calling platform thread a low priority. */
     static void last() {
         ThreadPriority.set(BACKGROUND_NICE);
     }

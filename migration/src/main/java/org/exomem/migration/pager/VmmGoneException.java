@@ -2,7 +2,7 @@ package org.exomem.migration.pager;
 
 import java.io.IOException;
 
-/** The VMM has ended, and nobody waits for pages any more. */
+/** The VMM has ended, so no thread waits for pages any more. */
 public final class VmmGoneException extends IOException {
     private static final long serialVersionUID = 1;
 

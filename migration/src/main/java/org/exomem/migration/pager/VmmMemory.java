@@ -20,11 +20,11 @@ import org.exomem.migration.image.MemoryImage;
 import org.exomem.pages.Pages;
 
 /**
- * The memory of a VMM's process, whose missing pages are watched for by a userfaultfd that is open there too. Closing this leaves
- * that as it is: whoever touches a missing page waits.
+ * The memory of a VMM's process, watched for missing pages by a userfaultfd that is also open there. Closing this does not
+ * close the other: threads that touch a missing page wait.
  */
 public final class VmmMemory implements Pager.Memory, AutoCloseable {
-    /** What the userfaultfd has to offer; no other one that exomem makes has agreed on just this (PGR-AGAIN-2). */
+    /** The features of the userfaultfd. No other userfaultfd of exomem has exactly these (PGR-AGAIN-2). */
     public static final Set<Userfaultfd.Feature> FEATURES = EnumSet.of(Userfaultfd.Feature.MISSING_SHARED);
 
     private final PageFaults faults;
@@ -33,20 +33,21 @@ public final class VmmMemory implements Pager.Memory, AutoCloseable {
     private final Leaving leaving;
     private final Kernel kernel = new Kernel();
 
-    /** Has the process close its own descriptor of the userfaultfd. */
+    /** Closes the process's own descriptor of the userfaultfd. */
     @FunctionalInterface
     public interface Leaving {
-        /** @throws IOException if that can't be done */
+        /** @throws IOException if that is not possible */
         void run() throws IOException;
     }
 
     /**
-     * Watches for missing pages; what is watched for already stays so.
+     * Watches for missing pages; earlier registrations remain.
      *
      * @param userfaultfd with {@link #FEATURES}; owned from now on, also if this fails
      * @param process closed with this, also if this fails
      * @param mapped all of the guest's memory
-     * @throws LinuxException EINVAL if the memory is not on tmpfs nor a memfd, EBUSY if another userfaultfd has a part of it
+     * @throws LinuxException EINVAL if the memory is neither on tmpfs nor a memfd, EBUSY if another userfaultfd has a part
+     *     of it
      */
     public VmmMemory(Userfaultfd userfaultfd, ProcessFd process, MappedPages mapped, Leaving leaving)
             throws LinuxException {
@@ -83,9 +84,9 @@ public final class VmmMemory implements Pager.Memory, AutoCloseable {
     }
 
     /**
-     * Finds where a process has files mapped.
+     * Finds the addresses at which a process has files mapped.
      *
-     * @throws IOException if it has not mapped all of them shared and writable, or may not be looked at
+     * @throws IOException if it has not mapped all of them shared and writable, or may not be examined
      */
     public static MappedPages find(int pid, MemoryImage image) throws IOException {
         List<Area> areas = MappedFiles.of(pid).areas();

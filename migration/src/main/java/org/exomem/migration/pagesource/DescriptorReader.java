@@ -13,15 +13,15 @@ import org.exomem.pages.Pages;
 import org.exomem.pages.RunVisitor;
 
 /**
- * Reads page descriptors and guards out of a guest's memory (FPB-DESC-7). Whatever the guest says of them, nothing outside its memory is
- * read, and it takes no longer than all of its pages' descriptors do. For one thread.
+ * Reads page descriptors and guards from a guest's memory (FPB-DESC-7). Whatever the guest has reported about them, nothing
+ * outside its memory is read, and no more time is used than for the descriptors of all its pages. For one thread.
  */
 final class DescriptorReader {
-    /** The most that is read at once. */
+    /** The most bytes of one read. */
     private static final int WINDOW_BYTES = 256 << 10;
-    /** The part of memory that is read at most. Linux's descriptors are a 64th of it. */
+    /** The most that is read altogether, as a part of memory. Linux's descriptors take a 64th of it. */
     private static final int READ_PART = 32;
-    /** Of a guest with little memory: each guard may be in a page of its own. */
+    /** The lower limit of that for a guest with little memory, as each guard may be in another page. */
     private static final long LEAST_READ = 64L << 20;
 
     private static final ValueLayout.OfInt WORD = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -30,13 +30,13 @@ final class DescriptorReader {
     private final AddressMap map;
     private final int pageSize;
     private final MemorySegment window;
-    /** What is in the window: whole pages from this guest address on. */
+    /** The content of the window: whole pages from this guest address on. */
     private long windowAddress;
 
     private long windowLength;
-    /** How many more pages may be looked at (FPB-DESC-11). */
+    /** How many more descriptors may be examined (FPB-DESC-11). */
     private long left;
-    /** How much more may be read. */
+    /** How many more bytes may be read. */
     private long bytesLeft;
 
     DescriptorReader(GuestPages memory, AddressMap map) {
@@ -46,14 +46,18 @@ final class DescriptorReader {
         this.window = Arena.ofAuto().allocate(Pages.floor(WINDOW_BYTES) * pageSize, Long.BYTES);
     }
 
-    /** Forgets what was read: the guest's memory is read anew. */
+    /** Drops the window and resets the limits, so that memory is read again. */
     void begin() {
         windowLength = 0;
         left = memory.pages();
         bytesLeft = Math.max(LEAST_READ, Pages.bytes(memory.pages()) / READ_PART);
     }
 
-    /** True if the guard is in the guest's memory and holds. */
+    /**
+     * True if the guard is in the guest's memory and holds.
+     *
+     * @throws IOException if memory can't be read
+     */
     boolean holds(PageDescriptors.Guard guard) throws IOException {
         return load(guard.address(), Integer.BYTES) && guard.holds(word(guard.address()));
     }
@@ -62,6 +66,7 @@ final class DescriptorReader {
      * Adds the pages of a range that its descriptors mark as free.
      *
      * @param into a set of all pages of the image
+     * @throws IOException if memory can't be read
      */
     void addFree(PageDescriptors told, PageDescriptors.Range range, PageBits into) throws IOException {
         RunVisitor<RuntimeException> add = into::add;
@@ -75,7 +80,10 @@ final class DescriptorReader {
         }
     }
 
-    /** The pages of the free block that begins at that page of the range, as far as they are in it; 0 if none does. */
+    /**
+     * The number of pages of the free block that begins at {@code page} of the range, as far as they are in the range; 0 if
+     * none begins there.
+     */
     private long freeBlock(PageDescriptors told, PageDescriptors.Range range, long page) throws IOException {
         long descriptor = range.descriptors() + page * told.stride();
         if (!load(descriptor, Math.max(told.markOffset(), told.orderOffset()) + Integer.BYTES)
@@ -94,15 +102,15 @@ final class DescriptorReader {
         return window.get(WORD, position(address));
     }
 
-    /** Where in the window a guest address is. */
+    /** The position of a guest address in the window. */
     private long position(long address) {
         return Pages.floor(address - windowAddress) * pageSize + (address & Pages.SIZE - 1);
     }
 
     /**
-     * Has the window hold so many bytes at that guest address.
+     * Fills the window so that it has {@code length} bytes at a guest address.
      *
-     * @return false if the guest's memory does not have them in one piece
+     * @return false if the guest's memory does not have them in one piece, or the limit is reached
      */
     private boolean load(long address, int length) throws IOException {
         long inWindow = address - windowAddress;
@@ -113,7 +121,7 @@ final class DescriptorReader {
         if (range == null || address - range.guestAddress() > range.length() - length || bytesLeft <= 0) {
             return false;
         }
-        // In a row more and more is read at once. Behind a large free block nothing is known of what is needed next.
+        // Sequential reads become larger and larger. After a large free block it is unknown what is needed next.
         long gap = address - (windowAddress + windowLength);
         long ahead = gap >= -length && gap <= length ? Math.min(2 * windowLength, WINDOW_BYTES) : length;
         long first = address - range.guestAddress() & -Pages.SIZE;

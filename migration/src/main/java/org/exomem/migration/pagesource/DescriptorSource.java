@@ -13,24 +13,24 @@ import org.exomem.pages.PageDescriptors;
 import org.exomem.pages.PageDescriptors.Guard;
 
 /**
- * Pages that the guest's own descriptors mark as free. While the guest runs that is a guess; at a pause at which all guards hold it is
- * certain (FPB-DESC-2, FPB-DESC-5).
+ * Pages that the guest's own descriptors mark as free. While the guest runs, this is a guess. At a pause at which all guards
+ * hold, it is certain (FPB-DESC-2, FPB-DESC-5). For the engine's thread.
  */
 public final class DescriptorSource implements FreePageSource {
     private final Supplier<List<PageDescriptors>> told;
     private final DescriptorReader reader;
     /** Guards that did not hold at the last pause. */
     private final Set<Guard> failed = new HashSet<>();
-    /** Guards whose ranges are given up. */
+    /** Guards whose ranges are no longer used. */
     private final Set<Guard> givenUp = new HashSet<>();
 
     private boolean settled;
     private boolean due;
 
     /**
-     * @param memory in which descriptors and guards are read; stays the caller's
-     * @param map where guest addresses are in the image
-     * @param told what the guest's driver has told and has not taken back; asked at each sync and each pause
+     * @param memory that has the descriptors and guards; remains the caller's
+     * @param map the guest addresses of the image
+     * @param told returns what the guest's driver has reported and not withdrawn; called at each sync and each pause
      */
     public DescriptorSource(GuestPages memory, AddressMap map, Supplier<List<PageDescriptors>> told) {
         this.told = told;
@@ -76,7 +76,7 @@ public final class DescriptorSource implements FreePageSource {
         }
     }
 
-    /** False if the range is given up. */
+    /** False if the range is no longer used. */
     private boolean counts(PageDescriptors descriptors, PageDescriptors.Range range) {
         for (int i = 0; !givenUp.isEmpty() && i < descriptors.guards().size(); i++) {
             if ((range.guards() & 1 << i) != 0
@@ -97,7 +97,7 @@ public final class DescriptorSource implements FreePageSource {
         due = true;
     }
 
-    /** Looks once after each sync: each look reads all descriptors. */
+    /** Reads once after each sync, because all descriptors are read each time. */
     @Override
     public boolean collect(PageBits free, PageBits wanted) throws IOException {
         if (!due) {

@@ -6,9 +6,9 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 
 /**
- * Something that is found out on a thread of its own, while whoever needs it does something else.
+ * A question that is answered on a thread of its own, while the caller does something else.
  *
- * @param <T> what is found
+ * @param <T> the type of the answer
  */
 public final class Errand<T> {
     private final FutureTask<T> task;
@@ -17,22 +17,25 @@ public final class Errand<T> {
         this.task = new FutureTask<>(question);
     }
 
-    /** @param name of the thread */
+    /**
+     * @param name of the thread
+     * @param question runs on that thread
+     */
     public static <T> Errand<T> begin(String name, Callable<T> question) {
         Errand<T> errand = new Errand<>(question);
         Thread.ofPlatform().daemon().name(name).start(errand.task);
         return errand;
     }
 
-    /** True if {@link #result} waits no more. */
+    /** True if {@link #result} does not wait. */
     public boolean isDone() {
         return task.isDone();
     }
 
     /**
-     * Waits until it is found.
+     * Waits for the answer.
      *
-     * @throws IOException if it could not be found, saying why
+     * @throws IOException if the question failed
      */
     public T result() throws IOException {
         try {

@@ -9,20 +9,22 @@ import org.exomem.pages.PageBits;
 import org.exomem.pages.PageSubscription;
 import org.exomem.pages.RunVisitor;
 
-/** Pages that a VM's devices tell to be free for one reason, by the rules of {@link FreePageRules}. */
+/**
+ * Pages that a VM's devices report as free for one reason, by the rules of {@link FreePageRules}. For the engine's thread.
+ */
 public final class FeedSource implements FreePageSource {
     private final FreeReason reason;
     private final FreePageRules rules;
     private final PageBits known;
-    /** There is something in {@link #known} that may not have been collected since the last sync. */
+    /** True if {@link #known} may have pages that were not collected since the last sync. */
     private boolean due;
 
     /**
-     * @param reason only this one counts
-     * @param messages of the reason's {@linkplain FreeReason#kinds kinds} at least, from the beginning of the subscription on;
-     *     stays the caller's
-     * @param map where guest addresses are in the image
-     * @param pages of the image
+     * @param reason the only reason that counts
+     * @param messages at least of the reason's {@linkplain FreeReason#kinds kinds}, from the beginning of the subscription;
+     *     remains the caller's
+     * @param map the guest addresses of the image
+     * @param pages the number of pages of the image
      */
     public FeedSource(FreeReason reason, PageSubscription messages, AddressMap map, long pages) {
         this.reason = reason;
@@ -64,7 +66,7 @@ public final class FeedSource implements FreePageSource {
         due = false;
         free.or(known);
         if (isHint()) {
-            // A hint excuses its page once: after another sync that adds the page it says nothing.
+            // A hint excuses its page once: it says nothing after another sync that adds the page.
             known.clear();
         }
         return true;
@@ -72,7 +74,7 @@ public final class FeedSource implements FreePageSource {
 
     private final class Known implements FreePages {
         private final AddressMap map;
-        // Made once: one for each message would be allocated on its way.
+        // Made once, so that a message allocates nothing.
         private final RunVisitor<RuntimeException> add = this::add;
         private final RunVisitor<RuntimeException> remove = this::remove;
 

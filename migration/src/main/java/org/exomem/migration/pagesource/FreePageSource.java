@@ -4,57 +4,59 @@ import java.io.IOException;
 import org.exomem.migration.Fate;
 import org.exomem.pages.PageBits;
 
-/** Tells which pages need not travel. Belongs to the engine's thread; nothing here waits. */
+/** A source of pages that need not be sent. Used by the engine's thread only. No method waits. */
 public interface FreePageSource {
-    /** Why not. */
+    /** The fate of these pages. */
     Fate fate();
 
     /**
-     * True if the guest may use such a page again without a word, so that only a log of its writes, or the page's content,
-     * tells whether it has. False if such a page stays as it is until the source tells otherwise or a sync adds the page.
+     * True if the guest may use such a page again without a message, so that only a log of its writes, or the page's
+     * content, shows it. False if such a page remains free until the source reports otherwise or a sync adds the page.
      */
     default boolean isHint() {
         return false;
     }
 
-    /** True if no more hints are to be expected that were asked for after the last {@link #synced}, as far as is known after {@link #collect}. */
+    /**
+     * True if no more hints are expected of those that were requested after the last {@link #synced}, as known after {@link
+     * #collect}.
+     */
     default boolean hintsHaveEnded() {
         return false;
     }
 
-    /**
-     * True if nothing may be left out for good by what it tells now: its pages are owed again at the next sync (MIG-SETTLE-1).
-     */
+    /** True if the source's present knowledge is not certain: its pages are owed again at the next sync (MIG-SETTLE-1). */
     default boolean isGuess() {
         return false;
     }
 
     /**
-     * The guest is paused, and the last sync follows: what is told from then on has to be certain (MIG-SETTLE-2). May be called again
-     * when the guest has run on meanwhile.
+     * The guest is paused, and the last sync follows: the source's pages must be certain from then on (MIG-SETTLE-2). Called
+     * again if the guest has run meanwhile.
      *
-     * @return anything but {@link Settling#CERTAIN}: guesses go on
-     * @throws IOException if memory can't be looked at
+     * @return for anything but {@link Settling#CERTAIN}, guesses go on
+     * @throws IOException if memory can't be read
      */
     default Settling settle() throws IOException {
         return Settling.CERTAIN;
     }
 
-    /** Guesses no more where {@link #settle} could not tell the last time. */
+    /** Ends the guesses that the last {@link #settle} could not make certain. */
     default void guessLess() {}
 
     /**
-     * All sources of dirtiness have been synced. Earlier hints no longer count; states, as that of a balloon, do as before.
+     * All sources of written pages have been synced. Earlier hints no longer count. States, such as that of a balloon, still
+     * do.
      */
     void synced();
 
     /**
-     * Adds what is free by all that is known now; may leave out what it added since the last {@link #synced}.
+     * Adds the pages that are free as known now. May leave out pages that it has added since the last {@link #synced}.
      *
      * @param free a set of all pages of the image
-     * @param wanted the pages in question, of the same size; of others it may add any that are free, or none. Not changed
-     * @return true if it may have added something
-     * @throws IOException if memory can't be looked at
+     * @param wanted the pages in question, of the same size; not changed; of other pages, any free ones may be added or none
+     * @return true if it may have added pages
+     * @throws IOException if memory can't be read
      */
     boolean collect(PageBits free, PageBits wanted) throws IOException;
 }

@@ -5,18 +5,21 @@ import org.exomem.migration.Fate;
 import org.exomem.migration.GuestPages;
 import org.exomem.pages.PageBits;
 
-/** Pages for which the memory file has no data: never touched, or given back to the host. They read as zeros (MIG-HOLE-1). */
+/**
+ * Pages for which the memory file has no data: never touched, or given back to the host. They are zeros (MIG-HOLE-1). For
+ * the engine's thread.
+ */
 public final class HoleSource implements FreePageSource {
     /**
-     * A system call for each page in question, where there are so many times as many pages: to look for a hole behind dense memory, the
-     * host looks at all of that.
+     * If fewer than this part of all pages is in question, each of them is examined with a system call. To find a hole after
+     * dense memory, the host examines all of that memory.
      */
     private static final int SPARSE = 64;
 
     private final GuestPages memory;
     private boolean due;
 
-    /** @param memory in which holes are looked for; stays the caller's */
+    /** @param memory in which holes are looked for; remains the caller's */
     public HoleSource(GuestPages memory) {
         this.memory = memory;
     }
@@ -31,7 +34,10 @@ public final class HoleSource implements FreePageSource {
         due = true;
     }
 
-    /** MIG-HOLE-2: looks once after each sync: a page that is a hole after a sync is one until it is written, and that is in the next. */
+    /**
+     * MIG-HOLE-2: examines once after each sync, because a page that is a hole after a sync remains one until it is written,
+     * which the next sync reports.
+     */
     @Override
     public boolean collect(PageBits free, PageBits wanted) throws IOException {
         if (!due) {

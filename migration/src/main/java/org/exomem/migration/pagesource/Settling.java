@@ -1,11 +1,11 @@
 package org.exomem.migration.pagesource;
 
-/** Whether what a source guessed is certain at a pause (MIG-SETTLE-2). */
+/** Whether a source's guesses are certain at a pause (MIG-SETTLE-2). */
 public enum Settling {
-    /** What it tells from now on is certain. */
+    /** They are certain from now on. */
     CERTAIN,
-    /** It may be at another pause. */
+    /** They may be at another pause. */
     NOT_NOW,
-    /** It will not be. */
+    /** They never will be. */
     NEVER
 }

@@ -11,18 +11,21 @@ import org.exomem.pages.PageBits;
 import org.exomem.pages.Pages;
 
 /**
- * A log of writes in memory that is shared with those who write guest memory: a VMM, or exomem's own devices. Its format is that
- * of vhost-user ("Migration"): one bit for each of the guest's {@link Pages}, bit {@code p % 8} of byte {@code p / 8} for page
- * {@code p}. Whoever writes a page sets its bit afterwards, atomically.
+ * A log of writes in memory that is shared with the writers of guest memory: a VMM, or exomem's own devices. Its format is
+ * that of vhost-user ("Migration"): one bit for each of the guest's {@link Pages}, bit {@code p % 8} of byte {@code p / 8}
+ * for page {@code p}. A writer sets a page's bit atomically, after its write.
  */
 public final class SharedLog implements DirtySource {
     private static final VarHandle WORD = JAVA_LONG.varHandle();
 
-    /** Words that are fetched before any is added: few enough to stay in the nearest cache. */
+    /** The words that are fetched before any is added; few enough to stay in the first-level cache. */
     private static final int FETCH = 512;
 
     private final MemorySegment log;
-    /** Of each range of addresses, in ascending order: its first page and the one behind its last, and its first of the image. */
+    /**
+     * For each range of addresses, in ascending order: its first page, the page after its last one, and its first page in
+     * the image.
+     */
     private final long[] starts;
 
     private final long[] ends;
@@ -31,9 +34,10 @@ public final class SharedLog implements DirtySource {
     private final long[] fetched = new long[FETCH];
 
     /**
-     * @param log a whole number of words of 8 bytes, aligned to them
-     * @param map where guest addresses are in the image
-     * @param pages of the image. Those without a guest address, or behind the end of the log, are always taken for written (MIG-DIRTY-4)
+     * @param log whole words of 8 bytes, aligned
+     * @param map the guest addresses of the image
+     * @param pages the number of pages of the image; pages without a guest address, or after the end of the log, always
+     *     count as written (MIG-DIRTY-4)
      */
     public SharedLog(MemorySegment log, AddressMap map, long pages) {
         this.log = log;
@@ -66,15 +70,15 @@ public final class SharedLog implements DirtySource {
     }
 
     /**
-     * Fetches and clears each word in one atomic step, so that no write is missed. Adds to no set meanwhile: each such step waits
-     * until all earlier stores are done. Returns false if all words are 0.
+     * Fetches and clears each word atomically, so that no write is missed. Adds to no set meanwhile, because each atomic
+     * step waits for all earlier stores. Returns false if all words are 0.
      */
     private boolean fetch(long from, int count) {
         long any = 0;
         for (int i = 0; i < count; i++) {
             long at = (from + i) * Long.BYTES;
-            // A word that has become 0 just now costs nothing; a bit that is set just after this is for the next call.
-            // Acquire: whoever sees the bit sees the write that it tells of.
+            // A word that has just become 0 costs nothing; a bit that is set just after this is for the next call.
+            // Acquire: a thread that sees the bit sees the write that it reports.
             long bits = (long) WORD.getOpaque(log, at) == 0 ? 0 : (long) WORD.getAndSetAcquire(log, at, 0L);
             fetched[i] = bits;
             any |= bits;
@@ -82,7 +86,7 @@ public final class SharedLog implements DirtySource {
         return any != 0;
     }
 
-    /** Returns the first range that does not end before the words fetched, sought from {@code range} on. */
+    /** Returns the first range, from {@code range} on, that does not end before the fetched words. */
     private int addFetched(long from, int count, int range, PageBits into) {
         int r = range;
         int i = 0;
@@ -102,13 +106,17 @@ public final class SharedLog implements DirtySource {
         return r;
     }
 
-    /** How many of {@code count} words of pages from {@code page} on are all in a range. */
+    /** How many of {@code count} words of pages from {@code page} on are completely in a range. */
     private int wholeWords(int range, long page, int count) {
         boolean begins = range < starts.length && starts[range] <= page;
         return begins ? (int) Math.min(count, (ends[range] - page) / PageBits.WORD) : 0;
     }
 
-    /** Adds pages from {@code from} on, from the first range that does not end before them. */
+    /**
+     * Adds the pages of a word.
+     *
+     * @param range the first range that does not end before them
+     */
     private void add(int range, long from, long bits, PageBits into) {
         for (int r = range; r < starts.length && starts[r] < from + PageBits.WORD; r++) {
             long first = Math.max(from, starts[r]);

@@ -27,27 +27,29 @@ import org.exomem.pages.Pages;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The writes of a process that has the guest's memory mapped, its VMM, fetched from its page tables (MIG-WATCH). Belongs to one
- * thread. {@link #close} leaves nothing behind in the process; neither does the end of this one.
+ * The writes of the VMM's process, which has the guest's memory mapped, read from its page tables (MIG-WATCH). For one
+ * thread. {@link #close} removes everything from the process, and so does the end of this process.
  */
 public final class WatchedWrites implements DirtySource, AutoCloseable {
-    /** What the process's userfaultfd has to offer. */
+    /** The features that the process's userfaultfd must have. */
     public static final Set<Userfaultfd.Feature> FEATURES = EnumSet.of(
             Userfaultfd.Feature.WRITE_PROTECT_SHARED,
             Userfaultfd.Feature.WRITE_PROTECT_UNPOPULATED,
             Userfaultfd.Feature.WRITE_PROTECT_ASYNC);
 
-    /** However much the process writes, it is watched. */
+    /** Watches the process at any rate of writes. */
     public static final long ANY_RATE = Long.MAX_VALUE;
 
-    /** At the rate at which a page fault takes 10 us, all of the time of one processor. */
+    /** Pages a second. A page fault takes 10 us, so this rate takes all of the time of one processor. */
     public static final long BEARABLE_RATE = 100_000;
 
     private static final int SELF = (int) ProcessHandle.current().pid();
 
-    /** The largest size of a huge page, none of which may be parted. */
+    /** The largest size of a huge page. A range must not end within one. */
     private static final long HUGE = 1L << 30;
-    /** A larger piece is looked at by two threads: that is most of the time that a large guest's watch needs to begin. */
+    /**
+     * Two threads examine larger ranges, because this takes most of the time that a watch of a large guest needs to begin.
+     */
     private static final long ALONE_BYTES = 2 * HUGE;
 
     private final ProcessFd process;
@@ -57,38 +59,39 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
     private final WrittenPages writtenToo;
 
     private final boolean direct;
-    /** What other processes write is left out. */
+    /** True if writes of other processes are ignored. */
     private final boolean alone;
 
     private final Consumer<String> note;
-    /** The number of each file's first page in the image, by the name that mappings show. */
+    /** The number of each file's first page in the image, by the file's name in mappings. */
     private final Map<String, Long> firstPages = new HashMap<>();
 
     private final List<NamedPart> leftOut = new ArrayList<>();
     private final List<String> files;
-    /** Pages that somebody may write who is not watched (MIG-WATCH-4). */
+    /** Pages that a process may write that is not watched (MIG-WATCH-4). */
     private final PageBits unwatched;
 
     private List<Area> areas = List.of();
     private boolean watchesAny;
-    /** Why a part can't be watched; told once, as the guard of unplugged memory comes and goes with each block. */
+    /** Why a part can't be watched. Reported once, as the guard of unplugged memory comes and goes with each block. */
     private Optional<String> refused = Optional.empty();
 
     private boolean refusalTold;
     private Optional<String> lost = Optional.empty();
-    /** Who has the files mapped, while that is being found out. */
+    /** The search for processes that have the files mapped, while it runs. */
     private @Nullable Errand<List<Mapper>> mappers;
 
     /**
-     * Begins to watch: what is written from now on is told.
+     * Begins to watch: all later writes are reported.
      *
-     * @param process the VMM's
+     * @param process the id of the VMM's process
      * @param userfaultfd made in that process, with {@link #FEATURES}; owned from now on, also if this fails
-     * @param direct the process has devices that write memory which was pinned before, so that their writes are told early
-     *     (MIG-DIRTY-8); nothing of that may be under way now
-     * @param mostPerSecond pages that the process may write newly without being stopped too much, or {@link #ANY_RATE}
-     * @param note is told once of each thing that makes it see less, for people
-     * @throws IOException if the process can't be watched, saying why
+     * @param direct whether the process has devices that write memory which was pinned before, so that their writes are
+     *     reported early (MIG-DIRTY-8); no such write may be under way now
+     * @param mostPerSecond the most new pages that the process may write per second without being slowed too much, or {@link
+     *     #ANY_RATE}
+     * @param note receives each limitation of the watch once, for people
+     * @throws IOException if the process can't be watched, with the reason
      */
     public static WatchedWrites begin(
             int process,
@@ -105,18 +108,18 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
      * A part of a file, of whole pages.
      *
      * @param offset of the first byte
-     * @param length bytes
+     * @param length in bytes
      */
     public record FilePart(SharedFile file, long offset, long length) {}
 
     /**
-     * Begins to watch this process alone: for an estimate, where it does not matter that others write too.
+     * Begins to watch only this process: for an estimate that may ignore the writes of other processes.
      *
-     * @param process the VMM's
+     * @param process the id of the VMM's process
      * @param userfaultfd as in {@link #begin}
-     * @param leftOut parts of the image that are never registered, so that another userfaultfd may have them; they count as written
-     *     at each sync
-     * @throws IOException if the process can't be watched, saying why
+     * @param leftOut parts of the image that are never registered, so that another userfaultfd may have them; they count as
+     *     written at each sync
+     * @throws IOException if the process can't be watched, with the reason
      */
     public static WatchedWrites beginAlone(
             int process, Userfaultfd userfaultfd, MemoryImage image, List<FilePart> leftOut, Consumer<String> note)
@@ -155,7 +158,7 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
             watch.nameFiles(image);
             watch.leaveOut(alone.orElse(List.of()));
             watch.beginSync();
-            // A huge page costs one fault, however many pages it stands for.
+            // A huge page costs one fault, however many pages it has.
             if (image.files().stream().allMatch(file -> file.file().pageSize() == Pages.SIZE)) {
                 watch.expectFewWrites(mostPerSecond);
             }
@@ -178,10 +181,10 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
     }
 
     /**
-     * Makes sure, before a process is attached to, that it is the one that has the guest's memory: it may be a proxy of its VMM's
-     * control socket, or whoever made that for the VMM.
+     * Checks, before a process is attached to, that it has the guest's memory: it may be a proxy of its VMM's control
+     * socket, or the process that made the socket for the VMM.
      *
-     * @throws IOException if it has none of it mapped, or may not be looked at
+     * @throws IOException if it has none of the memory mapped, or may not be examined
      */
     public static void expectMapped(int process, MemoryImage image) throws IOException {
         List<String> files = new ArrayList<>();
@@ -234,7 +237,7 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
         }
     }
 
-    /** To look through all processes takes longer than all the rest. */
+    /** Begins the search through all processes, which takes longer than everything else. */
     @Override
     public void beginSync() {
         if (!alone && lost.isEmpty() && mappers == null) {
@@ -261,7 +264,7 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
         }
     }
 
-    /** Whatever failed because the process has ended. */
+    /** Replaces a failure that is due to the end of the process. */
     private IOException explained(IOException failure) {
         try {
             return process.isAlive() ? failure : new IOException(process + " has ended", failure);
@@ -290,7 +293,7 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
             return WriteRate.exceeds(userfaultfd, written, pieces, mostPerSecond);
         } catch (LinuxException e) {
             if (e.errno() == Errno.EBUSY) {
-                // Another userfaultfd has a part of it (MIG-WATCH-7): what can be watched is watched.
+                // Another userfaultfd has a part of it (MIG-WATCH-7): the other parts are watched.
                 return false;
             }
             throw e;
@@ -308,7 +311,7 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
                 if (e.errno() != Errno.EPERM) {
                     throw e;
                 }
-                // Not watched: mapped anew at the same place (MIG-WATCH-3), or never to be.
+                // Not watched: mapped anew at the same address (MIG-WATCH-3), or never watched.
                 if (register(piece)) {
                     addAll(into, piece);
                     // Protects it.
@@ -320,7 +323,7 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
             findOtherWriters();
         }
         if (!process.isAlive()) {
-            // What was read above may be another's, which has its number now.
+            // The data above may be that of another process that has the number now.
             throw new IOException(process + " has ended");
         }
         if (refused.isPresent() && watchesAny && !refusalTold) {
@@ -349,7 +352,7 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
 
     private void fetch(WrittenPages from, Area area, long start, long end, PageBits into) throws LinuxException {
         long first = firstPage(area);
-        // What is told in huge pages is whole pages too.
+        // Huge pages are reported as whole pages too.
         from.fetch(
                 start,
                 end,
@@ -382,7 +385,7 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
         return left;
     }
 
-    /** A mapping that is new, or gone, may have been written without a sign (MIG-WATCH-3). */
+    /** New and removed mappings may have been written without a sign (MIG-WATCH-3). */
     private void followMappings(List<Area> now, List<Area> pieces, PageBits into) throws LinuxException {
         for (Area area : areas) {
             if (!now.contains(area)) {
@@ -432,7 +435,7 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
         return Objects.requireNonNull(firstPages.get(area.file())) + Pages.floor(area.offset());
     }
 
-    /** What exomem's own devices write has a log of its own. */
+    /** exomem's own devices have a log of their own. */
     private void findOtherWriters() throws IOException {
         Errand<List<Mapper>> begun = mappers;
         mappers = null;
@@ -443,7 +446,10 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
         }
     }
 
-    /** From now on, and for good: what it does before it unmaps the memory would be seen by nobody. */
+    /**
+     * Counts the memory as unwatched for the rest of the watch, because writes of that process before it unmaps the memory
+     * would not be seen.
+     */
     private void leaveToOthers(int pid, Area area) {
         long before = unwatched.count();
         addAll(unwatched, area);
@@ -462,12 +468,12 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
         }
     }
 
-    /** How many pages count as written at each sync, because nobody watches them. */
+    /** How many pages count as written at each sync, because they are not watched. */
     public long unwatchedPages() {
         return unwatched.count();
     }
 
-    /** Removes those from pages that {@link #sync} has added. */
+    /** Removes unwatched pages from a set that {@link #sync} has filled. */
     public void removeUnwatched(PageBits from) {
         from.andNot(unwatched);
     }
@@ -477,7 +483,7 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
         return direct;
     }
 
-    /** Why it sees nothing any more, for people; empty while it does. */
+    /** Why it can't watch any more, for people; empty while it can. */
     public Optional<String> lost() {
         return lost;
     }

@@ -11,30 +11,31 @@ import org.exomem.linux.process.MappedFiles.Area;
 import org.exomem.pages.Pages;
 
 /**
- * How many pages a process writes newly, by a sample of its memory: whether it can be watched without being stopped (MIG-WATCH-8). Each
- * page that is protected costs its next writer a page fault, and that can't be taken back: when a range is no longer registered, the kernel
- * leaves all of its pages read-only once. So only the sample is registered, for the time of the look.
+ * Estimates from a sample of its memory how many new pages a process writes, to decide whether it can be watched without
+ * being slowed too much (MIG-WATCH-8). Each protected page costs its next writer a page fault, and that can't be undone:
+ * when a range is unregistered, the kernel leaves all of its pages read-only once. So only the sample is registered, while
+ * it is examined.
  */
 final class WriteRate {
-    /** Of one table of the process's page tables. */
+    /** The memory of one page table. */
     private static final long BLOCK = 2L << 20;
 
-    /** A 64th of memory is looked at, and of each mapping no more than so many blocks. */
+    /** The sample has about this number of blocks at most, and at most a 64th of memory. */
     private static final int BLOCKS = 64;
 
     private static final int PART = 64;
-    /** Fewer may be chance. */
+    /** Fewer writes may be chance. */
     private static final int LEAST_HITS = 16;
-    /** Enough to see that a guest is at rest. */
+    /** Enough to see that a guest is idle. */
     private static final long SHORT_NANOS = 10_000_000;
-    /** A guest that writes the same pages again and again writes few newly after that. */
+    /** A guest that writes the same pages again and again writes few new ones after this time. */
     private static final long LONG_NANOS = 25_000_000;
 
     private static final int LONG_LOOKS = 4;
 
     private final WrittenPages written;
     private final List<Area> sample;
-    /** How many times the sample is in all that it stands for. */
+    /** The ratio of all memory to the sample. */
     private final double parts;
 
     private final long samplePages;
@@ -55,7 +56,7 @@ final class WriteRate {
         List<Area> blocks = new ArrayList<>();
         long distance = Math.max(PART * BLOCK, all / BLOCKS & -BLOCK);
         for (Area piece : pieces) {
-            // Whole huge pages, which would be parted otherwise.
+            // Aligned, so that no huge page is split.
             for (long at = piece.from() + BLOCK - 1 & -BLOCK; at <= piece.to() - BLOCK; at += distance) {
                 blocks.add(piece.part(at, BLOCK));
             }
@@ -64,13 +65,14 @@ final class WriteRate {
     }
 
     /**
-     * Looks at a process for 10 ms, and up to four times for 25 ms more if it writes much.
+     * Examines a process for 10 ms, and up to four times for 25 ms more if it writes much.
      *
-     * @param userfaultfd made in the process; nothing of the pieces is registered with it, before and after, unless this fails
+     * @param userfaultfd made in the process; none of the pieces is registered with it before and after, unless this fails
      * @param written of the process
      * @param pieces of the process that can be registered
      * @param perSecond pages
-     * @return true if it writes more pages than that newly, all the time
+     * @return true if it constantly writes more new pages than that
+     * @throws IOException if the process can't be examined
      */
     static boolean exceeds(Userfaultfd userfaultfd, WrittenPages written, List<Area> pieces, long perSecond)
             throws IOException {
@@ -89,7 +91,7 @@ final class WriteRate {
         return exceeds;
     }
 
-    /** Of what is written from the last look on: pages of the sample that were written before count no more. */
+    /** Measures from the last look on: pages of the sample that were written before do not count. */
     private boolean isAbove(long perSecond, long nanos) throws IOException {
         long before = found;
         long start = System.nanoTime();
@@ -102,7 +104,7 @@ final class WriteRate {
         return hits >= LEAST_HITS && hits * parts > perSecond * seconds;
     }
 
-    /** Then a guest that goes on as before finds few pages that it has not written yet. */
+    /** True when a guest with constant behaviour finds few pages that it has not written yet. */
     private boolean wasMostlyWritten() {
         return found > samplePages / 2;
     }

@@ -12,31 +12,30 @@ import org.exomem.pages.PageBits;
 import org.exomem.pages.RunVisitor;
 
 /**
- * Which pages are owed to the destination, and why others are not. Belongs to the engine's thread, and is the only place
- * where a page stops being owed without being looked at. The rules are those of {@code spec/migration.md}, MIG-ROUND and
- * MIG-HINT.
+ * Which pages are owed to the destination, and why others are not. Used by the engine's thread only. This is the only place
+ * where a page stops being owed without being read. Implements MIG-ROUND and MIG-HINT of {@code spec/migration.md}.
  */
 final class Accounts {
     private final MigrationSource source;
     private final PageTable table;
     private final boolean blind;
     private final boolean skipUnchanged;
-    /** What this round has still to look at. */
+    /** Pages that this round has still to read. */
     private final PageBits owed;
-    /** Hinted pages that this round looks at when it is through with the others. */
+    /** Hinted pages, which this round reads after all others. */
     private final PageBits later;
-    /** Pages that are left out of this round on a guess; the next sync makes them owed again (MIG-SETTLE-1). */
+    /** Pages that this round leaves out because of a guess. The next sync makes them owed again (MIG-SETTLE-1). */
     private final PageBits guessed;
 
     private final PageBits scratch;
-    /** What was written between the last two syncs; only to be looked at. */
+    /** Pages that were written between the last two syncs; for display only. */
     private final PageBits written;
 
     private boolean synced;
     private final Map<Fate, PageBits> excused = new EnumMap<>(Fate.class);
     private boolean postpones;
     private boolean guesses = true;
-    /** Pages that were told of by sources that may tell of a write before it is done (MIG-DIRTY-8). */
+    /** Pages that were reported by sources that may report a write before it is done (MIG-DIRTY-8). */
     private final PageBits early;
 
     private final boolean tellsEarly;
@@ -45,7 +44,7 @@ final class Accounts {
     private long hintedBefore;
     private long hintedAfter;
 
-    /** All pages are owed at the beginning. */
+    /** Makes all pages owed. */
     Accounts(MigrationSource source, PageTable table, HintedPages hintedPages) {
         long pages = source.memory().pages();
         this.source = source;
@@ -66,9 +65,10 @@ final class Accounts {
     }
 
     /**
-     * The guest is paused: what was left out on a guess has to be certain now.
+     * Called when the guest is paused: checks whether the guesses are certain now.
      *
-     * @return the worst that a source says
+     * @return the worst answer of a source
+     * @throws IOException if a source fails
      */
     Settling settle() throws IOException {
         Settling worst = Settling.CERTAIN;
@@ -81,35 +81,35 @@ final class Accounts {
         return worst;
     }
 
-    /** From now on nothing is left out on a guess where that was not settled at the last pause (MIG-SETTLE-3). */
+    /** Gives up those guesses that the last pause did not settle (MIG-SETTLE-3). */
     void guessLess() {
         source.free().forEach(FreePageSource::guessLess);
     }
 
-    /** From now on nothing is left out on a guess (MIG-SETTLE-3). */
+    /** Gives up all guesses (MIG-SETTLE-3). */
     void guessNoMore() {
         guesses = false;
     }
 
-    /** No sync follows the next one. */
+    /** Declares that only one more sync follows. */
     void lastRound() {
         last = true;
     }
 
-    /** What there is to be looked at by others. */
+    /** The sets for display by other threads. */
     PagesOnTheWay onTheWay() {
         return new PagesOnTheWay(table.travelled, written);
     }
 
-    /** The pages that this round has still to look at; workers take them out. */
+    /** The pages that this round has still to read. Workers remove them. */
     PageBits owed() {
         return owed;
     }
 
     /**
-     * Every page that was written is owed again, and excused no more (MIG-ROUND-1). First all writes are fetched, then what is
-     * free (MIG-ROUND-2): the content of a page that turns out free after this is not needed, unless the page is written
-     * again, which the next sync tells.
+     * Makes every page owed that was written, and drops its excuse (MIG-ROUND-1). First all writes are fetched, then the
+     * free pages (MIG-ROUND-2): the content of a page that becomes free after the fetch is not needed, unless the page is
+     * written again, which the next sync reports.
      */
     void sync() {
         owed.or(later);
@@ -120,7 +120,7 @@ final class Accounts {
         for (DirtySource dirty : source.dirty()) {
             dirty.sync(scratch);
         }
-        // The first sync tells what was written at any time before.
+        // The first sync reports all earlier writes.
         if (synced) {
             written.copyOf(scratch);
         }
@@ -139,7 +139,7 @@ final class Accounts {
         hintedAfter = hinted();
         scratch.clear();
         for (FreePageSource free : source.free()) {
-            // After looking, hints are measured by the contents of then, not by this sync.
+            // After the first look, hints refer to the contents at that time, not to this sync.
             if (!looked || !free.isHint()) {
                 free.synced();
             }
@@ -154,14 +154,14 @@ final class Accounts {
     }
 
     /**
-     * False if most of the pages that hints had excused at the last sync had been written meanwhile: the guest clears what it
+     * False if most of the pages that hints had excused at the last sync were written meanwhile: the guest clears what it
      * hints, and would do so again (MIG-ROUND-7).
      */
     boolean hintsLast() {
         return hintedAfter >= hintedBefore / 2;
     }
 
-    /** The fingerprints of all contents were taken: from now on hints count from here, not from the last sync (MIG-SKIP-2). */
+    /** All fingerprints were taken. From now on hints refer to this time, not to the last sync (MIG-SKIP-2). */
     void looked() {
         for (FreePageSource free : source.free()) {
             free.synced();
@@ -169,7 +169,7 @@ final class Accounts {
         looked = true;
     }
 
-    /** Takes what is known to be free by now out of what is owed. Returns true if there was anything new. */
+    /** Removes pages that are known to be free from the owed pages. Returns true if there was anything new. */
     boolean excuse() throws IOException {
         boolean any = false;
         for (FreePageSource free : source.free()) {
@@ -183,7 +183,7 @@ final class Accounts {
         return any;
     }
 
-    /** True if no more hints are to be expected of the session that was asked for last, as far as {@link #excuse} knows. */
+    /** True if no more hints of the last session are expected, as far as {@link #excuse} knows. */
     boolean hintsHaveEnded() {
         return source.free().stream().anyMatch(FreePageSource::hintsHaveEnded);
     }
@@ -198,11 +198,11 @@ final class Accounts {
         }
         Fate fate = free.fate();
         if (!fate.isNotNeeded()) {
-            // MIG-HOLE-1: the destination needs what is here, zeros. A page that was sent before has to become zeros
-            // there too.
+            // MIG-HOLE-1: the destination needs the present content, which is zeros. A page that was sent before must
+            // become zeros there too.
             scratch.andNot(table.sent);
             scratch.andNot(table.unsure);
-            // What it held before is gone, so the destination has what is here.
+            // Its content before is lost here, so the destination has the present content.
             table.assumedFree.andNot(scratch);
         } else if (free.isHint() && blind) {
             excuseUntilNextRound();
@@ -210,11 +210,13 @@ final class Accounts {
         }
         owed.andNot(scratch);
         Objects.requireNonNull(excused.get(fate)).or(scratch);
-        // What was under way when the guest gave the page up is done, or of no interest to anybody.
+        // A write that was under way when the guest gave the page up is done, or does not matter.
         early.andNot(scratch);
     }
 
-    /** Each sync makes these pages owed again (MIG-DIRTY-5). After the last one they stay owed: they have to be looked at. */
+    /**
+     * Each sync makes these pages owed again (MIG-DIRTY-5). After the last sync they stay owed, because they must be read.
+     */
     private void excuseUntilNextRound() {
         if (skipUnchanged) {
             scratch.and(table.seen);
@@ -228,7 +230,7 @@ final class Accounts {
         }
     }
 
-    /** Makes what was put off the rest of the round (MIG-SKIP-1). Returns false if nothing was. */
+    /** Continues the round with the postponed pages (MIG-SKIP-1). Returns false if there are none. */
     boolean takeUpPostponed() {
         postpones = false;
         if (later.isEmpty()) {
@@ -239,24 +241,27 @@ final class Accounts {
         return true;
     }
 
-    /** Adds what the destination gets later; counts as sent, and is looked at no more (MIG-POST-2). */
+    /**
+     * Adds the owed pages to a set of pages that the destination gets later. They count as sent, and are not read any more
+     * (MIG-POST-2).
+     */
     void owe(PageBits to) {
         to.or(owed);
         table.travelled.or(owed);
         owed.clear();
     }
 
-    /** The connection was lost: it is unknown what has arrived of what this round has sent (MIG-CUT-1). */
+    /** The connection was lost: it is unknown which pages of this round have arrived (MIG-CUT-1). */
     void lost() {
         table.lose(owed);
     }
 
-    /** The destination has all that this round has sent. */
+    /** The destination has all pages that this round has sent. */
     void arrived() {
         table.confirm();
     }
 
-    /** Gives the pages that were never sent and whose content is not needed; at the end. */
+    /** Visits the pages that were never sent and whose content is not needed. Call it at the end. */
     <E extends Exception> void forEachFreeRun(RunVisitor<E> visitor) throws E {
         scratch.or(table.assumedFree);
         excused.forEach((fate, pages) -> {
@@ -269,7 +274,7 @@ final class Accounts {
         scratch.clear();
     }
 
-    /** What became of each page; at the end, once. */
+    /** The number of pages of each fate. Call it once, at the end. */
     Map<Fate, Long> fates() {
         Map<Fate, Long> fates = new EnumMap<>(Fate.class);
         scratch.or(table.travelled);

@@ -3,9 +3,9 @@ package org.exomem.migration.precopy;
 import org.exomem.pages.PageBits;
 import org.exomem.pages.RunVisitor;
 
-/** Some pages near each other that one worker deals with. */
+/** A few neighbouring pages that one worker handles. */
 final class Batch {
-    /** The most words of 64 pages: 1 MiB of pages of 4096 bytes. */
+    /** The most words of 64 pages: 1 MiB in pages of 4096 bytes. */
     private static final int WORDS = 4;
 
     private final long[] bits = new long[WORDS];
@@ -13,10 +13,11 @@ final class Batch {
     private int words;
 
     /**
-     * Takes the next pages out of a set.
+     * Removes the next pages from a set.
      *
-     * @param from where to look
-     * @return where to look next time, or -1 if there are no pages from {@code from} on, and none in this batch then
+     * @param from the page at which the search begins
+     * @return the page at which the next search begins; -1 if there are no pages from {@code from} on, which leaves this
+     *     batch empty
      */
     long take(PageBits pages, long from) {
         long first = pages.next(from);
@@ -32,12 +33,12 @@ final class Batch {
         return (long) (firstWord + words) * PageBits.WORD;
     }
 
-    /** Its pages have been dealt with. */
+    /** Empties the batch when its pages are done. */
     void finish() {
         words = 0;
     }
 
-    /** Gives back the pages that were not carried out. */
+    /** Adds the pages that are not done to a set. */
     void giveBack(PageBits pages) {
         for (int i = 0; i < words; i++) {
             pages.orWord(firstWord + i, bits[i]);
@@ -45,7 +46,7 @@ final class Batch {
         words = 0;
     }
 
-    /** Gives runs of pages, in ascending order, none longer than 64 and none beyond a word. */
+    /** Visits runs of pages, in ascending order. A run has at most 64 pages and does not cross a word. */
     <E extends Exception> void forEachRun(RunVisitor<E> visitor) throws E {
         for (int i = 0; i < words; i++) {
             long rest = bits[i];

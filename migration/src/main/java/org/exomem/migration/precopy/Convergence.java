@@ -1,8 +1,8 @@
 package org.exomem.migration.precopy;
 
 /**
- * Decides when to pause. Where writes are logged, the last round sends what was written lately, at the speed of the rounds
- * before. Where they are not, the last round has to read all memory as each does, so it takes as long as the one before.
+ * Decides when to pause the guest. With a log of writes, the last round sends the pages that were written last, at the speed
+ * of the rounds before. Without a log, each round has to read all memory, so the last one takes as long as the one before.
  */
 final class Convergence {
     private static final long ENOUGH_BYTES = 16L << 20;
@@ -21,7 +21,7 @@ final class Convergence {
     private long estimate;
     private int stuck;
 
-    /** @param assumedRate bytes per second that are expected to travel before any have */
+    /** @param assumedRate the expected bytes per second before any were sent */
     Convergence(PrecopyOptions options, boolean blind, long assumedRate) {
         this.limitNanos = options.downtimeLimit().toNanos();
         this.maxRounds = options.maxRounds();
@@ -32,13 +32,13 @@ final class Convergence {
     void roundEnded(long nanos, long bytes) {
         rounds++;
         lastNanos = nanos;
-        // A small round is all overhead, and says little of speed.
+        // A small round is mostly overhead, and says little about speed.
         if (nanos > 0 && bytes > 0 && (bytes >= ENOUGH_BYTES || rate == 0)) {
             rate = Math.max(1, (long) (bytes / (nanos / SECOND)));
         }
     }
 
-    /** Bytes per second, 0 if nothing has travelled. */
+    /** Bytes per second; 0 if nothing was sent. */
     long rate() {
         return rate;
     }
@@ -51,21 +51,21 @@ final class Convergence {
     void estimate(long owedBytes) {
         long before = estimate;
         estimate = Math.max(1, blind ? lastNanos : nanos(owedBytes));
-        // Less than a third off is no progress.
+        // An improvement of less than a third is no progress.
         stuck = before != 0 && estimate > before - before / 3 ? stuck + 1 : 0;
     }
 
-    /** How long a pause is expected to take, ns; 0 before the first round has ended. */
+    /** The expected duration of a pause in ns; 0 before the first round has ended. */
     long estimate() {
         return estimate;
     }
 
     boolean isInLimit() {
-        // A first round that sends everything says nothing of the last one.
+        // A first round, which sends everything, says nothing about the last one.
         return rounds > 0 && estimate <= limitNanos && !(blind && rounds < 2);
     }
 
-    /** True if another round is of no use: the last one will not be shorter. */
+    /** True if another round does not help: the last one would not be shorter. */
     boolean isStuck() {
         return stuck >= (blind ? 1 : 2);
     }
@@ -74,12 +74,12 @@ final class Convergence {
         return rounds >= maxRounds || isInLimit();
     }
 
-    /** The guest writes less from now on: there may be progress again. */
+    /** The guest writes less from now on, so there may be progress again. */
     void throttled() {
         stuck = 0;
     }
 
-    /** The next step of slowing the guest down, as QEMU takes them; the same if there is none. */
+    /** The next step of throttling, as in QEMU; the same percentage if there is none. */
     static int nextThrottle(int percent) {
         return percent == 0 ? FIRST_THROTTLE : Math.min(MAX_THROTTLE, percent + MORE_THROTTLE);
     }

@@ -10,8 +10,8 @@ import org.exomem.pages.PageBits;
 import org.exomem.pages.RunVisitor;
 
 /**
- * Reads pages and sends what the destination does not have. Everything is decided by the bytes that were read into a
- * buffer of its own, and these are what is sent (MIG-DIRTY-6): the guest may write at any time. For one thread.
+ * Reads pages and sends those that the destination does not have. It reads each page into a buffer of its own, and decides
+ * about and sends exactly these bytes (MIG-DIRTY-6), because the guest may write at any time. For one thread.
  */
 final class Courier {
     private enum Action {
@@ -32,7 +32,7 @@ final class Courier {
     private final RunVisitor<IOException> carry = this::carry;
     private final RunVisitor<IOException> look = this::look;
 
-    /** @param allocator makes buffers of so many bytes, all zeros */
+    /** @param allocator makes buffers of a number of bytes, filled with zeros */
     Courier(
             GuestPages memory,
             PageTable table,
@@ -50,12 +50,20 @@ final class Courier {
         this.fingerprint.of(buffer, 0, ofZeros);
     }
 
-    /** Brings the destination's pages to what they are here. */
+    /**
+     * Reads pages, and sends those that differ at the destination.
+     *
+     * @throws IOException if memory can't be read, or the sink fails
+     */
     void carry(Batch batch) throws IOException {
         batch.forEachRun(carry);
     }
 
-    /** Only takes fingerprints of what is there. */
+    /**
+     * Reads pages, and only keeps their fingerprints.
+     *
+     * @throws IOException if memory can't be read
+     */
     void look(Batch batch) throws IOException {
         batch.forEachRun(look);
     }
@@ -102,7 +110,7 @@ final class Courier {
         return Action.SEND;
     }
 
-    /** The fingerprint of zeros alone would do; the real look costs nothing, because few other pages come so far. */
+    /** The fingerprint of zeros would be enough. The full check costs nothing, as few other pages get to it. */
     private boolean isZero(int index) {
         return found[0] == ofZeros[0] && found[1] == ofZeros[1] && fingerprint.isZero(buffer, (long) index * pageSize);
     }

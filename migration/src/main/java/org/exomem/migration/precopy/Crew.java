@@ -4,40 +4,45 @@ import java.io.IOException;
 import org.exomem.pages.PageBits;
 import org.jspecify.annotations.Nullable;
 
-/** The workers. Used by the engine's thread. */
+/** The workers. For the engine's thread. */
 interface Crew extends AutoCloseable {
-    /** What is to be done with a batch. */
+    /** What a worker does with a batch. */
     enum Work {
         LOOK,
         CARRY
     }
 
     /**
-     * A batch that no worker has, or null if after a short time all are still with workers.
+     * A batch that no worker has, or null if workers still have all of them after a short time.
      *
      * @throws IOException the first failure of a worker
      */
     @Nullable
     Batch free() throws IOException;
 
-    /** Gives a batch to a worker, which has it in hand until it is free again. */
+    /**
+     * Gives a batch to a worker, which keeps it until it is free again.
+     *
+     * @throws IOException the first failure of a worker
+     */
     void give(Batch batch, Work work) throws IOException;
 
     /**
-     * True if no worker has anything in hand, false if that is not so, still after a short time.
+     * True if no worker has a batch. Waits a short time for that.
      *
      * @throws IOException the first failure of a worker
      */
     boolean isIdle() throws IOException;
 
     /**
-     * After a failure: waits until no sink is in use, takes back what was not carried out, and begins anew.
+     * After a failure: waits until no sink is in use, takes back the pages that are not done, and starts afresh.
      *
      * @param pages to which these pages are added
+     * @throws IOException if the thread is interrupted
      */
     void takeBack(PageBits pages) throws IOException;
 
-    /** Lets workers go; one that hangs in its sink goes when that fails. */
+    /** Ends the workers. A worker that hangs in its sink ends when the sink fails. */
     @Override
     void close();
 }

@@ -5,16 +5,16 @@ import org.exomem.migration.PageSink;
 import org.exomem.migration.RoundBarrier;
 
 /**
- * Where the guest goes.
+ * The destination of a guest.
  *
  * @param sinks at least one; each gets a thread of its own
  * @param barrier ends rounds on all of them
- * @param reconnection makes a connection again that was lost
- * @param promise says what comes only when the guest has begun there
+ * @param reconnection restores a lost connection
+ * @param promise tells the destination which pages come after its guest has begun
  */
 public record Destination(
         List<? extends PageSink> sinks, RoundBarrier barrier, Reconnection reconnection, Promise promise) {
-    /** A destination to which a lost connection is not made again. */
+    /** A destination whose connection is not restored, and without post-copy. */
     public Destination(List<? extends PageSink> sinks, RoundBarrier barrier) {
         this(sinks, barrier, Reconnection.NONE, Promise.NONE);
     }

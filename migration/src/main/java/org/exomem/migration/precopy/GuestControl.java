@@ -2,34 +2,45 @@ package org.exomem.migration.precopy;
 
 import java.io.IOException;
 
-/** What the engine asks of the VMM that runs the guest. Called on the engine's thread only. */
+/** The engine's requests to the VMM that runs the guest. Called on the engine's thread only. */
 public interface GuestControl {
     /**
-     * Prepares the pause while the guest runs on: whatever takes time and can be done before (a device that the VMM can't
-     * migrate is taken out). Called once, when the rounds have come to their end; if it took time, another one follows.
+     * Prepares the pause while the guest runs: does what takes time and is possible before, such as removing a device that
+     * the VMM can't migrate. Called once, after the rounds; if it took time, another round follows.
+     *
+     * @throws IOException if the guest can't leave
      */
     default void prepare() throws IOException {}
 
     /**
-     * Stops the guest and everything that writes its memory. When it returns, all writes have been told to the sources of
-     * dirtiness, and none follows.
+     * Stops the guest and everything that writes its memory. When it returns, all writes were reported to the sources of
+     * written pages, and no write follows.
+     *
+     * @throws IOException if the guest can't be stopped
      */
     void pause() throws IOException;
 
     /**
-     * The guest that {@link #pause} has stopped stays so, unless the migration fails: what else there is of it can be saved, next to the last
-     * round.
+     * The guest stays stopped after {@link #pause}, unless the migration fails. So the rest of its state can be saved in
+     * parallel with the last round.
+     *
+     * @throws IOException if the migration must fail
      */
     default void paused() throws IOException {}
 
-    /** Lets a guest run on that was paused, or half so, because the migration has failed. */
+    /**
+     * Resumes a guest that was paused, or partly paused, because the migration has failed or the pause is tried again.
+     *
+     * @throws IOException if the guest can't be resumed
+     */
     void resume() throws IOException;
 
     /**
-     * Makes the guest slower, so that it writes less.
+     * Slows the guest down, so that it writes less.
      *
-     * @param percent of its time that it is to stand still, 0 to 99; 0 lets it run freely again
+     * @param percent of its time during which it is stopped, 0 to 99; 0 for full speed
      * @return false if that is not possible
+     * @throws IOException if the VMM refuses
      */
     default boolean throttle(int percent) throws IOException {
         return false;

@@ -3,7 +3,7 @@ package org.exomem.migration.precopy;
 import java.io.IOException;
 import org.exomem.pages.PageBits;
 
-/** The engine's own thread does all the work, so that every run is like the one before. */
+/** Does all work on the engine's own thread, so that runs are reproducible. */
 final class InlineCrew implements Crew {
     private final Courier courier;
     private final Batch batch = new Batch();

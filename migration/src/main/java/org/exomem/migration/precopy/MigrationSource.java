@@ -7,13 +7,13 @@ import org.exomem.migration.pagesource.FreePageSource;
 import org.exomem.migration.pagesource.HintSessions;
 
 /**
- * The guest that is to migrate. Everything here but the memory is used by the engine's thread only.
+ * The guest to migrate. All parts but the memory are used by the engine's thread only.
  *
  * @param memory its memory
- * @param dirty who tells what was written; together they tell of all writes
- * @param free who tells what need not travel, asked in this order
+ * @param dirty the sources of written pages; together they report all writes
+ * @param free the sources of free pages, asked in this order
  * @param hints asks the guest for hints
- * @param control stops it
+ * @param control pauses the guest
  */
 public record MigrationSource(
         GuestPages memory,
@@ -21,7 +21,7 @@ public record MigrationSource(
         List<? extends FreePageSource> free,
         HintSessions hints,
         GuestControl control) {
-    /** True if some writes are not logged: only contents tell of them. */
+    /** True if some writes are not logged, so that only contents show them. */
     boolean isBlind() {
         return dirty.stream().anyMatch(DirtySource::isBlind);
     }

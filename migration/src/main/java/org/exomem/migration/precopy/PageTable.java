@@ -6,18 +6,18 @@ import java.lang.foreign.MemorySegment;
 import org.exomem.pages.PageBits;
 
 /**
- * What is known of the destination's pages, and of the contents of ours. A page is at any time one of:
+ * What is known of the destination's pages, and of the contents of the source's. A page is at any time one of:
  *
  * <ul>
  *   <li>ZERO: the destination has zeros, as at the beginning.
  *   <li>SENT: the destination has the content with the fingerprint that is kept here.
- *   <li>SEEN: the destination has zeros, and the page once had the content with the fingerprint that is kept here. It may be
- *       ASSUMED FREE besides: hinted in a session that began after that.
+ *   <li>SEEN: the destination has zeros, and the page once had the content with the fingerprint that is kept here. It may
+ *       also be ASSUMED FREE: hinted in a session that began after that.
  *   <li>UNSURE: something was sent, and the connection was lost before the destination had confirmed it. It is unknown what
- *       the destination has, so the page is sent whatever it holds (MIG-CUT-2).
+ *       the destination has, so the page is sent in any case (MIG-CUT-2).
  * </ul>
  *
- * The 64 pages of a word are used by one thread at a time: by the worker that has them in hand, otherwise by the engine's.
+ * <p>The 64 pages of a word are used by one thread at a time: by the worker that has them, otherwise by the engine's thread.
  */
 class PageTable {
     private static final int ENTRY = 16;
@@ -26,11 +26,11 @@ class PageTable {
     final PageBits sent;
     final PageBits seen;
     final PageBits assumedFree;
-    /** Pages whose content went to the destination at any time. */
+    /** Pages whose content was sent to the destination at any time. */
     final PageBits travelled;
 
     final PageBits unsure;
-    /** Pages for which anything was sent that the destination has not confirmed yet. */
+    /** Pages that were sent in any form, and that the destination has not confirmed yet. */
     private final PageBits unconfirmed;
 
     /** @param fingerprints memory of {@link #bytes} bytes, aligned to 8 */
@@ -44,7 +44,7 @@ class PageTable {
         this.unconfirmed = new PageBits(pages);
     }
 
-    /** The bytes that the fingerprints of so many pages take. */
+    /** The size of the fingerprints of this number of pages, in bytes. */
     static long bytes(long pages) {
         return pages * ENTRY;
     }
@@ -59,7 +59,7 @@ class PageTable {
         fingerprints.set(JAVA_LONG, page * ENTRY + Long.BYTES, fingerprint[1]);
     }
 
-    /** The page reads as zeros. Returns true if the destination has to be told (MIG-DIRTY-7, MIG-CUT-2). */
+    /** The page is zeros. Returns true if the destination must be told (MIG-DIRTY-7, MIG-CUT-2). */
     boolean markZero(long page) {
         boolean told = sent.contains(page) || unsure.contains(page);
         if (told) {
@@ -90,12 +90,12 @@ class PageTable {
         unconfirmed.add(page);
     }
 
-    /** The destination has all that was sent (MIG-CUT-3). */
+    /** The destination has everything that was sent (MIG-CUT-3). */
     void confirm() {
         unconfirmed.clear();
     }
 
-    /** What was not confirmed may have arrived or not: adds these pages to what is owed (MIG-CUT-1). */
+    /** Pages that were not confirmed may have arrived or not: adds them to the owed pages (MIG-CUT-1). */
     void lose(PageBits owed) {
         sent.andNot(unconfirmed);
         unsure.or(unconfirmed);

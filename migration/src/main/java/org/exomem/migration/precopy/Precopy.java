@@ -21,27 +21,32 @@ import org.exomem.migration.pagesource.Settling;
 import org.exomem.pages.PageBits;
 
 /**
- * One migration: rounds while the guest runs, and the last one while it is paused. {@link #run} is the engine's thread; it
- * waits for the destination and never for the guest. {@code spec/migration.md} says why no page is lost.
+ * One migration: rounds while the guest runs, and the last round while it is paused. {@link #run} runs on the engine's
+ * thread. It waits for the destination and never for the guest. {@code spec/migration.md} explains why no page is lost.
  */
 public final class Precopy {
     private static final long PROGRESS_NANOS = 100_000_000;
     private static final long SHORT_NANOS = 1_000_000;
     private static final long QUIET_NANOS = 50_000_000;
     private static final long LEAST_GAP_NANOS = 2_500_000;
-    /** The part of the time for which hints have come that they may stay away: an eighth. */
+    /** Hints may pause for this part of the time for which they have come: an eighth. */
     private static final int GAP_PART = 8;
-    /** The part of a round's time that it may begin later for the sake of hints, for each time that these are worth: a fiftieth. */
+    /**
+     * A round may begin later by this part of its duration to wait for hints, multiplied by the worth of hints: a fiftieth.
+     */
     private static final int PATIENCE_PART = 50;
-    /** What is taken for little, of the longest that the guest may be paused: a twenty-fifth. */
+    /** This part of the downtime limit counts as little: a twenty-fifth. */
     private static final int LITTLE_PART = 25;
-    /** A lock that is seldom taken is free at one of so many pauses; one that is never free costs no more than that. */
+    /**
+     * A lock that is seldom taken is free at one of this many pauses. For a lock that is never free, more pauses would only
+     * cost time.
+     */
     private static final int SETTLE_TRIES = 8;
 
     /**
-     * What a test does otherwise.
+     * The environment. Tests replace it.
      *
-     * @param assumedRate bytes per second that are expected to travel before any have
+     * @param assumedRate the expected bytes per second before any were sent
      * @param worthHints bytes; a later round that has less to send asks for no hints
      */
     record Means(
@@ -82,9 +87,9 @@ public final class Precopy {
     private long sentBefore;
 
     /**
-     * A migration that has not begun.
+     * Prepares a migration.
      *
-     * @param cancel ends it soon when it is cancelled; what the sinks write to has to end by it too, if one of them may hang
+     * @param cancel ends it soon when it is cancelled; if a sink may hang, its connection must end with it too
      */
     public Precopy(
             MigrationSource source,
@@ -114,15 +119,15 @@ public final class Precopy {
         this.convergence = new Convergence(options, source.isBlind(), means.assumedRate);
     }
 
-    /** Has somebody told of the pages that are on their way; before {@link #run}. Returns this. */
+    /** Sets a listener for the pages that are being sent. Call it before {@link #run}. Returns this. */
     public Precopy watchedBy(PagesOnTheWay.Listener of) {
         watcher = of;
         return this;
     }
 
     /**
-     * Migrates the memory, once. When this returns, the destination has all of it and the guest is paused; when it throws,
-     * the guest runs.
+     * Migrates the memory. Call it once. When it returns, the destination has all memory, or a promise of the rest with
+     * post-copy, and the guest is paused. When it throws, the guest runs.
      *
      * @throws MigrationCancelledException if it was cancelled in time
      * @throws IOException if memory can't be read, a sink fails, or the guest's control does
@@ -134,7 +139,7 @@ public final class Precopy {
         }
     }
 
-    /** In a file without a name, so that only what is used takes memory, and none of the heap. */
+    /** In a file without a name, so that only the used part takes memory, and none of the heap. */
     private static Mapping table(long pages) throws IOException {
         long size = Math.max(1, PageTable.bytes(pages)) + SharedFile.SMALL_PAGE - 1 & -SharedFile.SMALL_PAGE;
         try (SharedFile file = SharedFile.memfd("exomem-fingerprints", size)) {
@@ -177,21 +182,23 @@ public final class Precopy {
         return report(accounts, start, pausing, inLimit);
     }
 
-    /** Rounds until the guest is to leave, if the rest can't be sent in its pause before (MIG-POST-1). */
+    /**
+     * Runs rounds until the switch-over is due, unless the rest can be sent in the guest's pause before that (MIG-POST-1).
+     */
     private void copyUntil(SwitchOver when, Crew crew, Accounts accounts, long start) throws IOException {
-        // Where no log of writes is kept, all that was sent before the pause would have to be sent again.
+        // Without a log of writes, all pages that were sent before the pause would have to be sent again.
         if (when.rounds() > 0 && !source.isBlind()) {
             long end = start + when.time().toNanos();
             copyRounds(crew, accounts, () -> rounds < when.rounds() && ticker.nanoTime() - end < 0);
         }
     }
 
-    /** The guest leaves as it is, and what the destination does not have is owed (MIG-POST-2). */
+    /** Pauses the guest, and leaves the pages that the destination does not have as owed (MIG-POST-2). */
     private Report switchOver(Crew crew, Accounts accounts, long start) throws IOException {
         check();
         endHinting();
         source.control().prepare();
-        // What it takes to let all of them be missing over there is not for the pause.
+        // Done here, because making these pages missing at the destination would lengthen the pause.
         owe(accounts);
         PageBits promised = new PageBits(owed.pages());
         promised.copyOf(owed);
@@ -205,7 +212,7 @@ public final class Precopy {
         return report(accounts, start, pausing, true);
     }
 
-    /** Adds what the destination has not as it is here now. */
+    /** Adds the pages whose present content the destination does not have. */
     private void owe(Accounts accounts) throws IOException {
         accounts.sync();
         accounts.excuse();
@@ -214,14 +221,14 @@ public final class Precopy {
     }
 
     /**
-     * After {@link #run}: the pages that the destination has not as they are here (MIG-POST-2). Empty unless the options let the guest
-     * leave so.
+     * After {@link #run}: the pages whose present content the destination does not have (MIG-POST-2). Empty without
+     * post-copy.
      */
     public PageBits owed() {
         return owed;
     }
 
-    /** @param goesOn is asked between two rounds */
+    /** @param goesOn checked between two rounds */
     private void copyRounds(Crew crew, Accounts accounts, BooleanSupplier goesOn) throws IOException {
         if (source.isBlind() && options.hintedPages() == HintedPages.SKIP_UNCHANGED) {
             look(crew, accounts);
@@ -260,7 +267,7 @@ public final class Precopy {
                 maxThrottle);
     }
 
-    /** Takes fingerprints of everything, so that what is hinted later can be compared with them. */
+    /** Takes fingerprints of all pages, to compare pages with them that are hinted later. */
     private void look(Crew crew, Accounts accounts) throws IOException {
         phase = Progress.Phase.LOOKING;
         accounts.sync();
@@ -271,7 +278,7 @@ public final class Precopy {
 
     private void prepare(Crew crew, Accounts accounts) throws IOException {
         check();
-        // First: a driver that is busy with hints does not let its device go.
+        // First, because a driver that is busy with hints does not release its device.
         endHinting();
         long before = ticker.nanoTime();
         source.control().prepare();
@@ -281,16 +288,16 @@ public final class Precopy {
     }
 
     /**
-     * Pauses the guest. Where what was guessed can't be settled, it runs on for a moment before the next try; after some tries
-     * less is guessed, and after as many again nothing (MIG-SETTLE-3).
+     * Pauses the guest. If guesses can't be settled, the guest runs for a moment before the next attempt. After some
+     * attempts fewer guesses are made, and after as many again none (MIG-SETTLE-3).
      *
-     * @return when the pause began
+     * @return when the pause began, in ns of the ticker
      */
     private long pause(Crew crew, Accounts accounts) throws IOException {
         for (int tries = 1; ; tries++) {
             check();
             long pausing = ticker.nanoTime();
-            // First: a guest that is half paused has to be let run on too.
+            // First, because a guest that is only partly paused must be resumed too.
             phase = Progress.Phase.PAUSED;
             source.control().pause();
             Settling settling = accounts.settle();
@@ -312,7 +319,7 @@ public final class Precopy {
         }
     }
 
-    /** What is owed now is not for the pause. */
+    /** Sends what is owed now before the pause. */
     private void sendWhatWasGuessed(Crew crew, Accounts accounts) throws IOException {
         if (hasPromised) {
             // No round follows a promise (STR-PST-2). The next sync makes these pages owed.
@@ -336,12 +343,12 @@ public final class Precopy {
             beginHinting(accounts);
         }
         while (!arrives(crew, accounts)) {
-            // MIG-CUT-5: what was lost is owed again, in the same round.
+            // MIG-CUT-5: lost pages are owed again in the same round.
         }
         convergence.roundEnded(ticker.nanoTime() - roundStart, (tally.sent.sum() - sentBefore) * pageSize);
     }
 
-    /** Sends what is owed; false if the connection was lost meanwhile, and is there again. */
+    /** Sends the owed pages; false if the connection was lost meanwhile, and was restored. */
     private boolean arrives(Crew crew, Accounts accounts) throws IOException {
         try {
             do {
@@ -362,7 +369,7 @@ public final class Precopy {
         return true;
     }
 
-    /** The time that it takes does not count as the network's. */
+    /** Restores the connection. The time for that does not count for the network's speed. */
     private long reconnect(ConnectionLostException lost) throws IOException {
         check();
         long before = ticker.nanoTime();
@@ -371,7 +378,7 @@ public final class Precopy {
         return has;
     }
 
-    /** Gives workers all that is owed, and takes hints meanwhile (MIG-ROUND-3). */
+    /** Gives all owed pages to workers, and processes hints meanwhile (MIG-ROUND-3). */
     private void pass(Crew crew, Accounts accounts, Crew.Work work) throws IOException {
         long from = 0;
         while (from >= 0) {
@@ -394,8 +401,8 @@ public final class Precopy {
     }
 
     /**
-     * Asks for hints, and lets the round begin later while they come: a little in any case, and then for as long as they have excused
-     * so much of what could have been sent meanwhile that they were worth it (MIG-ROUND-6).
+     * Asks for hints, and delays the round while they arrive: a little in any case, and then as long as they excuse so much
+     * that sending it would have taken longer (MIG-ROUND-6).
      */
     private void beginHinting(Accounts accounts) throws IOException {
         if (source.hints() == HintSessions.NONE) {
@@ -421,22 +428,24 @@ public final class Precopy {
             ticker.pass(SHORT_NANOS);
             now = ticker.nanoTime();
             accounts.excuse();
-            // A hint of what is excused already is none: a guest must not hold a round up with the same pages.
+            // A hint of an excused page does not count, so that a guest can't delay a round with the same pages again
+            // and again.
             long still = owedBytes(accounts);
             if (still < left) {
-                // A driver takes some time before its first.
+                // A driver takes some time before its first hint.
                 first = left == owed ? now : first;
                 last = now;
                 left = still;
             }
         }
-        // What was waited for hints says nothing of the network.
+        // The wait for hints does not count for the network's speed.
         roundStart += now - start;
     }
 
     /**
-     * How long hints may stay away, of which the latest came so long after the first, before no more are waited for, for each time that
-     * they are worth; nanoseconds.
+     * How long hints may pause before the wait ends, in nanoseconds, to be multiplied by the worth of hints.
+     *
+     * @param cameFor the time from the first hint to the last
      */
     private static long gap(long cameFor) {
         return Math.min(QUIET_NANOS, cameFor / GAP_PART + LEAST_GAP_NANOS);
@@ -449,7 +458,7 @@ public final class Precopy {
         }
     }
 
-    /** True if another round may be of use because the guest writes less from now on. */
+    /** Throttles the guest. True if another round may help because the guest writes less from now on. */
     private boolean slowDown() throws IOException {
         int more = Convergence.nextThrottle(throttle);
         if (!options.autoConverge() || more == throttle || !source.control().throttle(more)) {
@@ -486,7 +495,7 @@ public final class Precopy {
                 Duration.ofNanos(convergence.estimate())));
     }
 
-    /** Leaves the guest as it was: running, at its full speed. */
+    /** Restores the guest: running, at its full speed. */
     private void giveUp(Throwable because) {
         attempt(because, () -> {
             if (phase == Progress.Phase.PAUSED) {

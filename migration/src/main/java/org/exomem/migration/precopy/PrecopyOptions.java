@@ -4,16 +4,16 @@ import java.time.Duration;
 import java.util.Optional;
 
 /**
- * How a migration is to go.
+ * The options of a migration.
  *
  * @param downtimeLimit the guest is paused when the last round is estimated to take no longer
- * @param maxRounds the guest is paused after so many rounds whatever the estimate, at least 1
- * @param autoConverge slow the guest down if it writes faster than its pages travel
- * @param hintedPages what to do with hinted pages where the VMM does not log writes
- * @param patience the longest that a round begins later because the first hint may come; a small part of the time that the round is going
- *     to take is enough, too (MIG-ROUND-6)
- * @param hintWorth so many times as long as it takes to send a page may be waited for the hint that it need not be sent, at least 1
- * @param switchOver when the guest leaves though pages are owed to it, if it may
+ * @param maxRounds the guest is paused after this number of rounds in any case, at least 1
+ * @param autoConverge whether the guest is throttled if it writes faster than its pages are sent
+ * @param hintedPages what to do with hinted pages if the VMM does not log writes
+ * @param patience the longest delay of a round to wait for the first hint; a small part of the round's expected duration
+ *     limits it too (MIG-ROUND-6)
+ * @param hintWorth how many times the time to send a page may be waited for a hint that excuses it, at least 1
+ * @param switchOver when the guest leaves though pages are owed to it; empty without post-copy
  */
 public record PrecopyOptions(
         Duration downtimeLimit,
@@ -23,7 +23,7 @@ public record PrecopyOptions(
         Duration patience,
         int hintWorth,
         Optional<SwitchOver> switchOver) {
-    /** A downtime of 300 ms, 30 rounds, no slowing down, all data sent. */
+    /** A downtime of 300 ms, 30 rounds, no throttling, all data sent. */
     public static final PrecopyOptions DEFAULT = new PrecopyOptions(
             Duration.ofMillis(300), 30, false, HintedPages.SEND, Duration.ofMillis(500), 2, Optional.empty());
 
@@ -60,7 +60,7 @@ public record PrecopyOptions(
         return new PrecopyOptions(downtimeLimit, maxRounds, autoConverge, hintedPages, patience, times, switchOver);
     }
 
-    /** The guest leaves then at the latest, and pages are owed to it. */
+    /** Returns these options with post-copy. */
     public PrecopyOptions withSwitchOver(SwitchOver when) {
         return new PrecopyOptions(
                 downtimeLimit, maxRounds, autoConverge, hintedPages, patience, hintWorth, Optional.of(when));

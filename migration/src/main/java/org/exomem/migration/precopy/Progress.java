@@ -3,23 +3,23 @@ package org.exomem.migration.precopy;
 import java.time.Duration;
 
 /**
- * How far a migration is.
+ * The progress of a migration.
  *
  * @param phase what it does
  * @param round counted from 1
- * @param sentBytes of pages, so far
- * @param owedBytes of pages that this round has still to look at
- * @param bytesPerSecond at which pages travelled lately; 0 before that is known
+ * @param sentBytes bytes of the pages that were sent so far
+ * @param owedBytes bytes of the pages that this round has still to read
+ * @param bytesPerSecond the recent rate of sending; 0 before it is known
  * @param left an estimate of the time until the end of this round
- * @param downtime an estimate of how long the guest would be paused if it were now; zero before anything is known
+ * @param downtime an estimate of the pause if it began now; zero before it is known
  */
 public record Progress(
         Phase phase, int round, long sentBytes, long owedBytes, long bytesPerSecond, Duration left, Duration downtime) {
-    /** What a migration does. */
+    /** The phases of a migration. */
     public enum Phase {
-        /** It looks at all memory, so as to know later what has changed. */
+        /** It reads all memory, to know later what has changed. */
         LOOKING,
-        /** It copies while the guest runs. */
+        /** It sends pages while the guest runs. */
         COPYING,
         /** The guest is paused. */
         PAUSED,
@@ -27,7 +27,7 @@ public record Progress(
         OWING
     }
 
-    /** Is told of progress, a few times a second, on the engine's thread. */
+    /** Receives the progress several times a second, on the engine's thread. */
     @FunctionalInterface
     public interface Listener {
         void progress(Progress progress);

@@ -3,17 +3,18 @@ package org.exomem.migration.precopy;
 import java.io.IOException;
 import org.exomem.pages.PageBits;
 
-/** How a destination is told which pages come only when the guest has begun there (MIG-POST-2). */
+/** Tells a destination which pages come after its guest has begun (MIG-POST-2). */
 public interface Promise {
-    /** For a destination to which all pages come before. */
+    /** For a destination without post-copy. */
     Promise NONE = pages -> {
         throw new IOException("the destination can't begin before all memory has come");
     };
 
     /**
-     * Says which pages these are so far; the guest still runs here. Returns when whoever touches one of them there would wait for it.
+     * Announces these pages; the guest still runs at the source. Returns when a touch of one of them at the destination
+     * would wait for it.
      *
-     * @throws IOException if the destination can't do without them, or the connection is lost: the guest stays here
+     * @throws IOException if the destination can't do without them, or the connection is lost: the guest stays at the source
      */
     void make(PageBits pages) throws IOException;
 }

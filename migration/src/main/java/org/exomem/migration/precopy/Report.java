@@ -5,20 +5,20 @@ import java.util.Map;
 import org.exomem.migration.Fate;
 
 /**
- * What became of a guest's memory.
+ * The result of a migration of memory.
  *
  * @param pageSize bytes in a page
- * @param pages how many pages have each fate; together all pages
- * @param resent how many times a page travelled that had travelled before
- * @param unchanged how many times a page was looked at again and was found as it was known
- * @param rounds with the last one
- * @param sentBytes of pages that travelled
+ * @param pages the number of pages of each fate; together all pages
+ * @param resent how many times a page was sent that had been sent before
+ * @param unchanged how many times a page was read again and had not changed
+ * @param rounds including the last one
+ * @param sentBytes bytes of the pages that were sent
  * @param total from the beginning until the destination had all pages
  * @param downtime the part of it for which the guest was paused
- * @param estimatedDowntime what that was expected to be
- * @param inLimit true if that was within the limit; otherwise the guest was paused because more rounds were of no use
- * @param owed pages that followed the guest (post-copy); they count among those with content that went to the destination
- * @param throttle the most percent of its time for which the guest was made to stand still
+ * @param estimatedDowntime the estimate of {@code downtime}
+ * @param inLimit true if the estimate was within the limit; otherwise the guest was paused because more rounds did not help
+ * @param owed pages that followed the guest (post-copy); their fate is SENT
+ * @param throttle the highest percentage of its time during which the guest was stopped
  */
 public record Report(
         int pageSize,
@@ -37,12 +37,12 @@ public record Report(
         pages = Map.copyOf(pages);
     }
 
-    /** The number of pages with a fate. */
+    /** The number of pages of a fate. */
     public long pages(Fate fate) {
         return pages.getOrDefault(fate, 0L);
     }
 
-    /** The same, after so many pages have followed the guest within so long. */
+    /** Returns this report after {@code count} pages have followed the guest within {@code time}. */
     public Report withOwed(long count, Duration time) {
         return new Report(
                 pageSize,

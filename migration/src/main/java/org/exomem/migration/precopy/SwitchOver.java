@@ -3,13 +3,13 @@ package org.exomem.migration.precopy;
 import java.time.Duration;
 
 /**
- * When rounds end with pages owed, and the guest begins at the destination without them (MIG-POST-1).
+ * When rounds end although pages are owed, and the guest begins at the destination without them (MIG-POST-1).
  *
- * @param rounds after so many at the latest; 0: before any memory was sent
- * @param time after so long at the latest, looked at between two rounds
+ * @param rounds the most rounds before that; 0 for before any memory was sent
+ * @param time the longest time before that; checked between two rounds
  */
 public record SwitchOver(int rounds, Duration time) {
-    /** One round, so that all that the guest does not write meanwhile is there. */
+    /** One round, so that all pages that the guest does not write meanwhile are there. */
     public static final SwitchOver AFTER_ONE_ROUND = new SwitchOver(1, Duration.ofDays(1));
 
     public SwitchOver {

@@ -2,12 +2,12 @@ package org.exomem.migration.precopy;
 
 import java.util.concurrent.atomic.LongAdder;
 
-/** What workers count. */
+/** The counters of the workers. Safe for use by several threads. */
 final class Tally {
-    /** Times that a page was sent. */
+    /** How many times a page was sent. */
     final LongAdder sent = new LongAdder();
-    /** Times that a page was sent again. */
+    /** How many times a page was sent again. */
     final LongAdder resent = new LongAdder();
-    /** Times that a page was found as it was known. */
+    /** How many times a page was read again and had not changed. */
     final LongAdder unchanged = new LongAdder();
 }

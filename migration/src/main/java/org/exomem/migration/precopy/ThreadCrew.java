@@ -11,7 +11,7 @@ import java.util.concurrent.atomic.AtomicReference;
 import org.exomem.pages.PageBits;
 import org.jspecify.annotations.Nullable;
 
-/** A thread for each sink. */
+/** Workers with a thread for each sink. */
 final class ThreadCrew implements Crew {
     private static final int BATCHES_EACH = 3;
 
@@ -60,7 +60,7 @@ final class ThreadCrew implements Crew {
             }
             order.batch.finish();
         } catch (Throwable e) {
-            // Errors too: the engine's thread has to know, or it would take this batch for carried out.
+            // Errors too: the engine's thread has to know, or it would regard this batch as done.
             failure.compareAndSet(null, e);
         }
     }
@@ -71,7 +71,7 @@ final class ThreadCrew implements Crew {
         try {
             Batch batch = free.poll(1, TimeUnit.MILLISECONDS);
             if (batch != null && failure.get() != null) {
-                // Nothing new begins; the next call says why.
+                // No new work after a failure; the next call throws it.
                 free.add(batch);
                 return null;
             }
@@ -99,7 +99,7 @@ final class ThreadCrew implements Crew {
                 free.add(batch);
             }
         }
-        // In this order: a worker that fails says so, and then gives its batch back.
+        // In this order: a worker that fails first reports that, and then returns its batch.
         boolean idle = free.size() == batches;
         check();
         return idle;

@@ -2,9 +2,9 @@ package org.exomem.migration.precopy;
 
 import java.util.concurrent.locks.LockSupport;
 
-/** Time, as the engine's thread knows it. */
+/** The clock of the engine's thread. Tests replace it. */
 interface Ticker {
-    /** The time of this process. */
+    /** The clock of this process. */
     Ticker SYSTEM = new Ticker() {
         @Override
         public long nanoTime() {
@@ -19,6 +19,6 @@ interface Ticker {
 
     long nanoTime();
 
-    /** Lets about so much time pass, or less. */
+    /** Waits about that time, or less. */
     void pass(long nanos);
 }

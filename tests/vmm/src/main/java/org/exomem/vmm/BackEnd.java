@@ -61,7 +61,7 @@ public final class BackEnd implements AutoCloseable {
         Process process = null;
         try {
             Path control = folder.resolve("control");
-            List<String> words = new ArrayList<>(words("serve", "--control", control.toString()));
+            List<String> words = new ArrayList<>(ExomemJvm.words("serve", "--control", control.toString()));
             words.addAll(options);
             balloons.forEach(balloon -> words.addAll(List.of("--balloon", device(folder, balloon))));
             memories.forEach(memory -> words.addAll(List.of("--mem", device(folder, memory))));
@@ -122,7 +122,7 @@ public final class BackEnd implements AutoCloseable {
 
     /** The same for a command that asks no process that serves. */
     public String run(String... words) throws IOException {
-        List<String> all = words(words);
+        List<String> all = ExomemJvm.words(words);
         Path errors = folder.resolve("errors");
         Process command = new ProcessBuilder(all).redirectError(errors.toFile()).start();
         try {
@@ -175,22 +175,6 @@ public final class BackEnd implements AutoCloseable {
         delete(folder);
     }
 
-    /** Returns the words that run {@code exomem} with these. */
-    static List<String> words(String... words) {
-        return Stream.concat(
-                        Stream.of(
-                                Path.of(System.getProperty("java.home"), "bin", "java")
-                                        .toString(),
-                                "-XX:+UseSerialGC",
-                                "--enable-native-access=ALL-UNNAMED",
-                                "-cp",
-                                // Surefire may put a jar that only names the others on the class path proper.
-                                System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")),
-                                "org.exomem.app.Main"),
-                        Stream.of(words))
-                .toList();
-    }
-
     /** Returns a device in the words of {@code serve}: from {@code a/m0,size=1G}, {@code vm=a,id=m0,socket=…,size=1G}. */
     private static String device(Path folder, String text) {
         String[] nameAndOptions = text.split(",", 2);
@@ -205,7 +189,8 @@ public final class BackEnd implements AutoCloseable {
         return folder.resolve(device.replace('/', '-') + ".sock");
     }
 
-    private static QmpClient connect(Process process, Path control) throws IOException {
+    /** Returns when the process answers on its control socket. */
+    static QmpClient connect(Process process, Path control) throws IOException {
         long deadline = System.nanoTime() + START_LIMIT.toNanos();
         IOException last = new IOException("no control socket within " + START_LIMIT.toSeconds() + " s");
         try {

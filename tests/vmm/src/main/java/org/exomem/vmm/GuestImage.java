@@ -49,11 +49,11 @@ public record GuestImage(
     }
 
     private static Path kernel(Linux linux) {
-        return folder(linux).resolve("kernel/vmlinuz");
+        return folder(linux).resolve("vmlinux/vmlinux");
     }
 
     private static Path initramfs(Linux linux) {
-        return folder(linux).resolve("initramfs/initrd.gz");
+        return folder(linux).resolve("initramfs/initrd");
     }
 
     private static Path folder(Linux linux) {

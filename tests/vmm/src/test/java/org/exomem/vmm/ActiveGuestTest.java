@@ -68,7 +68,7 @@ final class ActiveGuestTest {
                     .isEqualTo("watch");
             assertThat(left.path("writes").has("reason")).as(left.toString()).isFalse();
             assertThat(destination.guest().run("memeat verify kept")).isEqualTo(checksum);
-            awaitReason(here, "no front-end is connected");
+            awaitReason(here, "no VMM is connected");
             awaitEstimate(there);
             assertNothingLeftIn(source);
             assertNothingLeftIn(destination);

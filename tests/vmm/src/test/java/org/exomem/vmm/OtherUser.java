@@ -47,7 +47,7 @@ final class OtherUser {
                                 .allMatch(program -> Files.isExecutable(Path.of("/usr/bin", program))),
                 "needs to be root, to be somebody else");
         List<String> all = new ArrayList<>(List.of("unshare", "-m", "sh", "-c", SCRIPT, "sh"));
-        all.addAll(BackEnd.words(words));
+        all.addAll(ExomemJvm.words(words));
         Process process = new ProcessBuilder(all).redirectErrorStream(true).start();
         try {
             process.getOutputStream().close();

@@ -5,21 +5,21 @@ import java.util.Map;
 import org.exomem.linux.SharedFile;
 
 /**
- * The files of which regions are watched, by device and inode. One of which no region is watched any more is forgotten: nothing
- * holds it open, so another file may get its inode, and a front-end that shares one file after the other would fill the heap. Belongs to
- * the event loop of the VM.
+ * The files with watched regions, by device and inode. A file without watched regions is dropped: nothing keeps it open, so
+ * another file may get its inode, and a front-end that shares one file after the other would fill the heap. Used on the VM's
+ * event loop.
  */
 final class ArrivingFiles {
     private final Map<String, ArrivingFile> files = new HashMap<>();
 
-    /** What is known of a file, of which one region more is watched. */
+    /** Returns what is known of a file, and counts one more watched region. */
     ArrivingFile use(SharedFile file) {
         ArrivingFile known = files.computeIfAbsent(file.identity(), identity -> new ArrivingFile());
         known.regions++;
         return known;
     }
 
-    /** One region less of it is watched. */
+    /** Counts one watched region less. */
     void leave(ArrivingFile file) {
         if (--file.regions == 0) {
             files.values().remove(file);

@@ -11,13 +11,13 @@ import org.exomem.vhostuser.memory.MemoryRegion;
 import org.exomem.vhostuser.protocol.FrontEndFault;
 
 /**
- * A region of guest memory whose pages the front-end brings when they are asked for. They are asked for by a mapping of their own, at whose
- * addresses the front-end sees the faults. The mapping that devices use has none: an access that is not held back by {@link
- * #areHere} can't stop the event loop, and with it the whole process at its next safepoint, whatever a front-end does with
- * pages that it has given.
+ * A region of guest memory whose pages the front-end brings on request. Pages are requested by a separate mapping, at whose
+ * addresses the front-end sees the faults. The mapping that devices use is not watched. So an access that {@link #areHere}
+ * does not prevent can't block the event loop, and with it the whole process at its next safepoint, whatever a front-end
+ * does with pages that it has given.
  */
 final class ArrivingRegion implements LatePages {
-    /** Pages of 4096 bytes that are asked for at once. */
+    /** The most pages of 4096 bytes in one request. */
     private static final long AT_ONCE = 64;
 
     private final SharedMapping mapping;
@@ -25,7 +25,7 @@ final class ArrivingRegion implements LatePages {
     private final PageBringer bringer;
     private final PageBringer.Outcome outcome;
     private final long fileOffset;
-    /** Where the mapping begins in the file: below the region if that begins in the middle of a larger page. */
+    /** The offset of the mapping in the file: below the region if that begins within a larger page. */
     private final long mappingOffset;
 
     private final Runnable forget;
@@ -53,9 +53,9 @@ final class ArrivingRegion implements LatePages {
      * Watches a region for missing pages.
      *
      * @param file what is known of the pages of the region's file
-     * @param outcome is told when pages have come
-     * @param forget is run once, when the region is closed
-     * @throws FrontEndFault if the region lies too far behind in its file
+     * @param outcome notified when pages have arrived
+     * @param forget runs once, when the region is closed
+     * @throws FrontEndFault if the region's offset in its file is too large
      */
     static ArrivingRegion of(
             MemoryRegion region,
@@ -77,7 +77,7 @@ final class ArrivingRegion implements LatePages {
         return new ArrivingRegion(region, offset, new SharedMapping(mapping), file, bringer, outcome, forget);
     }
 
-    /** Where the front-end sees the region's first byte in faults. */
+    /** The address of the region's first byte in the front-end's faults. */
     long address() {
         return mapping.address() + fileOffset - mappingOffset;
     }
@@ -124,7 +124,7 @@ final class ArrivingRegion implements LatePages {
         });
     }
 
-    /** Nothing is asked for any more, and what was not brought stays as it is. */
+    /** Ends all requests. Missing pages remain holes. */
     @Override
     public void close() {
         if (!closed) {

@@ -14,10 +14,11 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The channel on which the back-end tells the front-end that the config space has changed (SET_BACKEND_REQ_FD). A front-end
- * that doesn't read it holds up nothing (VHU-BACK-3): news that finds no room waits, and is sent once however often it came.
+ * that does not read it blocks nothing (VHU-BACK-3): a message for which there is no room waits, and is sent once for any
+ * number of changes.
  *
- * <p>QEMU's generic device crashes if it reads CONFIG_CHANGE when the device does not run (VHU-CFG-4), and it may read a
- * message long after it was sent: a stop can come in between. So a message is sent in two parts (VHU-CFG-6):
+ * <p>QEMU's generic device crashes if it reads CONFIG_CHANGE while the device does not run (VHU-CFG-4), and it may read a
+ * message long after it was sent, with a stop in between. So a message is sent in two parts (VHU-CFG-6):
  *
  * <pre>
  *             flush: the device runs              the front-end has read the byte
@@ -26,19 +27,22 @@ import org.slf4j.LoggerFactory;
  *                                                 device still runs, else WITHDRAWN
  * </pre>
  *
- * A front-end that has read the first byte waits for the rest and does nothing else, so the device can't be stopped before
- * it has the whole message.
+ * <p>A front-end that has read the first byte waits for the rest and does nothing else. So it can't stop the device before
+ * it has the whole message. On the VM's event loop.
  */
 final class BackEndChannel implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(BackEndChannel.class);
     private static final Duration RETRY = Duration.ofMillis(50);
     private static final long SHORTEST_LOOK_NANOS = 100_000;
     private static final long LONGEST_LOOK_NANOS = 20_000_000;
-    /** A front-end that has not read for so long hangs, or was stopped, and is looked at less often. */
+    /** After this time without a read, a front-end counts as hanging or stopped, and is checked less often. */
     private static final long HANG_NANOS = 10_000_000_000L;
 
     private static final long LOOK_AT_HANGING_NANOS = 250_000_000;
-    /** A front-end waits for the rest no longer than this part of the time that it took to read the first byte. */
+    /**
+     * The check interval is this part of the time since the first byte was sent, so that a front-end waits for the rest at
+     * most that long.
+     */
     private static final int LOOKS = 8;
 
     private final EventLoop loop;
@@ -48,14 +52,15 @@ final class BackEndChannel implements AutoCloseable {
     private EventLoop.@Nullable Timer retry;
     private EventLoop.@Nullable Timer look;
     private boolean changePending;
-    /** Whether the first byte of a message was sent, and when ({@link System#nanoTime}). */
+    /** True if the first byte of a message was sent. */
     private boolean begun;
 
     private long begunAt;
 
     /**
-     * @param mayTell false while nothing may be sent; {@link #flush} is called when that may have changed
-     * @param requestsWait true while the front-end has sent something that was not read yet: it may be the begin of a stop
+     * @param mayTell false while nothing may be sent; call {@link #flush} when that may have changed
+     * @param requestsWait true while the front-end has sent something that was not read yet, which may be the begin of a
+     *     stop
      */
     BackEndChannel(EventLoop loop, BooleanSupplier mayTell, BooleanSupplier requestsWait) {
         this.loop = loop;
@@ -69,21 +74,24 @@ final class BackEndChannel implements AutoCloseable {
         socket = newSocket;
     }
 
-    /** Notes that the config space has changed; sent by {@link #flush}. */
+    /** Notes a change of the config space, which {@link #flush} reports. */
     void configChanged() {
         changePending = true;
     }
 
-    /** Sends what is pending in a while, if it may be sent then: a stop of one ring is often followed by that of another. */
+    /**
+     * Reports a noted change a little later, if that is allowed then: a stop of one ring is often followed by that of
+     * another.
+     */
     void flushLater() {
         if (changePending && retry == null) {
             retry = loop.schedule(RETRY, this::flushAgain);
         }
     }
 
-    /** Begins to send what is pending, if that may be now; tries again by itself where only a moment is missing. */
+    /** Begins to report a noted change, if that is allowed now. Tries again by itself if only a moment is missing. */
     void flush() {
-        // A message under way tells of this change too: the front-end reads the config space after it.
+        // A message under way covers this change too: the front-end reads the config space after it.
         if (!changePending || begun || socket == null || !mayTell.getAsBoolean()) {
             return;
         }
@@ -99,8 +107,8 @@ final class BackEndChannel implements AutoCloseable {
     }
 
     /**
-     * The front-end's requests are not read for a while: what the rest of a message under way would have to wait for does not
-     * come, and the front-end waits for the rest. It gets one that tells nothing; the change is told later.
+     * The front-end's requests will not be read for a while, so that the condition for the rest of a message does not come,
+     * and the front-end waits for it. It gets a rest without effect; the change is reported later.
      */
     void withdraw() {
         if (look != null) {
@@ -118,7 +126,9 @@ final class BackEndChannel implements AutoCloseable {
         flush();
     }
 
-    /** VHU-CFG-6. Only what the front-end sent before it read the byte can tell that the device stops, so that is read first. */
+    /**
+     * VHU-CFG-6. Only requests that the front-end sent before it read the byte can stop the device, so those are read first.
+     */
     private void finishOnceRead() {
         look = null;
         MessageSocket current = socket;
@@ -139,7 +149,7 @@ final class BackEndChannel implements AutoCloseable {
                         : Math.clamp(waited / LOOKS, SHORTEST_LOOK_NANOS, LONGEST_LOOK_NANOS));
     }
 
-    /** A socket that can't tell gets the rest at once. */
+    /** A socket that does not support the check gets the rest at once. */
     private static boolean isAllRead(MessageSocket socket) {
         try {
             return socket.isAllRead();
@@ -156,7 +166,7 @@ final class BackEndChannel implements AutoCloseable {
         send(request.encode().asSlice(1));
     }
 
-    /** Returns false if there is no room for it, or nobody to read it. */
+    /** Returns false if there is no room, or no reader. */
     private boolean send(MemorySegment bytes) {
         MessageSocket current = socket;
         if (current == null) {
@@ -170,7 +180,7 @@ final class BackEndChannel implements AutoCloseable {
                 flushLater();
                 return false;
             }
-            // EPIPE: it closed the channel, mostly as it ends.
+            // EPIPE: the front-end has closed the channel, usually because it ends.
             if (e.errno() != Errno.EPIPE) {
                 LOG.warn("the front-end can't be told of config changes any more: {}", e.getMessage());
             }

@@ -21,16 +21,16 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A connected front-end: reads its messages, has the {@link Session} carry them out, and answers. Whatever arrives, the
- * worst that can come of it is the end of this connection.
+ * A connected front-end: reads its messages, lets the {@link Session} execute them, and answers. Whatever arrives, the worst
+ * effect is the end of this connection. On the VM's event loop.
  */
 final class Connection {
     private static final Logger LOG = LoggerFactory.getLogger(Connection.class);
-    /** The most messages taken at once: a front-end that never pauses can't keep the loop from everything else. */
+    /** The most messages in one step, so that a front-end that never pauses can't block the loop. */
     private static final int MESSAGES_AT_ONCE = 64;
-    /** After how long no further message is taken at once (VHU-MSG-5). */
+    /** The time after which no further message is read in a step (VHU-MSG-5). */
     private static final long NANOS_AT_ONCE = 5_000_000;
-    /** How often a message that waits for descriptors is looked at. */
+    /** The interval of checks for a message that waits for descriptors. */
     private static final Duration DESCRIPTORS_RETRY = Duration.ofMillis(100);
 
     private final MessageSocket socket;
@@ -43,14 +43,14 @@ final class Connection {
     private EventLoop.@Nullable Watch watch;
     private boolean messageSeen;
     private boolean open;
-    /** Nothing more is read until what was asked for can be answered. */
+    /** True while reading is paused until an earlier request can be answered. */
     private boolean pausing;
-    /** The descriptors of a request that waits to be answered. */
+    /** The descriptors of a request that waits for its answer. */
     private List<Fd> held = List.of();
 
     /**
-     * @param frontEnd the process that is connected; 0 if it can't be seen
-     * @param ended is called once, when the connection has ended, with the reason
+     * @param frontEnd the id of the connected process; 0 if it can't be seen
+     * @param ended called once, when the connection has ended, with the reason
      */
     Connection(
             MessageSocket socket,
@@ -68,12 +68,12 @@ final class Connection {
         this.session = new Session(device, loop, listener, frontEnd, this::hasMoreToRead, this::failed);
     }
 
-    /** As {@link Endpoint#logOwnWritesTo}. */
+    /** See {@link Endpoint#logOwnWritesTo}. */
     void logOwnWritesTo(@Nullable DirtyLog log) {
         session.memory().logOwnTo(log);
     }
 
-    /** As {@link Session#brokenRings}. */
+    /** See {@link Session#brokenRings}. */
     int brokenRings() {
         return session.brokenRings();
     }
@@ -85,12 +85,12 @@ final class Connection {
         watch = loop.watch(socket.fd(), this::readable);
     }
 
-    /** True once a whole message has come. A peer that has sent none makes way for another one. */
+    /** True after a complete message has arrived. A peer that has sent none makes way for another one. */
     boolean hasSentMessage() {
         return messageSeen;
     }
 
-    /** True if the front-end has closed its end, whatever of its messages is still to be read. */
+    /** True if the front-end has closed its end, even if messages are still to be read. */
     boolean frontEndHasGone() {
         try {
             return Poll.peerHasClosed(socket.fd());
@@ -99,7 +99,10 @@ final class Connection {
         }
     }
 
-    /** Takes what has arrived, the peer's end included. What is more than can be taken at once makes itself felt again. */
+    /**
+     * Reads what has arrived, including the peer's end. If there is more than one step may read, the descriptor stays
+     * readable.
+     */
     void readable() {
         try {
             long end = System.nanoTime() + NANOS_AT_ONCE;
@@ -118,7 +121,7 @@ final class Connection {
         }
     }
 
-    /** An error on the socket counts as something to read: reading finds it too. */
+    /** An error on the socket counts as readable: the read finds it. */
     private boolean hasMoreToRead() {
         try {
             return Poll.readable(socket.fd(), Duration.ZERO);
@@ -149,7 +152,7 @@ final class Connection {
             session.stateTransfers().whenOver(() -> goOn(() -> answer(type, header, fds)));
             return;
         }
-        // IMG-CLONE-7: a queue that has stopped leaves nothing behind that could change a page.
+        // IMG-CLONE-7: a stopped queue must leave nothing behind that could change a page.
         if (session.memory().isDiscarding()) {
             pause();
             session.whenDiscarded(() -> goOn(() -> dispatch(type, header, fds)));
@@ -168,14 +171,14 @@ final class Connection {
         void run() throws LinuxException;
     }
 
-    /** Reads no further until {@link #goOn}. */
+    /** Pauses reading until {@link #goOn}. */
     private void pause() {
         pausing = true;
         stopWatching();
         session.readingPaused();
     }
 
-    /** Takes the step that reading was paused for, and reads on. */
+    /** Executes the step for which reading was paused, and reads on. */
     private void goOn(Step step) {
         if (!open) {
             return;
@@ -191,8 +194,8 @@ final class Connection {
     }
 
     /**
-     * Reads no further until the process has descriptors to spare: lost ones would end the connection, and the guest's
-     * device with it (VHU-HDR-8).
+     * Pauses reading until the process has spare descriptors: lost ones would end the connection, and with it the guest's
+     * device (VHU-HDR-8).
      */
     private void waitForDescriptors(String what, Step then) {
         pause();
@@ -237,7 +240,7 @@ final class Connection {
             send(header, refusal);
             return;
         }
-        // VHU-MSG-2; where there is a reply, that is the acknowledgement (VHU-MSG-3).
+        // VHU-MSG-2; a reply is the acknowledgement (VHU-MSG-3).
         if (reply == null && wantsAcknowledgement(header)) {
             reply = Reply.u64(0);
         }
@@ -259,7 +262,7 @@ final class Connection {
         return session.handle(RequestDecoder.decode(type, reader.payload(), fds));
     }
 
-    /** VHU-MSG-4: without REPLY_ACK nobody waits for one. */
+    /** VHU-MSG-4: without REPLY_ACK the front-end does not wait for one. */
     private boolean wantsAcknowledgement(Header header) {
         return header.needsReply() && session.negotiation().has(ProtocolFeature.REPLY_ACK);
     }
@@ -275,7 +278,7 @@ final class Connection {
     private void send(Header request, Reply reply) throws LinuxException {
         Fd fd = reply.fd();
         try {
-            // Without waiting: a front-end that lets a whole buffer of answers pile up won't read this one either.
+            // Without waiting: a front-end that lets a whole buffer of answers pile up will not read this one either.
             socket.send(reply.encode(request.request()), fd == null ? List.of() : List.of(fd), 0);
         } catch (LinuxException e) {
             if (e.errno() == Errno.EAGAIN) {
@@ -289,7 +292,7 @@ final class Connection {
         }
     }
 
-    /** Ends the connection for a fault. */
+    /** Ends the connection because of a fault. */
     private void failed(Throwable thrown) {
         if (!open) {
             return;
@@ -304,7 +307,7 @@ final class Connection {
         close(fault.what());
     }
 
-    /** Ends the connection. The device and guest memory are let go of before anybody is told. */
+    /** Ends the connection. The device and guest memory are released before the listener is notified. */
     void close(String reason) {
         if (!open) {
             return;

@@ -3,26 +3,26 @@ package org.exomem.vhostuser.backend;
 import java.lang.foreign.MemorySegment;
 
 /**
- * How a device's state moves to another host with its VM (vhost-user, "Migrating back-end state"). Both methods are called
- * on the event loop of the device's VM while no queue is started. What is around the bytes, checksum and version, is the
- * session's ({@link StateImage}).
+ * Saves and loads a device's state when its VM moves to another host (vhost-user, "Migrating back-end state"). Both methods
+ * are called on the VM's event loop while no queue is started. The session adds the checksum and version ({@link
+ * StateImage}).
  */
 public interface DeviceState {
-    /** The most bytes that a state of this device can have. */
+    /** The largest state of this device in bytes. */
     long maxBytes();
 
     /**
-     * The state as it is now; the device may go on, and the bytes don't change then.
+     * Returns the present state. The device may go on, and the bytes do not change then.
      *
-     * @throws DeviceStateException if there is no way to hand it over
+     * @throws DeviceStateException if it can't be saved
      */
     MemorySegment save() throws DeviceStateException;
 
     /**
-     * Takes the state of another device's {@link #save} in place of its own: the driver goes on here.
+     * Replaces the state by that of another device's {@link #save}: the driver goes on here.
      *
-     * @param state foreign bytes, whole by their checksum, and not to be trusted for that
-     * @throws DeviceStateException if it can't be this device's; nothing has changed
+     * @param state complete by its checksum, but still untrusted
+     * @throws DeviceStateException if it can't be this device's; nothing has changed then
      */
     void load(MemorySegment state) throws DeviceStateException;
 }

@@ -1,6 +1,6 @@
 package org.exomem.vhostuser.backend;
 
-/** A device's state can't be handed over, or what came as one can't be taken; the message says why. */
+/** A device's state can't be saved, or a received one can't be loaded. The message says why. */
 public final class DeviceStateException extends Exception {
     private static final long serialVersionUID = 1L;
 
@@ -10,11 +10,11 @@ public final class DeviceStateException extends Exception {
     }
 
     /**
-     * Refuses a state that was not made for this device.
+     * Refuses a state of another device.
      *
-     * @param field what differs
-     * @param expected what this device has
-     * @param found what the state has
+     * @param field that differs
+     * @param expected this device's value
+     * @param found the state's value
      */
     public static void requireSame(String field, Object expected, Object found) throws DeviceStateException {
         if (!expected.equals(found)) {

@@ -14,11 +14,11 @@ import org.exomem.vhostuser.memory.DirtyLog;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Where front-ends attach to one device: one at a time, any number one after the other (VHU-PRG-2). Made and closed from
- * any thread; everything between happens on the event loop of the device's VM.
+ * Where front-ends connect to one device: one at a time, any number one after the other (VHU-PRG-2). Any thread may make and
+ * close an endpoint; everything else happens on the event loop of the device's VM.
  *
- * <p>While a front-end is connected another one is refused, unless the first has sent no message yet: a peer that only
- * connects can't keep the device from its VM.
+ * <p>While a front-end is connected, a second one is refused. The exception: the first has sent no message yet. So a peer
+ * that only connects cannot keep the device from its VM.
  */
 public final class Endpoint implements AutoCloseable {
     private static final int BACKLOG = 8;
@@ -34,7 +34,10 @@ public final class Endpoint implements AutoCloseable {
     private EventLoop.@Nullable Timer reconnect;
     private @Nullable Path connectTo;
     private volatile @Nullable Connection connection;
-    /** A front-end that came before all was read that the one before it had sent; while it waits, no other is accepted. */
+    /**
+     * A front-end that connected before the messages of the previous one were all read. While it waits, no other is
+     * accepted.
+     */
     private @Nullable Fd successor;
 
     private @Nullable DirtyLog ownLog;
@@ -47,18 +50,21 @@ public final class Endpoint implements AutoCloseable {
         this.listener = listener;
     }
 
-    /** Like {@link #listen(Path, SocketAccess, VhostUserDevice, EventLoop, EndpointListener)}, for one's own user only. */
+    /**
+     * See {@link #listen(Path, SocketAccess, VhostUserDevice, EventLoop, EndpointListener)}; only this process's user may
+     * connect.
+     */
     public static Endpoint listen(Path socket, VhostUserDevice device, EventLoop loop, EndpointListener listener)
             throws LinuxException {
         return listen(socket, SocketAccess.OWNER_ONLY, device, loop, listener);
     }
 
     /**
-     * Listens on a socket of the file system. A socket left behind by a process that is gone is replaced.
+     * Listens on a socket in the file system. A socket that an ended process left behind is replaced.
      *
      * @param access who may connect
-     * @throws LinuxException with EADDRINUSE if another process listens there, or the path is no socket; see
-     *     {@link ListeningSocket#open}
+     * @throws LinuxException with EADDRINUSE if another process listens there, or the path is not a socket; see {@link
+     *     ListeningSocket#open}
      */
     public static Endpoint listen(
             Path socket, SocketAccess access, VhostUserDevice device, EventLoop loop, EndpointListener listener)
@@ -70,7 +76,7 @@ public final class Endpoint implements AutoCloseable {
         return endpoint;
     }
 
-    /** Connects to a front-end that listens; tries again until it does, and after it has left. */
+    /** Connects to a front-end that listens. Tries every 200 ms until one does, and again after it has left. */
     public static Endpoint connect(Path socket, VhostUserDevice device, EventLoop loop, EndpointListener listener) {
         Endpoint endpoint = new Endpoint(socket.toString(), device, loop, listener);
         endpoint.connectTo = socket;
@@ -79,11 +85,12 @@ public final class Endpoint implements AutoCloseable {
     }
 
     /**
-     * Uses a socket that this process has inherited, listening or connected (VHU-PRG-4); takes it over. When the front-end of a
-     * connected one has gone, {@link EndpointListener#noFrontEndCanCome} tells so.
+     * Uses a listening or connected socket that this process has inherited (VHU-PRG-4). When the front-end of a connected
+     * socket leaves, {@link EndpointListener#noFrontEndCanCome} is called.
      *
-     * @throws LinuxException if the descriptor is no Unix stream socket, or neither listens nor is connected; it stays the
-     *     caller's
+     * @param fd owned from now on
+     * @throws LinuxException if the descriptor is no Unix stream socket, or neither listens nor is connected; it then
+     *     remains the caller's
      */
     public static Endpoint inherit(Fd fd, VhostUserDevice device, EventLoop loop, EndpointListener listener)
             throws LinuxException {
@@ -105,8 +112,8 @@ public final class Endpoint implements AutoCloseable {
     }
 
     /**
-     * Logs all that is written to the guest's memory for the device, for a migration by this process; null ends that. The log
-     * stays the caller's. On the event loop.
+     * Logs all writes to guest memory for the device, for a migration by this process; null ends that. The log remains the
+     * caller's. On the event loop.
      */
     public void logOwnWritesTo(@Nullable DirtyLog log) {
         ownLog = log;
@@ -116,7 +123,10 @@ public final class Endpoint implements AutoCloseable {
         }
     }
 
-    /** How many queues of the connected front-end its driver has broken, and which stand still; 0 if none is connected. On the event loop. */
+    /**
+     * The number of the connected front-end's queues that have stopped because the driver broke a rule; 0 if no front-end is
+     * connected. On the event loop.
+     */
     public int brokenQueues() {
         Connection current = connection;
         return current == null ? 0 : current.brokenRings();
@@ -147,7 +157,8 @@ public final class Endpoint implements AutoCloseable {
                 attach(accepted);
             }
         } catch (LinuxException e) {
-            // Most likely there are no descriptors left. A level-triggered watch would spin, so look again in a while.
+            // Most likely there are no descriptors left. A level-triggered watch would spin, so the next attempt is
+            // made later.
             listener.fault(FaultKind.HOST, "no connection can be accepted on " + name + ": " + e.getMessage());
             pauseAccepting();
         }
@@ -172,7 +183,7 @@ public final class Endpoint implements AutoCloseable {
 
     private void attach(Fd fd) {
         if (connection != null) {
-            // A front-end that comes back at once may be found before the end of its old connection is.
+            // A front-end that connects again at once may be noticed before the end of its old connection.
             connection.readable();
         }
         Connection current = connection;
@@ -249,7 +260,7 @@ public final class Endpoint implements AutoCloseable {
         reconnect = loop.schedule(CONNECT_RETRY, this::tryToConnect);
     }
 
-    /** Sends the front-end away, stops listening, and removes the socket if it is still the one that was made here. */
+    /** Disconnects the front-end, stops listening, and removes the socket if it is still the one made here. */
     @Override
     public void close() {
         onLoop(() -> {

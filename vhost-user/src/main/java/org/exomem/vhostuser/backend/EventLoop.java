@@ -26,25 +26,25 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The one thread on which everything of one VM happens, waiting in epoll. A VM of its own thread can't be disturbed by
- * another one's long system call, and its state needs no locks.
+ * The one thread that handles everything of one VM, and waits in epoll. A VM with a thread of its own can't be delayed by
+ * another VM's long system call, and its state needs no locks.
  *
- * <p>Threads therefore grow with VMs, one for each, and with nothing else: what hangs is a system call on memory or files of
- * that VM, which no sharing of loops, however clever, could tell before it hangs. A VM at rest costs some 60 KiB of stack and 40
- * KiB of heap by this; {@code many-vms} of the benchmarks measures it.
+ * <p>So the number of threads grows with the number of VMs, and with nothing else. A system call hangs because of memory or
+ * files of its VM, and a shared loop could not know that before it hangs. An idle VM costs about 60 KiB of stack and 40 KiB
+ * of heap by this; {@code many-vms} of the benchmarks measures it.
  */
 public final class EventLoop implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(EventLoop.class);
     // A VM has a few descriptors; the default of 4096 events would cost 48 KiB for each VM.
     private static final int EVENTS_AT_ONCE = 64;
-    // Frames here are shallow; a small stack keeps the cost of a VM small.
+    // The call depth is small here; a small stack keeps the cost of a VM small.
     private static final long STACK_BYTES = 512 * 1024;
     private static final long FAR_AWAY_DAYS = 10_000;
 
     private final MultiThreadIoEventLoopGroup group;
     private final IoEventLoop loop;
 
-    /** Starts a thread named for the VM. */
+    /** Starts a thread with the VM's name. */
     public EventLoop(String name) {
         ThreadFactory threads = task -> {
             Thread thread = new Thread(null, task, name, STACK_BYTES);
@@ -53,11 +53,11 @@ public final class EventLoop implements AutoCloseable {
         };
         group = new Group(threads);
         loop = group.next();
-        // Without any task to come, netty's loop wakes every second to look for cancelled ones.
+        // Without any scheduled task, netty's loop wakes up every second to look for cancelled ones.
         loop.schedule(() -> {}, FAR_AWAY_DAYS, TimeUnit.DAYS);
     }
 
-    /** A group of one loop, whose queues take memory for the tasks that wait, and not for a thousand beforehand. */
+    /** A group of one loop, whose queues allocate memory for waiting tasks, not for a thousand in advance. */
     private static final class Group extends MultiThreadIoEventLoopGroup {
         Group(ThreadFactory threads) {
             super(1, threads, EpollIoHandler.newFactory(EVENTS_AT_ONCE, DefaultSelectStrategyFactory.INSTANCE));
@@ -81,17 +81,17 @@ public final class EventLoop implements AutoCloseable {
         }
     }
 
-    /** A task that has been put off. */
+    /** A scheduled task. */
     @FunctionalInterface
     public interface Timer {
-        /** Makes the task not run, unless it has begun. */
+        /** Cancels the task, unless it has begun. */
         void cancel();
     }
 
-    /** A descriptor under watch. */
+    /** A watched descriptor. */
     @FunctionalInterface
     public interface Watch extends AutoCloseable {
-        /** Stops watching, before the descriptor is closed; must be called on the loop. */
+        /** Ends the watch. Call it on the loop, before the descriptor is closed. */
         @Override
         void close();
     }
@@ -101,12 +101,12 @@ public final class EventLoop implements AutoCloseable {
         return loop.inEventLoop();
     }
 
-    /** Runs a task on the loop, soon. Callable from any thread. */
+    /** Runs a task on the loop, soon. Any thread may call this. */
     public void execute(Runnable task) {
         loop.execute(() -> runGuarded(task));
     }
 
-    /** Runs a task on the loop, at once if the caller is on it. Callable from any thread. */
+    /** Runs a task on the loop, at once if the caller is on it. Any thread may call this. */
     public <T> CompletableFuture<T> submit(Callable<T> task) {
         CompletableFuture<T> result = new CompletableFuture<>();
         if (isCurrent()) {
@@ -126,23 +126,23 @@ public final class EventLoop implements AutoCloseable {
         }
     }
 
-    /** Runs a task on the loop after a while. Callable from any thread. */
+    /** Runs a task on the loop after a delay. Any thread may call this. */
     public Timer schedule(Duration delay, Runnable task) {
         Future<?> scheduled = loop.schedule(() -> runGuarded(task), delay.toNanos(), TimeUnit.NANOSECONDS);
         return () -> scheduled.cancel(false);
     }
 
     /**
-     * Runs a task whenever the descriptor is readable, or its peer has closed. Level-triggered: the task must take what
-     * is there. Called on the loop.
+     * Runs a task whenever the descriptor is readable, or its peer has closed. Level-triggered: the task must read
+     * everything. On the loop.
      */
     public Watch watch(Fd fd, Runnable readable) {
         return register(fd, EpollIoOps.EPOLLIN, readable);
     }
 
     /**
-     * Runs a task whenever the descriptor takes bytes, or its peer has closed. Level-triggered: the watch must be closed
-     * when there is nothing to write. Called on the loop.
+     * Runs a task whenever the descriptor is writable, or its peer has closed. Level-triggered: the watch must be closed
+     * when there is nothing to write. On the loop.
      */
     public Watch watchWritable(Fd fd, Runnable writable) {
         return register(fd, EpollIoOps.EPOLLOUT, writable);
@@ -150,7 +150,7 @@ public final class EventLoop implements AutoCloseable {
 
     /**
      * Runs a task at every signal of a notifier. An eventfd is watched for edges, which saves reading it; a pipe must be
-     * emptied. Called on the loop.
+     * emptied. On the loop.
      */
     public Watch watch(EventFd notifier, Runnable signalled) {
         if (notifier.isPipe()) {
@@ -172,7 +172,7 @@ public final class EventLoop implements AutoCloseable {
         return registration::cancel;
     }
 
-    /** A task that throws would stall netty's loop for a second and lose the other events of its batch. */
+    /** An exception of a task would stall netty's loop for a second and lose the other events of its batch. */
     private static void runGuarded(Runnable task) {
         try {
             task.run();
@@ -200,7 +200,7 @@ public final class EventLoop implements AutoCloseable {
             runGuarded(task);
         }
 
-        /** The descriptor belongs to whoever watches it. */
+        /** The descriptor belongs to the owner of the watch. */
         @Override
         public void close() {}
     }

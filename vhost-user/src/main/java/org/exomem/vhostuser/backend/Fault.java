@@ -6,33 +6,32 @@ import org.exomem.vhostuser.protocol.FrontEndFault;
 import org.exomem.vhostuser.virtqueue.DriverFault;
 
 /**
- * What can go wrong while a front-end is served, whose fault it is, and what follows from it. This is the only place where
- * an exception becomes one of these.
- *
+ * The faults that can occur while a front-end is served, with their causer and consequence. Only this class converts
+ * exceptions to faults.
  * <table>
  * <caption>Faults and what follows</caption>
  * <tr><th>fault</th><th>while a ring is processed</th><th>while a request is carried out</th></tr>
  * <tr><td>{@link OfDriver}</td><td colspan="2">the queue stops until it is started again; the connection stays
- *     (VHU-RING-14)</td></tr>
- * <tr><td>{@link OfFrontEnd}</td><td>the connection ends</td><td>an error reply where there is one, otherwise the
- *     connection ends (VHU-HDR-7)</td></tr>
- * <tr><td>{@link OfHost}</td><td>the connection ends; a device that can go on without reports it itself
- *     ({@link DeviceLink#hostFault})</td><td>as for the front-end's</td></tr>
+ * (VHU-RING-14)</td></tr>
+ * <tr><td>{@link OfFrontEnd}</td><td>the connection ends</td><td>an error reply where there is one, otherwise the connection
+ * ends (VHU-HDR-7)</td></tr>
+ * <tr><td>{@link OfHost}</td><td>the connection ends; a device that can go on without reports it itself ({@link
+ * DeviceLink#hostFault})</td><td>as for the front-end's</td></tr>
  * <tr><td>{@link MemoryGone}</td><td colspan="2">the connection ends (VHU-MEM-10)</td></tr>
  * <tr><td>{@link PeerGone}</td><td colspan="2">the connection ends, and nobody is to blame</td></tr>
  * <tr><td>{@link OfOurs}</td><td colspan="2">the connection ends; the stack trace is logged</td></tr>
  * </table>
  *
- * Other VMs, and later connections of this one, notice none of them.
+ * <p>No fault affects other VMs, or later connections of this one.
  */
 sealed interface Fault {
-    /** Whose fault it is, for the operator. */
+    /** The causer, for the operator. */
     FaultKind kind();
 
-    /** What happened and to what, in one sentence for the operator. */
+    /** What happened, and to what, in one sentence for the operator. */
     String what();
 
-    /** True if a request that failed so may be refused by a reply; false if the connection must end. */
+    /** True if a failed request may be refused by a reply; false if the connection must end. */
     default boolean isRefusable() {
         return false;
     }
@@ -86,7 +85,7 @@ sealed interface Fault {
         }
     }
 
-    /** A page that is mapped is there no more: InternalError is the JVM's word for SIGBUS under a mapping. */
+    /** A mapped page does not exist any more: the JVM converts SIGBUS under a mapping to InternalError. */
     record MemoryGone() implements Fault {
         @Override
         public FaultKind kind() {
@@ -100,7 +99,7 @@ sealed interface Fault {
         }
     }
 
-    /** The front-end closed its end while something was sent to it or read from it. */
+    /** The front-end closed its end during a send or read. */
     record PeerGone() implements Fault {
         @Override
         public FaultKind kind() {
@@ -126,7 +125,7 @@ sealed interface Fault {
         }
     }
 
-    /** Finds out what an exception means. */
+    /** Classifies an exception. */
     static Fault of(Throwable thrown) {
         return switch (thrown) {
             case DriverFault e -> new OfDriver(e);

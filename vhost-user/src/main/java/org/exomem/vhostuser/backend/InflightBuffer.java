@@ -14,8 +14,8 @@ import org.exomem.vhostuser.virtqueue.InflightRegion;
 import org.exomem.vhostuser.virtqueue.RingLayout;
 
 /**
- * The memory in which each queue tracks what it has taken and not given back (vhost-user, "Inflight I/O tracking"): one
- * region a queue, one after the other. The front-end keeps it over a crash of the back-end.
+ * The memory in which each queue records the chains that it has popped and not pushed (vhost-user, "Inflight I/O tracking"):
+ * one region for each queue, one after the other. The front-end keeps it when the back-end crashes.
  */
 final class InflightBuffer implements AutoCloseable {
     private final Mapping mapping;
@@ -30,7 +30,7 @@ final class InflightBuffer implements AutoCloseable {
         this.features = features;
     }
 
-    /** Makes the memory for GET_INFLIGHT_FD (VHU-INF-1); it is used only once the front-end sends it back. */
+    /** Makes the memory for GET_INFLIGHT_FD (VHU-INF-1). It is used only when the front-end sends it back. */
     static Reply create(InflightDescription wanted, long features, int maxQueues) throws LinuxException {
         check("GET_INFLIGHT_FD", wanted, maxQueues);
         long size = size(wanted, features);
@@ -41,7 +41,7 @@ final class InflightBuffer implements AutoCloseable {
         });
     }
 
-    /** Maps the memory that SET_INFLIGHT_FD brings back, if it is large enough (VHU-INF-2). */
+    /** Maps the memory of SET_INFLIGHT_FD, if it is large enough (VHU-INF-2). */
     static InflightBuffer map(InflightDescription description, Fd fd, long features, int maxQueues)
             throws LinuxException {
         check("SET_INFLIGHT_FD", description, maxQueues);
@@ -78,7 +78,7 @@ final class InflightBuffer implements AutoCloseable {
         return description.numQueues() * InflightRegion.bytes(description.queueSize(), features);
     }
 
-    /** The region of a queue, which may have fewer descriptors than the region has room for. */
+    /** The region of a queue, which may have fewer descriptors than there is room for. */
     MemorySegment region(int queue, int queueSize) {
         if (queue >= description.numQueues() || queueSize > description.queueSize()) {
             throw new FrontEndFault("queue " + queue + " of size " + queueSize
@@ -89,7 +89,7 @@ final class InflightBuffer implements AutoCloseable {
         return bytes.asSlice(queue * size, size);
     }
 
-    /** Forgets all that is in flight: the driver does not wait for it after a reset. */
+    /** Clears all records: after a reset, the driver does not wait for these chains. */
     void clear() {
         bytes.fill((byte) 0);
     }

@@ -12,29 +12,29 @@ import org.exomem.vhostuser.protocol.FrontEndFault;
 import org.exomem.vhostuser.protocol.RegionDescription;
 
 /**
- * Changes of guest memory as the front-end asks for them (SET_MEM_TABLE, ADD_MEM_REG, REM_MEM_REG). A request that
- * breaks a rule leaves the memory as it was. What the front-end took away stays mapped until {@link #releaseRemoved}, as a
- * ring may lie in it.
+ * Applies the front-end's changes of guest memory (SET_MEM_TABLE, ADD_MEM_REG, REM_MEM_REG). A request that breaks a rule
+ * changes nothing. Removed regions stay mapped until {@link #releaseRemoved}, because a ring may be in them. On the VM's
+ * event loop.
  */
 final class MemoryTable {
-    /** How many regions there may be at once: what front-ends commonly expect (VHU-MEM-6). */
+    /** The most regions at once, as front-ends commonly expect (VHU-MEM-6). */
     static final int MAX_SLOTS = 509;
 
-    /** How long one step may unmap. */
+    /** The longest step of unmapping. */
     private static final long RELEASE_NANOS = 5_000_000;
 
     private final GuestMemory memory;
     private final long limit;
     private final Mapped shared;
     private final List<MemoryRegion> removed = new ArrayList<>();
-    /** What was prepared and is not in use before the front-end has acknowledged it. */
+    /** Regions that are prepared, and not used before the front-end has acknowledged them. */
     private final List<MemoryRegion> waiting = new ArrayList<>();
-    /** It is a whole table. */
+    /** True if these are a whole table. */
     private boolean replacing;
 
     /**
      * @param limit the most bytes that may be shared at once (VHU-MEM-12)
-     * @param shared is told of a region that is to be used at once, before it is
+     * @param shared called for a region that is used at once, before it is used
      */
     MemoryTable(GuestMemory memory, long limit, Mapped shared) {
         this.memory = memory;
@@ -42,12 +42,16 @@ final class MemoryTable {
         this.shared = shared;
     }
 
-    /** Replaces all regions (VHU-MEM-1). All of the new table is built before any of the old goes. */
+    /**
+     * Replaces all regions (VHU-MEM-1). The whole new table is mapped before any old region is removed.
+     *
+     * @throws LinuxException if a region can't be mapped
+     */
     void set(List<RegionDescription> regions, List<Fd> files) throws LinuxException {
         removed.addAll(memory.exchange(mapAll(regions, files, shared)));
     }
 
-    /** Is told of a region that was mapped, before anything else is done with it. */
+    /** Called for a region that was mapped, before anything else is done with it. */
     @FunctionalInterface
     interface Mapped {
         void accept(MemoryRegion region) throws LinuxException;
@@ -56,7 +60,7 @@ final class MemoryTable {
     private List<MemoryRegion> mapAll(List<RegionDescription> regions, List<Fd> files, Mapped each)
             throws LinuxException {
         requireRoom("SET_MEM_TABLE", removed.size() + regions.size(), 0, memory.size() + waitingBytes(), regions);
-        // A table of its own finds overlaps; on success it hands its regions on.
+        // A separate table finds overlaps; on success it passes its regions on.
         GuestMemory table = new GuestMemory();
         List<MemoryRegion> mapped = new ArrayList<>();
         try {
@@ -73,9 +77,10 @@ final class MemoryTable {
     }
 
     /**
-     * Maps a new table, which {@link #acknowledge} puts in the place of the one that is there (VHU-PST-5).
+     * Maps a new table, with which {@link #acknowledge} replaces the present one (VHU-PST-5).
      *
-     * @return its regions, in the order in which they were described
+     * @return its regions, in the order of their descriptions
+     * @throws LinuxException if a region can't be mapped
      */
     List<MemoryRegion> prepare(List<RegionDescription> regions, List<Fd> files, Mapped each) throws LinuxException {
         List<MemoryRegion> mapped = mapAll(regions, files, each);
@@ -84,7 +89,11 @@ final class MemoryTable {
         return mapped;
     }
 
-    /** Maps one region more, which {@link #acknowledge} adds (VHU-PST-5); others may be waiting for that. */
+    /**
+     * Maps one more region, which {@link #acknowledge} adds (VHU-PST-5); others may be waiting for that.
+     *
+     * @throws LinuxException if it can't be mapped
+     */
     MemoryRegion prepare(RegionDescription description, Fd file, Mapped each) throws LinuxException {
         List<MemoryRegion> before = new ArrayList<>(waiting);
         if (!replacing) {
@@ -108,12 +117,12 @@ final class MemoryTable {
         return !waiting.isEmpty();
     }
 
-    /** True if what {@link #isWaiting} is a whole table. */
+    /** True if the prepared regions are a whole table. */
     boolean isWaitingForTable() {
         return replacing;
     }
 
-    /** Puts what was prepared into use. */
+    /** Puts the prepared regions into use. */
     void acknowledge() {
         if (replacing) {
             removed.addAll(memory.exchange(waiting));
@@ -124,7 +133,11 @@ final class MemoryTable {
         replacing = false;
     }
 
-    /** Adds one region and leaves the others alone (VHU-MEM-2). */
+    /**
+     * Adds one region; the others do not change (VHU-MEM-2).
+     *
+     * @throws LinuxException if it can't be mapped
+     */
     void add(RegionDescription region, Fd file) throws LinuxException {
         requireRoom(
                 "ADD_MEM_REG",
@@ -144,16 +157,17 @@ final class MemoryTable {
     }
 
     /**
-     * Also what was removed and is still mapped counts, in number and in bytes: a front-end can't make it more and more, and so
-     * take the address space away from the other VMs of the process. A whole table has room beside the one that it replaces.
+     * Checks the limits. Regions that were removed and are still mapped count too, in number and in bytes: otherwise a
+     * front-end could map more and more, and take the address space away from other VMs of the process. A whole table has
+     * room beside the one that it replaces.
      *
-     * @param regions how many there would be
+     * @param regions the resulting number of regions
      * @param shared bytes of those that would be in use beside {@code more}
-     * @param mapped bytes of all that is mapped now, but what was removed
+     * @param mapped bytes of all mapped regions but the removed ones
      */
     private void requireRoom(String request, int regions, long shared, long mapped, List<RegionDescription> more) {
         more.forEach(RegionDescription::check);
-        // No sum of some 509 sizes below 2^48 overflows.
+        // The sum of 509 sizes below 2^48 does not overflow.
         long added = more.stream().mapToLong(RegionDescription::size).sum();
         long size = shared + added;
         if (size > limit) {
@@ -172,7 +186,7 @@ final class MemoryTable {
         }
     }
 
-    /** Removes the region with the same guest address, user address and size; the mmap offset doesn't matter (VHU-MEM-3). */
+    /** Removes the region with the same guest address, user address and size; the mmap offset does not count (VHU-MEM-3). */
     void remove(RegionDescription region) {
         MemoryRegion found = memory.regions().stream()
                 .filter(candidate -> candidate.guestAddress() == region.guestAddress()
@@ -184,7 +198,7 @@ final class MemoryTable {
         removed.add(found);
     }
 
-    /** Takes away everything that is shared. */
+    /** Removes all regions. */
     void clear() {
         removed.addAll(memory.exchange(List.of()));
         removed.addAll(waiting);
@@ -192,10 +206,10 @@ final class MemoryTable {
     }
 
     /**
-     * Unmaps what the front-end took away, as much as there is time for: to close a region stops each thread for a moment,
-     * and there may be hundreds of them.
+     * Unmaps removed regions, as many as there is time for: closing a region stops each thread for a moment, and there may
+     * be hundreds.
      *
-     * @return true if more is left
+     * @return true if more are left
      */
     boolean releaseRemoved() {
         long end = System.nanoTime() + RELEASE_NANOS;

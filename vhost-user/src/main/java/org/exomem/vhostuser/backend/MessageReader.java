@@ -12,23 +12,23 @@ import org.exomem.vhostuser.protocol.FrontEndFault;
 import org.exomem.vhostuser.protocol.Header;
 
 /**
- * Puts messages together from what arrives on a socket, in however many pieces. Reads a header first and then just its
- * payload, so that descriptors are never mixed up with those of the next message (VHU-HDR-6).
+ * Assembles messages from the pieces that arrive on a socket. Reads a header first and then exactly its payload, so that
+ * descriptors are never mixed up with those of the next message (VHU-HDR-6).
  */
 final class MessageReader {
-    /** What became of an attempt to read on. */
+    /** The result of an attempt to read. */
     enum Progress {
-        /** A whole message is there. */
+        /** The message is complete. */
         MESSAGE,
-        /** Not all has arrived yet. */
+        /** The rest has not arrived yet. */
         WAITING,
-        /** The message brings descriptors, for which the process has no numbers left; it stays in the socket. */
+        /** The message brings descriptors for which the process has no numbers left; it stays in the socket. */
         NO_DESCRIPTORS,
         /** The peer has closed. */
         CLOSED
     }
 
-    /** Before the header, so that the payload behind it is aligned for its 8-byte fields. */
+    /** Before the header, so that the payload is aligned for its 8-byte fields. */
     private static final int PADDING = 4;
 
     private final MessageSocket socket;
@@ -43,7 +43,7 @@ final class MessageReader {
         this.socket = socket;
     }
 
-    /** Reads on, without waiting. After a {@link Progress#MESSAGE} the next call begins a new one. */
+    /** Reads on, without waiting. After {@link Progress#MESSAGE} the next call begins a new message. */
     Progress read() throws LinuxException {
         while (true) {
             int wanted = filled < Header.SIZE ? Header.SIZE : Header.SIZE + header.size();
@@ -94,12 +94,12 @@ final class MessageReader {
         return header;
     }
 
-    /** The payload of the message that was read last; valid until the next {@link #read}. */
+    /** The payload of the last message; valid until the next {@link #read}. */
     MemorySegment payload() {
         return buffer.asSlice(Header.SIZE, header.size());
     }
 
-    /** The descriptors that came with it; the caller's from now on. */
+    /** The descriptors of the last message, which the caller owns from now on. */
     List<Fd> takeFds() {
         List<Fd> taken = List.copyOf(fds);
         fds.clear();
@@ -111,7 +111,7 @@ final class MessageReader {
         return filled > 0;
     }
 
-    /** Closes descriptors of a message that never became whole. */
+    /** Closes the descriptors of an incomplete message. */
     void discard() {
         takeFds().forEach(Fd::close);
     }

@@ -6,17 +6,17 @@ import org.exomem.vhostuser.protocol.FrontEndFault;
 import org.exomem.vhostuser.protocol.ProtocolFeature;
 import org.exomem.vhostuser.virtqueue.RingFeatures;
 
-/** The features on offer and those acknowledged, of VIRTIO and of vhost-user itself, in one session. */
+/** The offered and the acknowledged features, of VIRTIO and of vhost-user itself, in one session. */
 final class Negotiation {
     /**
-     * Bit 26, VHOST_F_LOG_ALL: the back-end logs what it writes. For the front-end, and no feature of the device: offered
-     * always, because a front-end that migrates with a dirty log refuses to without it (VHU-FEAT-6).
+     * Bit 26, VHOST_F_LOG_ALL: the back-end logs its writes. It is for the front-end, and no feature of the device. It is
+     * always offered, because a front-end that migrates with a dirty log refuses to do so without it (VHU-FEAT-6).
      */
     static final long LOG_ALL = 1L << 26;
     /** Bit 30, VHOST_USER_F_PROTOCOL_FEATURES. */
     static final long PROTOCOL_FEATURES = 1L << 30;
 
-    /** What is served, and nothing else: front-ends acknowledge every bit (VHU-FEAT-3). */
+    /** Only what is served, because front-ends acknowledge every bit (VHU-FEAT-3). */
     private static final Set<ProtocolFeature> OFFERED_PROTOCOL = EnumSet.of(
             ProtocolFeature.MQ,
             ProtocolFeature.LOG_SHMFD,

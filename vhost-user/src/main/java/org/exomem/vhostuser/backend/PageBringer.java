@@ -8,21 +8,21 @@ import org.exomem.linux.LinuxException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The one thread of a session that waits for pages of guest memory: the event loop asks here and goes on (VHU-PST-1). It waits in a system
- * call, for one page at a time, in the order in which they were asked for. So many requests can wait as there are pages asked for in
- * regions that are shared, of which a queue has a few at most.
+ * The one thread of a session that waits for pages of guest memory, so that the event loop does not (VHU-PST-1). It waits in
+ * a system call, for one page at a time, in the order of the requests. The number of waiting requests is limited by the
+ * pages that are requested in shared regions; a queue requests a few at most.
  *
- * <p>Made, asked and closed on the event loop.
+ * <p>Used on the event loop.
  */
 final class PageBringer implements AutoCloseable {
     private static final long STACK_BYTES = 256 * 1024;
 
-    /** Is told on the event loop what became of a request. */
+    /** Notified on the event loop of the result of a request. */
     interface Outcome {
-        /** The pages are here, or, with false, their region was closed before. */
+        /** The pages are present, or, with false, their region was closed before. */
         void over(boolean came);
 
-        /** They can't be had. */
+        /** The pages are not available. */
         void failed(Throwable why);
     }
 
@@ -38,23 +38,23 @@ final class PageBringer implements AutoCloseable {
     /**
      * Starts the thread.
      *
-     * @throws LinuxException EAGAIN if the host has no room for it
+     * @throws LinuxException EAGAIN if the host can't start it
      */
     PageBringer(EventLoop loop) throws LinuxException {
         this.loop = loop;
         Thread thread = new Thread(null, this::run, "exomem-late-pages", STACK_BYTES);
-        // It may wait for a page that nobody ever gives; the process must be able to end all the same.
+        // It may wait for a page that never comes; the process must be able to end anyway.
         thread.setDaemon(true);
         try {
             thread.start();
         } catch (OutOfMemoryError e) {
-            // The JVM's word for that there are too many threads.
+            // The JVM throws this if there are too many threads.
             throw new LinuxException("pthread_create", "the thread that waits for pages", Errno.EAGAIN);
         }
     }
 
     /**
-     * Has pages come.
+     * Requests pages.
      *
      * @param offset in the mapping, bytes
      */
@@ -64,8 +64,8 @@ final class PageBringer implements AutoCloseable {
     }
 
     /**
-     * Ends a mapping and gives it back: at once, or where this thread waits in it, as soon as it has been woken. What was asked for in it
-     * and has not begun is over, whatever this thread waits for before it.
+     * Ends a mapping and unmaps it: at once, or, if this thread waits in it, as soon as it has woken up. Requests for it
+     * that have not begun end, whatever this thread waits for.
      */
     void end(SharedMapping mapping) {
         mapping.end();
@@ -79,7 +79,7 @@ final class PageBringer implements AutoCloseable {
         mapping.leave();
     }
 
-    /** Ends the thread soon, if all mappings were ended before. Waits for nothing. */
+    /** Ends the thread soon, if all mappings were ended before. Does not wait. */
     @Override
     public void close() {
         tasks.add(new Task.Stop());
@@ -101,7 +101,7 @@ final class PageBringer implements AutoCloseable {
         try {
             return tasks.take();
         } catch (InterruptedException e) {
-            // Nobody has this thread to interrupt it.
+            // No code interrupts this thread.
             return null;
         }
     }
@@ -111,7 +111,7 @@ final class PageBringer implements AutoCloseable {
             over(request, request.mapping().bring(request.offset(), request.bytes()));
         } catch (LinuxException e) {
             request.mapping().leave();
-            // As where the loop itself finds the file cut short (VHU-MEM-10).
+            // As if the loop itself found the file truncated (VHU-MEM-10).
             Throwable why = e.errno() == Errno.EFAULT ? new InternalError(e) : e;
             tell(() -> request.outcome().failed(why));
         }
@@ -126,7 +126,7 @@ final class PageBringer implements AutoCloseable {
         try {
             loop.execute(task);
         } catch (RejectedExecutionException e) {
-            // The VM is gone, and with it whoever asked.
+            // The VM has gone, and with it the requester.
         }
     }
 }

@@ -13,8 +13,8 @@ import org.exomem.vhostuser.protocol.FrontEndFault;
 import org.exomem.vhostuser.protocol.Reply;
 
 /**
- * The post-copy migration of one session (vhost-user, "Migration"; VHU-PST): the VM runs here before its memory is here, and the
- * front-end brings the pages that are asked for through a userfaultfd.
+ * The post-copy migration of one session (vhost-user, "Migration"; VHU-PST): the VM runs here before its memory has arrived,
+ * and the front-end brings the requested pages through a userfaultfd. On the VM's event loop.
  *
  * <pre>
  *   OFF -- ADVISE: a userfaultfd goes to the front-end --> ADVISED -- LISTEN: memory is watched --> LISTENING
@@ -30,8 +30,8 @@ final class PostCopy implements AutoCloseable {
         record Advised(Userfaultfd userfaultfd) implements State {}
 
         /**
-         * @param files what is known of the pages of each file that is shared
-         * @param regions all that are watched, until they are closed
+         * @param files what is known of the pages of each shared file
+         * @param regions all watched regions, until they are closed
          */
         record Listening(
                 Userfaultfd userfaultfd,
@@ -49,8 +49,8 @@ final class PostCopy implements AutoCloseable {
     private State state = OFF;
 
     /**
-     * @param came is run when pages have come, or will not come as they were asked for: what waits is to be tried again
-     * @param failed is told why pages can't be had
+     * @param came runs when pages have arrived, or will not arrive as requested: waiting work must be tried again
+     * @param failed receives why pages are not available
      */
     PostCopy(GuestMemory memory, EventLoop loop, Runnable came, Consumer<Throwable> failed) {
         this.memory = memory;
@@ -68,17 +68,24 @@ final class PostCopy implements AutoCloseable {
         };
     }
 
-    /** Once it was, it stays so. That it was not may have been for want of a descriptor, or of a right that is given later. */
+    /**
+     * True once post-copy was possible. If it was not, the reason may have been a missing descriptor, or a right that is
+     * given later.
+     */
     private static volatile boolean wasPossible;
 
-    /** True if this process may have what post-copy needs (VHU-PST-3). */
+    /** True if this process can support post-copy (VHU-PST-3). */
     static boolean isPossible() {
         boolean possible = wasPossible || LateMapping.isPossible();
         wasPossible = possible;
         return possible;
     }
 
-    /** POSTCOPY_ADVISE. A front-end whose migration came to nothing before it listened begins with it anew. */
+    /**
+     * POSTCOPY_ADVISE. A front-end whose migration failed before it listened sends it again.
+     *
+     * @throws LinuxException if no userfaultfd can be made
+     */
     Reply advise() throws LinuxException {
         if (state instanceof State.Listening) {
             throw new FrontEndFault("POSTCOPY_ADVISE came while a post-copy migration is under way");
@@ -98,9 +105,10 @@ final class PostCopy implements AutoCloseable {
     }
 
     /**
-     * POSTCOPY_LISTEN: all memory is watched from now on, also what is shared later.
+     * POSTCOPY_LISTEN: all memory is watched from now on, including regions that are shared later.
      *
-     * @param queuesRun true if a queue is started, which may have touched anything
+     * @param queuesRun true if a queue is started, which may have touched any page
+     * @throws LinuxException if a region can't be watched
      */
     void listen(boolean queuesRun) throws LinuxException {
         if (!(state instanceof State.Advised(Userfaultfd userfaultfd))) {
@@ -122,8 +130,7 @@ final class PostCopy implements AutoCloseable {
                 watch(region);
             }
         } catch (LinuxException | FrontEndFault e) {
-            // The front-end has the userfaultfd, and nothing is watched by it: as if it had not listened, but that it
-            // can't
+            // The front-end has the userfaultfd, which watches nothing: as if it had not listened, but it can't listen
             // any more.
             close();
             throw e;
@@ -136,7 +143,11 @@ final class PostCopy implements AutoCloseable {
         return state instanceof State.Listening;
     }
 
-    /** Watches a region that is shared while {@link #isListening}; does nothing otherwise. */
+    /**
+     * Watches a region that is shared while {@link #isListening}; does nothing otherwise.
+     *
+     * @throws LinuxException if it can't be watched
+     */
     void watch(MemoryRegion region) throws LinuxException {
         if (state instanceof State.Listening listening) {
             ArrivingFile file = listening.files.use(region.file());
@@ -156,7 +167,7 @@ final class PostCopy implements AutoCloseable {
         }
     }
 
-    /** Where the front-end sees faults in a region that is watched. */
+    /** The address of a watched region in the front-end's faults. */
     long address(MemoryRegion region) {
         if (state instanceof State.Listening listening && listening.regions.get(region) instanceof ArrivingRegion at) {
             return at.address();
@@ -164,7 +175,7 @@ final class PostCopy implements AutoCloseable {
         throw new IllegalStateException("region " + region + " is not watched");
     }
 
-    /** POSTCOPY_END: all memory is here. */
+    /** POSTCOPY_END: all memory has arrived. */
     void end() {
         if (!isListening()) {
             throw new FrontEndFault("POSTCOPY_END came without POSTCOPY_LISTEN");
@@ -172,7 +183,7 @@ final class PostCopy implements AutoCloseable {
         close();
     }
 
-    /** Watches nothing any more. Whoever waits for a page goes on without it, and what has not come stays a hole. */
+    /** Ends all watches. Requests that wait end without their pages, which remain holes. */
     @Override
     public void close() {
         State before = state;

@@ -8,12 +8,11 @@ import org.exomem.vhostuser.virtqueue.Virtqueue;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One of a device's rings, as the front-end sets it up: what it was told, its notifiers, and whether it runs
- * (vhost-user, "Ring states"). Started and enabled are independent of each other (VHU-RING-4); enabling needs no queue
- * (VHU-RING-7).
+ * One of a device's rings, as the front-end configures it: its settings, its notifiers, and whether it runs (vhost-user,
+ * "Ring states"). Started and enabled are independent of each other (VHU-RING-4); enabling needs no queue (VHU-RING-7).
  */
 final class Ring {
-    /** How often a ring without a kick descriptor is looked at (VHU-RING-9). */
+    /** The interval of polls of a ring without a kick descriptor (VHU-RING-9). */
     private static final Duration POLL = Duration.ofMillis(1);
 
     private final int index;
@@ -22,12 +21,12 @@ final class Ring {
 
     private int size;
     private int base;
-    /** VHU-RING-5: with bit 30 a ring begins disabled. */
+    /** VHU-RING-5: with bit 30 a ring is disabled at first. */
     private boolean enabled;
 
     private boolean broken;
     private boolean memoryMissing;
-    /** Started by the front-end, and there is no queue before the pages have come in which it lies (VHU-PST-7). */
+    /** Started by the front-end, but without a queue until the ring's pages have arrived (VHU-PST-7). */
     private boolean startWaits;
 
     private @Nullable RingAddresses addresses;
@@ -87,7 +86,7 @@ final class Ring {
         return queue;
     }
 
-    /** True if the front-end has started the ring: then there is a queue, or there will be when its pages have come. */
+    /** True if the front-end has started the ring: there is a queue, or there will be when its pages have arrived. */
     boolean isStarted() {
         return queue != null || startWaits;
     }
@@ -101,7 +100,7 @@ final class Ring {
         startWaits = true;
     }
 
-    /** True if buffers are processed: started, enabled, in guest memory, and its driver has kept to the rules. */
+    /** True if buffers are processed: started, enabled, in guest memory, and its driver has broken no rule. */
     boolean runs() {
         return queue != null && enabled && !broken && !memoryMissing;
     }
@@ -111,7 +110,7 @@ final class Ring {
         return broken;
     }
 
-    /** True while the ring is started and the front-end has taken away the memory that it lies in. */
+    /** True while the ring is started and the front-end has removed the memory that it is in. */
     boolean isMemoryMissing() {
         return queue != null && memoryMissing;
     }
@@ -120,7 +119,7 @@ final class Ring {
         memoryMissing = missing;
     }
 
-    /** Starts: from now on kicks are watched for, or, without a descriptor for them, the ring is looked at again and again. */
+    /** Starts the ring: watches for kicks from now on or, without a kick descriptor, polls the ring. */
     void start(Virtqueue newQueue) {
         queue = newQueue;
         startWaits = false;
@@ -129,7 +128,7 @@ final class Ring {
         listen();
     }
 
-    /** Takes the notifier for kicks, or null for none; what went before is closed (VHU-RING-8). */
+    /** Sets the notifier for kicks, or null for none; closes the earlier one (VHU-RING-8). */
     void setKick(@Nullable EventFd newKick) {
         stopListening();
         close(kick);
@@ -153,14 +152,14 @@ final class Ring {
         process.run();
     }
 
-    /** Has the ring processed once more if it is started, after all other events that wait. */
+    /** Processes the ring once more if it is started, after all other waiting events. */
     void processAgain() {
         if (queue == null) {
             return;
         }
         EventFd notifier = kick;
         if (notifier != null && !notifier.isPipe()) {
-            // As if the driver had kicked: epoll tells of it in turn with the other descriptors.
+            // As if the driver had kicked: epoll reports it in turn with the other descriptors.
             notifier.signal();
         } else if (notifier != null) {
             loop.execute(process);
@@ -181,7 +180,7 @@ final class Ring {
     void setCall(@Nullable EventFd newCall) {
         close(call);
         call = newCall;
-        // A call may have been lost while there was no notifier, or was meant for the one before.
+        // A call may have been lost while there was no notifier, or was meant for the earlier one.
         if (queue != null) {
             signalCall();
         }
@@ -199,7 +198,7 @@ final class Ring {
         }
     }
 
-    /** Marks the ring as broken by its driver and tells the front-end, if it gave a notifier for that. */
+    /** Marks the ring as broken by its driver, and signals the front-end's error notifier if there is one. */
     void breakDown() {
         broken = true;
         EventFd notifier = err;
@@ -208,7 +207,7 @@ final class Ring {
         }
     }
 
-    /** Stops; the position is kept for the next start. */
+    /** Stops the ring; its position is kept for the next start. */
     void stop() {
         stopListening();
         startWaits = false;
@@ -219,7 +218,7 @@ final class Ring {
         }
     }
 
-    /** Stops, and forgets and closes everything. Touches no guest memory. */
+    /** Stops the ring, and drops and closes everything. Does not touch guest memory. */
     void close() {
         stopListening();
         startWaits = false;

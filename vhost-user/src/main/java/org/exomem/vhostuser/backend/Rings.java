@@ -20,7 +20,7 @@ import org.exomem.vhostuser.virtqueue.Virtqueue;
 import org.exomem.vhostuser.virtqueue.VirtqueueSetup;
 import org.jspecify.annotations.Nullable;
 
-/** All rings of a device in one session: resolves what the front-end says of them, starts and stops them. */
+/** All rings of a device in one session: resolves the front-end's settings, starts and stops rings. */
 final class Rings {
     private static final long NOT_LOGGED = -1;
 
@@ -61,7 +61,7 @@ final class Rings {
         return false;
     }
 
-    /** True while a started ring is disabled: a front-end that stops or starts a device does that to each ring in turn. */
+    /** True while a started ring is disabled: a front-end that stops or starts a device does so ring by ring. */
     boolean anyStartedIsDisabled() {
         for (Ring ring : rings) {
             if (ring.isStarted() && !ring.isEnabled()) {
@@ -93,7 +93,7 @@ final class Rings {
         return ring;
     }
 
-    /** Takes the addresses; a ring that runs is moved there, which is also how logging of its used ring begins and ends. */
+    /** Sets the addresses. A running ring is moved, which is also how logging of its used ring begins and ends. */
     void setAddresses(RingAddresses addresses) {
         Ring ring = get(addresses.index());
         RingAddresses before = ring.addresses();
@@ -109,8 +109,8 @@ final class Rings {
     }
 
     /**
-     * Finds all rings that run in memory that has changed. A front-end changes regions one by one, so one that a ring
-     * lies in may be gone for a while: the ring waits until it is back (VHU-MEM-11).
+     * Resolves all running rings in memory that has changed. A front-end changes regions one by one, so that the region of a
+     * ring may be missing for a while: the ring waits until it is back (VHU-MEM-11).
      */
     void relocateAll() {
         for (Ring ring : rings) {
@@ -131,7 +131,7 @@ final class Rings {
         return false;
     }
 
-    /** How many are broken. */
+    /** The number of broken rings. */
     int broken() {
         int count = 0;
         for (Ring ring : rings) {
@@ -161,7 +161,7 @@ final class Rings {
                 queue.logUsedWritesAt(setup.usedLogAddress());
                 ring.setMemoryMissing(false);
             } catch (PagesLate e) {
-                // As if it were taken away: tried again when pages have come.
+                // As if it were removed: tried again when pages have arrived.
                 ring.setMemoryMissing(true);
             } catch (IllegalArgumentException e) {
                 throw new FrontEndFault("queue " + ring.index() + " can't go on: " + e.getMessage());
@@ -169,7 +169,7 @@ final class Rings {
         }
     }
 
-    /** Uses this memory to track what is in flight, from the next start of each ring on. */
+    /** Uses this memory to track chains in flight, from the next start of each ring on. */
     void trackInflight(InflightBuffer buffer) {
         if (anyStarted()) {
             buffer.close();
@@ -180,10 +180,10 @@ final class Rings {
     }
 
     /**
-     * Starts a ring, or gives one that is started another notifier. If pages that the ring lies in have not come yet, it starts when {@link
-     * #startLate} finds them here.
+     * Starts a ring, or gives a started ring another notifier. If pages of the ring have not arrived yet, it starts when
+     * {@link #startLate} finds them present.
      *
-     * @throws DriverFault if what the driver left in the ring is no position to start from; the ring stays stopped
+     * @throws DriverFault if the driver left an invalid position in the ring; the ring stays stopped
      */
     void setKick(int index, @Nullable Fd fd) throws LinuxException {
         Ring ring = get(index);
@@ -207,9 +207,9 @@ final class Rings {
     }
 
     /**
-     * Starts a ring whose start waits, if its pages are here.
+     * Starts a ring whose start waits, if its pages are present.
      *
-     * @return false if it goes on to wait, for pages or for memory that the front-end has taken away (VHU-MEM-11)
+     * @return false if it still waits, for pages or for memory that the front-end has removed (VHU-MEM-11)
      * @throws DriverFault as {@link #setKick}
      * @throws FrontEndFault if the ring can't be started
      */
@@ -233,7 +233,7 @@ final class Rings {
         return true;
     }
 
-    /** VHU-PST-7: all that a queue lies in, as it is read where it starts, and written whenever the device likes. */
+    /** VHU-PST-7: all memory of a queue, because it is read at the start, and written at any time. */
     private void requireHere(VirtqueueSetup setup) {
         for (RingArea area : List.of(setup.descriptors(), setup.driver(), setup.device())) {
             memory.requireHere(area.guestAddress(), area.bytes().byteSize());
@@ -341,7 +341,7 @@ final class Rings {
         return new RingArea(region.guestAddress() + offset, region.segment().asSlice(offset, bytes));
     }
 
-    /** Stops a ring after what the device holds has been given back; returns its position (VHU-RING-3). */
+    /** Stops a ring after the device has given back its chains; returns its position (VHU-RING-3). */
     int stop(int index) {
         Ring ring = get(index);
         stop(ring, true);
@@ -367,7 +367,7 @@ final class Rings {
                 ring.signalCall();
             }
         }
-        // Also one whose queue still waits for its pages.
+        // Also a ring whose queue still waits for its pages.
         ring.stop();
     }
 

@@ -30,14 +30,14 @@ import org.exomem.vhostuser.virtqueue.Virtqueue;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What the back-end knows of one front-end, from its connection to its end: carries out its requests and runs the rings.
- * Reading and answering messages is {@link Connection}'s.
+ * The back-end's knowledge of one front-end, from its connection to its end: executes its requests and runs the rings.
+ * {@link Connection} reads and answers messages. On the VM's event loop.
  */
 final class Session implements DeviceLink {
     private static final int STATUS_NEEDS_RESET = 0x40;
     /**
-     * How long after a driver's fault the front-end is told that the device needs a reset. A driver that is unloaded or
-     * reboots resets its device at once, and then the message must not be sent (VHU-CFG-7).
+     * The delay between a driver's fault and the message to the front-end that the device needs a reset. A driver that is
+     * unloaded or reboots resets its device at once, and then the message must not be sent (VHU-CFG-7).
      */
     private static final Duration NEEDS_RESET_DELAY = Duration.ofSeconds(1);
 
@@ -63,9 +63,9 @@ final class Session implements DeviceLink {
     private final Consumer<Throwable> failed;
 
     /**
-     * @param frontEnd the process that is connected; 0 if it can't be seen
+     * @param frontEnd the id of the connected process; 0 if it can't be seen
      * @param requestsWait true while the front-end has sent something that was not read yet
-     * @param failed is told of an error that ends the connection, found while a ring was processed
+     * @param failed receives an error that ends the connection, found while a ring was processed
      */
     Session(
             VhostUserDevice device,
@@ -88,7 +88,7 @@ final class Session implements DeviceLink {
             try {
                 process(ring);
             } catch (Throwable e) {
-                // A queue that was processed in part can't go on, whatever went wrong.
+                // A queue that was processed partly can't go on after any error.
                 failed.accept(e);
             }
         });
@@ -103,9 +103,9 @@ final class Session implements DeviceLink {
     }
 
     /**
-     * Carries a request out.
+     * Executes a request.
      *
-     * @return its reply, or null where it has none of its own
+     * @return its reply, or null if it has none of its own
      * @throws FrontEndFault if the front-end broke a rule; nothing has changed, and no descriptor was kept
      */
     @Nullable
@@ -175,7 +175,7 @@ final class Session implements DeviceLink {
                 arrived();
                 yield Reply.u64(0);
             }
-            // Their protocol features are not offered, so the connection has refused them before this.
+            // Their protocol features are not offered, so the connection has refused them already.
             case VringKick _, SetVringEndian _, GetShmemConfig _ ->
                 throw new FrontEndFault(request + " belongs to a feature that is not offered");
         };
@@ -206,14 +206,14 @@ final class Session implements DeviceLink {
         updateLogging();
         if (changesRings || !featuresSet) {
             featuresSet = true;
-            // LOG_ALL is between front-end and back-end, also where a front-end lets its driver acknowledge it
+            // LOG_ALL concerns front-end and back-end only, even if a front-end lets its driver acknowledge it
             // (VHU-FEAT-6).
             device.featuresAcknowledged(features & ~Negotiation.LOG_ALL);
         }
         backEndChannel.flush();
     }
 
-    /** VHU-PST-5: mapped and watched, and not touched before the front-end knows where. */
+    /** VHU-PST-5: mapped and watched, and not touched before the front-end knows the addresses. */
     private Reply prepareTable(List<RegionDescription> regions, List<Fd> files) throws LinuxException {
         List<MemoryRegion> mapped = memoryTable.prepare(regions, files, postCopy::watch);
         List<RegionDescription> told = new ArrayList<>();
@@ -238,7 +238,7 @@ final class Session implements DeviceLink {
         } else if (!postCopy.isListening()) {
             throw new FrontEndFault("a memory table came without a region, and there is nothing to acknowledge");
         }
-        // Otherwise one too many: QEMU acknowledges once for all regions that it changes, of which it may add none.
+        // Otherwise a superfluous one: QEMU acknowledges once for all regions that it changes, even if it adds none.
     }
 
     private void listen() throws LinuxException {
@@ -246,13 +246,13 @@ final class Session implements DeviceLink {
         device.memoryArrives();
     }
 
-    /** POSTCOPY_END: what waited for pages goes on. */
+    /** POSTCOPY_END: continues everything that waited for pages. */
     private void arrived() {
         pagesCame();
         device.memoryArrives();
     }
 
-    /** Pages have come that a queue waits for, or its start; or all have. */
+    /** Pages have arrived for which a queue or its start waits, or all have. */
     private void pagesCame() {
         if (closed) {
             return;
@@ -272,14 +272,14 @@ final class Session implements DeviceLink {
             }
             Virtqueue queue = ring.queue();
             if (queue != null) {
-                // Whether it waits for these or other pages, or until some were given back, it finds out anew.
+                // It finds out itself whether it waits for these or other pages, or for pages to be given back.
                 queue.pagesCame();
                 ring.processAgain();
             }
         }
     }
 
-    /** Runs a task once no memory is being given back any more; one at a time. Not if the session ends before. */
+    /** Runs a task when no memory is being given back any more; one at a time. Dropped if the session ends before. */
     void whenDiscarded(Runnable task) {
         afterDiscards = task;
     }
@@ -313,7 +313,8 @@ final class Session implements DeviceLink {
             throw new FrontEndFault("memory that a device has in use was exchanged for such that is still to come");
         }
         rings.all().stream().filter(Ring::startWaits).forEach(this::startLate);
-        // A ring whose memory has come back may have missed a kick. Each in a step of its own: one pass may take long.
+        // A ring whose memory is back may have missed a kick. Each in a step of its own, because one pass may take
+        // long.
         rings.all().forEach(Ring::processAgain);
     }
 
@@ -323,11 +324,11 @@ final class Session implements DeviceLink {
         process(rings.get(addresses.index()));
     }
 
-    /** Unmaps what the front-end took away, once no ring lies in it; if that is much, then step by step. */
+    /** Unmaps removed regions, when no ring is in them any more; step by step if there are many. */
     private void releaseMemory() {
         if (!rings.anyMemoryMissing() && memoryTable.releaseRemoved() && !releasing) {
             releasing = true;
-            // Put off, not executed next: between two steps the loop looks at its descriptors.
+            // Scheduled, not executed at once: between two steps the loop checks its descriptors.
             loop.schedule(Duration.ZERO, () -> {
                 releasing = false;
                 releaseMemory();
@@ -380,7 +381,7 @@ final class Session implements DeviceLink {
     }
 
     private MemorySegment readConfig(ConfigAccess access) {
-        // Bytes behind the config space read as zeros: some front-ends ask for more than the device has (VHU-CFG-3).
+        // Bytes after the config space are zeros: some front-ends request more than the device has (VHU-CFG-3).
         byte[] space = new byte[ConfigAccess.MAX_SPACE];
         device.readConfig(MemorySegment.ofArray(space).asSlice(0, device.configSize()));
         return MemorySegment.ofArray(space).asSlice(access.offset(), access.size());
@@ -408,12 +409,12 @@ final class Session implements DeviceLink {
         forgetNeedsReset();
         releaseMemory();
         status = 0;
-        // A device that was reset is told the features again, also if they are the same.
+        // A device that was reset is told the features again, even if they are the same.
         featuresSet = false;
         device.reset();
     }
 
-    /** How many rings are broken by their driver. */
+    /** The number of rings that their driver broke. */
     int brokenRings() {
         return rings.broken();
     }
@@ -431,7 +432,8 @@ final class Session implements DeviceLink {
         if (rings.noneBroken()) {
             status &= ~STATUS_NEEDS_RESET;
         }
-        // A ring starts here (VHU-RING-1), and what is available already comes without another kick (VHU-RING-2).
+        // A ring starts here (VHU-RING-1), and chains that are already available come without another kick
+        // (VHU-RING-2).
         process(rings.get(index));
         backEndChannel.flush();
     }
@@ -446,7 +448,10 @@ final class Session implements DeviceLink {
         backEndChannel.flush();
     }
 
-    /** Serves what is available in a ring, at most as much as it has room for, and calls the driver if it wants to be. */
+    /**
+     * Processes what is available in a ring, at most as much as it has room for, and calls the driver if it wants to be
+     * called.
+     */
     private void process(Ring ring) {
         Virtqueue queue = ring.queue();
         if (queue == null || !ring.runs()) {
@@ -462,7 +467,7 @@ final class Session implements DeviceLink {
             breakDown(ring, e);
         }
         callIfWanted(queue);
-        // VHU-PST-7: a queue that waits for pages goes on when they have come; more kicks change nothing.
+        // VHU-PST-7: a queue that waits for pages goes on when they have arrived; more kicks change nothing.
         if (more && !queue.isLate()) {
             ring.processAgain();
         }
@@ -480,7 +485,7 @@ final class Session implements DeviceLink {
         }
     }
 
-    /** VIRTIO, "Device Status Field": a device that needs a reset says so by a configuration change. */
+    /** VIRTIO, "Device Status Field": a device that needs a reset reports it by a configuration change. */
     private void tellNeedsReset() {
         needsReset = null;
         if (mayTell()) {
@@ -488,7 +493,7 @@ final class Session implements DeviceLink {
         }
     }
 
-    /** The driver or the front-end stops the device, or a ring: nobody needs to be told any more. */
+    /** The driver or the front-end stops the device or a ring, so that no notification is needed any more. */
     private void forgetNeedsReset() {
         if (needsReset != null) {
             needsReset.cancel();
@@ -512,7 +517,7 @@ final class Session implements DeviceLink {
         backEndChannel.flush();
     }
 
-    /** VHU-RING-10, VHU-CFG-4: only while the device runs; and without CONFIG there is no message of this kind. */
+    /** VHU-RING-10, VHU-CFG-4: only while the device runs; without CONFIG there is no such message. */
     private boolean mayTell() {
         return rings.anyStarted() && !rings.anyStartedIsDisabled() && negotiation.has(ProtocolFeature.CONFIG);
     }
@@ -540,7 +545,7 @@ final class Session implements DeviceLink {
 
     @Override
     public void later(Runnable task) {
-        // A task with a delay, if only of 0: the loop looks at its descriptors before it runs one.
+        // A task with a delay, even of 0: the loop checks its descriptors before it runs one.
         loop.schedule(Duration.ZERO, () -> {
             if (!closed) {
                 try {
@@ -562,7 +567,7 @@ final class Session implements DeviceLink {
         listener.fault(FaultKind.HOST, what);
     }
 
-    /** Ends the session: nothing of it is left, and guest memory is not touched any more. */
+    /** Ends the session: removes everything of it. Guest memory is not touched any more. */
     void close() {
         forgetNeedsReset();
         closed = true;
@@ -570,11 +575,12 @@ final class Session implements DeviceLink {
         try {
             stateTransfers.close();
             rings.close();
-            // Before the device is told: a helper that waits for a page wakes, and what has not come is not touched.
+            // Before the device is notified: a thread that waits for a page wakes up, and missing pages are not
+            // touched.
             postCopy.close();
             device.disconnected();
         } finally {
-            // Also if the device throws: what stayed open here would stay open as long as the process runs.
+            // Even if the device throws: what stayed open here would stay open until the process ends.
             backEndChannel.close();
             postCopy.close();
             memoryTable.clear();

@@ -5,8 +5,8 @@ import org.exomem.linux.LateMapping;
 import org.exomem.linux.LinuxException;
 
 /**
- * A mapping of guest memory that comes late, with those who use it: its region, which makes it, and each request for its pages. Whoever
- * leaves last gives the addresses back, on whichever thread that is. From any thread.
+ * A mapping of guest memory that arrives late, with its users: its region, which makes it, and each request for its pages.
+ * The last user unmaps it, on its own thread. Safe for use by several threads.
  */
 final class SharedMapping {
     private final LateMapping mapping;
@@ -16,27 +16,27 @@ final class SharedMapping {
         this.mapping = mapping;
     }
 
-    /** Where it is in this process. */
+    /** Its address in this process. */
     long address() {
         return mapping.address();
     }
 
-    /** One more uses it; only while another one does. */
+    /** Adds a user. Only while there is another one. */
     void use() {
         users.incrementAndGet();
     }
 
-    /** As {@link LateMapping#bring}, by one who uses it. */
+    /** See {@link LateMapping#bring}. For a user of the mapping. */
     boolean bring(long offset, long bytes) throws LinuxException {
         return mapping.bring(offset, bytes);
     }
 
-    /** As {@link LateMapping#end}, before the region leaves. */
+    /** See {@link LateMapping#end}. Call it before the region leaves. */
     void end() {
         mapping.end();
     }
 
-    /** One less uses it. */
+    /** Removes a user. */
     void leave() {
         if (users.decrementAndGet() == 0) {
             mapping.close();

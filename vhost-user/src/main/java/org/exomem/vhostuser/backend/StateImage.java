@@ -9,7 +9,8 @@ import java.nio.ByteOrder;
 import java.util.zip.CRC32C;
 
 /**
- * A device's state as it goes over the channel of SET_DEVICE_STATE_FD (spec/state.md, STA-MOV-8). Numbers are little-endian.
+ * The format of a device's state on the channel of SET_DEVICE_STATE_FD (spec/state.md, STA-MOV-8). Numbers are
+ * little-endian.
  *
  * <pre>
  *  0 magic       8 bytes   "exomemds"
@@ -37,7 +38,7 @@ final class StateImage {
 
     private StateImage() {}
 
-    /** The bytes for a state, in native memory of the arena. */
+    /** Encodes a state, in native memory of the arena. */
     static MemorySegment of(int device, MemorySegment state, Arena arena) {
         MemorySegment image = arena.allocate(HEADER + state.byteSize(), 8);
         image.copyFrom(MAGIC);
@@ -50,9 +51,9 @@ final class StateImage {
     }
 
     /**
-     * The state in the bytes.
+     * Decodes a state.
      *
-     * @throws DeviceStateException if they are no whole image of such a device
+     * @throws DeviceStateException if the bytes are no complete image of such a device
      */
     static MemorySegment state(int device, MemorySegment image) throws DeviceStateException {
         if (image.byteSize() < HEADER) {

@@ -8,22 +8,22 @@ import org.exomem.linux.PipeEnd;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A transfer of bytes through a pipe, on the event loop and without ever waiting for the other end. It takes as much at
- * once as the pipe takes or has, up to a limit, and then lets the loop do other things.
+ * A transfer of bytes through a pipe, on the event loop and without waiting for the other end. Each step transfers as much
+ * as the pipe takes or has, up to a limit, so that the loop can do other work.
  */
 final class StateTransfer implements AutoCloseable {
-    /** How long the other end may do nothing before the transfer fails (STA-MOV-7). */
+    /** The longest inactivity of the other end before the transfer fails (STA-MOV-7). */
     static final Duration PATIENCE = Duration.ofSeconds(30);
 
     private static final int AT_ONCE = 1 << 20;
     private static final int FIRST_ROOM = 1 << 16;
 
-    /** Is told how it ended, once. */
+    /** Notified once of the end. */
     interface Outcome {
         /** All bytes were written, or read. They are freed when this returns. */
         void through(MemorySegment bytes);
 
-        /** The transfer failed; says why. */
+        /** The transfer failed. */
         void failed(String reason);
     }
 
@@ -31,7 +31,7 @@ final class StateTransfer implements AutoCloseable {
     private final EventLoop loop;
     private final Outcome outcome;
     private final long limit;
-    /** Where the bytes are; freed with the transfer. */
+    /** Has the bytes; freed with the transfer. */
     private Arena arena;
 
     private MemorySegment bytes;
@@ -50,7 +50,7 @@ final class StateTransfer implements AutoCloseable {
         this.limit = limit;
     }
 
-    /** Begins to write the bytes, which are the arena's; the pipe is closed behind the last one, and then the arena. */
+    /** Begins to write the bytes, which belong to the arena. The pipe is closed after the last one, and then the arena. */
     static StateTransfer write(PipeEnd pipe, Arena arena, MemorySegment bytes, EventLoop loop, Outcome outcome) {
         StateTransfer transfer = new StateTransfer(pipe, loop, outcome, arena, bytes, bytes.byteSize());
         transfer.watch = loop.watchWritable(pipe.fd(), () -> transfer.step(transfer::writeSome));
@@ -58,7 +58,7 @@ final class StateTransfer implements AutoCloseable {
         return transfer;
     }
 
-    /** Begins to read to the end of the pipe, which fails behind {@code limit} bytes. */
+    /** Begins to read to the end of the pipe; fails after {@code limit} bytes. */
     static StateTransfer read(PipeEnd pipe, long limit, EventLoop loop, Outcome outcome) {
         Arena arena = Arena.ofConfined();
         MemorySegment room = arena.allocate(Math.min(limit + 1, FIRST_ROOM));
@@ -146,7 +146,7 @@ final class StateTransfer implements AutoCloseable {
         }
     }
 
-    /** Ends the transfer without telling an outcome. */
+    /** Ends the transfer without notifying the outcome. */
     @Override
     public void close() {
         if (!over) {
@@ -163,7 +163,7 @@ final class StateTransfer implements AutoCloseable {
         if (timer != null) {
             timer.cancel();
         }
-        // Closing is what tells a reader that this was all.
+        // Closing shows a reader that these were all bytes.
         pipe.close();
     }
 }

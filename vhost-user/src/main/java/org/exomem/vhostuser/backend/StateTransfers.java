@@ -12,7 +12,8 @@ import org.exomem.vhostuser.protocol.TransferDescription.Direction;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The transfers of a device's state in one session (vhost-user, "Migrating back-end state"): one at a time.
+ * The transfers of a device's state in one session, one at a time (vhost-user, "Migrating back-end state"). On the VM's
+ * event loop.
  *
  * <pre>
  * none -- SET_DEVICE_STATE_FD --> under way -- end of the bytes, and they are good --> succeeded
@@ -44,7 +45,7 @@ final class StateTransfers implements AutoCloseable {
         return transfer != null && direction == Direction.LOAD;
     }
 
-    /** Has a task run when the transfer that is under way is over. */
+    /** Runs a task when the transfer under way is over. */
     void whenOver(Runnable task) {
         whenOver = task;
     }
@@ -58,7 +59,7 @@ final class StateTransfers implements AutoCloseable {
     void begin(Direction wanted, Fd channel, boolean queuesRun) throws LinuxException {
         DeviceState state = Objects.requireNonNull(device.state());
         if (transfer == null) {
-            // What CHECK_DEVICE_STATE tells is of the last one that was asked for, begun or not.
+            // CHECK_DEVICE_STATE concerns the last requested transfer, whether it has begun or not.
             succeeded = false;
         }
         // STA-MOV-2
@@ -151,7 +152,7 @@ final class StateTransfers implements AutoCloseable {
         }
     }
 
-    /** Ends a transfer that is under way; nobody is told. */
+    /** Ends a transfer that is under way, without notification. */
     @Override
     public void close() {
         if (transfer != null) {

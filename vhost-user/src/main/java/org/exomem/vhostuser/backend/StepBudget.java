@@ -3,12 +3,12 @@ package org.exomem.vhostuser.backend;
 import java.util.function.LongSupplier;
 
 /**
- * How much a device may still do in this step of its VM's event loop, so that a driver that asks for very much at once
- * delays nothing else for long: no step takes more than 20 ms. A device that has spent its budget leaves the rest to a
- * later step ({@link DeviceLink#processAgain}, {@link DeviceLink#later}).
+ * The work that a device may still do in this step of its VM's event loop. It limits the delay that a driver with a large
+ * request causes: no step takes more than 20 ms. A device that has spent its budget leaves the rest to a later step ({@link
+ * DeviceLink#processAgain}, {@link DeviceLink#later}).
  *
- * <p>Small pieces of work are counted and not timed, because the clock would cost more than most of them; a unit stands for
- * about 10 ns. Long system calls can be {@linkplain #spendTimeSince timed}. Belongs to the event loop of a VM.
+ * <p>Small work is counted and not timed, because reading the clock would cost more than most of it; a unit is about 10 ns.
+ * Long system calls can be {@linkplain #spendTimeSince timed}. Used on the VM's event loop.
  */
 public final class StepBudget {
     /** Units of a step: about 5 ms, which leaves a margin for hosts that are slow or busy. */
@@ -16,9 +16,9 @@ public final class StepBudget {
 
     private static final long UNIT_NANOS = 10;
 
-    /** Units for a page number that is read, sorted, and put in or out. */
+    /** Units for a page number that is read, sorted, and added or removed. */
     public static final int PAGE_NUMBER = 4;
-    /** Units for a buffer or a run of pages that is looked at. */
+    /** Units for a buffer or a run of pages. */
     public static final int RUN = 8;
     /** Units for a request that is checked and answered. */
     public static final int REQUEST = 50;
@@ -32,27 +32,27 @@ public final class StepBudget {
     private final LongSupplier nanoTime;
     private long left;
 
-    /** A budget that times by the clock of the system. */
+    /** A budget that uses the system's clock. */
     public StepBudget() {
         this(System::nanoTime);
     }
 
-    /** @param nanoTime a clock in nanoseconds, as {@link System#nanoTime} */
+    /** @param nanoTime a clock in nanoseconds, like {@link System#nanoTime} */
     public StepBudget(LongSupplier nanoTime) {
         this.nanoTime = nanoTime;
     }
 
-    /** A step begins. */
+    /** Begins a step. */
     public void begin() {
         left = UNITS;
     }
 
-    /** Counts work that was done, in units; the last bit of a step may go beyond what is left. */
+    /** Counts work in units; the last piece of a step may exceed the budget. */
     public void spend(long units) {
         left -= units;
     }
 
-    /** The time now, in ns, for {@link #spendTimeSince}. */
+    /** The present time in ns, for {@link #spendTimeSince}. */
     public long now() {
         return nanoTime.getAsLong();
     }
@@ -62,7 +62,7 @@ public final class StepBudget {
         spend((nanoTime.getAsLong() - start) / UNIT_NANOS);
     }
 
-    /** True if the rest of the work is to be left to a later step. */
+    /** True if the rest of the work must be left to a later step. */
     public boolean isSpent() {
         return left <= 0;
     }

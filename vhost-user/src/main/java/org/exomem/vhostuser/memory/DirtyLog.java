@@ -11,13 +11,13 @@ import org.exomem.pages.PageSet;
 import org.exomem.pages.Pages;
 
 /**
- * The log in which a front-end that migrates sees what the back-end wrote (vhost-user, "Migration"): one bit for each
- * 4096 bytes of guest-physical memory, bit {@code p % 8} of byte {@code p / 8} for page {@code p} (VHU-LOG-1). {@link #mark} belongs
- * to the event loop of the VM.
+ * The log that shows a migrating front-end what the back-end wrote (vhost-user, "Migration"): one bit for each 4096 bytes of
+ * guest-physical memory, bit {@code p % 8} of byte {@code p / 8} for page {@code p} (VHU-LOG-1). {@link #mark} is used on
+ * the VM's event loop.
  */
 public final class DirtyLog implements AutoCloseable {
     private static final VarHandle WORD = JAVA_LONG.varHandle();
-    /** No guest address needs more: a bit for each page below 2^48, as {@link PageSet} has them. */
+    /** The largest useful size: a bit for each page below 2^48, as in {@link PageSet}. */
     private static final long MOST_BYTES = PageSet.LIMIT / 8;
 
     private final Mapping mapping;
@@ -33,27 +33,27 @@ public final class DirtyLog implements AutoCloseable {
     }
 
     /**
-     * Maps a log, without what lies behind the bits of all guest addresses: it would only take up the address space of the process. The
-     * file may be closed afterwards.
+     * Maps a log, without the part after the bits of all guest addresses, which would only take address space of the
+     * process. The file may be closed afterwards.
      *
      * @param offset of the log's first byte in the file, any number of bytes
-     * @param size bytes, at least 1; both together must lie inside the file, or marking throws {@link InternalError}
+     * @param size in bytes, at least 1; offset plus size must be inside the file, or marking throws {@link InternalError}
      * @throws LinuxException if the file can't be mapped
      */
     public static DirtyLog map(SharedFile file, long offset, long size) throws LinuxException {
         long used = Math.min(size, MOST_BYTES);
         long slack = offset & (file.pageSize() - 1);
-        // Bits are set by atomic operations on 8 bytes. Those around the log's ends lie in its first or last page.
+        // Bits are set by atomic operations on 8 bytes. Words across the log's ends are in its first or last page.
         long wholeWords = (slack + used + 7) & -8;
         return new DirtyLog(Mapping.of(file, offset - slack, wholeWords), slack, used);
     }
 
     /**
-     * Marks the pages of a range dirty. Atomic, because the front-end clears bits at the same time; the memory write
-     * that it tells of must come first. Pages outside the log are left out.
+     * Marks the pages of a range as dirty. Atomic, because the front-end clears bits at the same time. Call it after the
+     * write that it reports. Ignores pages outside of the log.
      *
      * @param address guest-physical address of the first byte
-     * @param length bytes; 0 or less marks nothing
+     * @param length in bytes; 0 or less marks nothing
      * @throws InternalError if the log's file was truncated
      */
     public void mark(long address, long length) {

@@ -6,8 +6,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The memory that a front-end shares for one device: regions in the order of their guest addresses, none overlapping.
- * Belongs to the event loop of its VM; only {@link MemoryRegion#segment} may be used elsewhere.
+ * The memory that a front-end shares for one device: regions in the order of their guest addresses, none overlapping. Used
+ * on the VM's event loop; only {@link MemoryRegion#segment} may be used elsewhere.
  */
 public final class GuestMemory implements AutoCloseable {
     private static final MemoryRegion[] NONE = {};
@@ -17,7 +17,7 @@ public final class GuestMemory implements AutoCloseable {
     private @Nullable DirtyLog log;
     private @Nullable DirtyLog ownLog;
     private boolean arriving;
-    /** Pages of some region may not be here. */
+    /** True if pages of a region may be missing. */
     private boolean late;
 
     /** All regions, in the order of their guest addresses; a copy. */
@@ -35,9 +35,9 @@ public final class GuestMemory implements AutoCloseable {
     }
 
     /**
-     * How many bytes of a range are shared.
+     * The number of shared bytes in a range.
      *
-     * @param guestAddress of the first byte; the whole range must lie below 2^63
+     * @param guestAddress of the first byte; the whole range must be below 2^63
      * @param length bytes, at least 0
      */
     public long sizeWithin(long guestAddress, long length) {
@@ -50,13 +50,13 @@ public final class GuestMemory implements AutoCloseable {
         return size;
     }
 
-    /** The region that holds the guest-physical address, or null. No allocation. */
+    /** The region of the guest-physical address, or null. Allocates nothing. */
     public @Nullable MemoryRegion find(long guestAddress) {
         MemoryRegion region = findFrom(guestAddress);
         return region != null && region.contains(guestAddress) ? region : null;
     }
 
-    /** The region that holds the guest-physical address, or else the next one above it, or null. No allocation. */
+    /** The region of the guest-physical address, otherwise the next one above it, or null. Allocates nothing. */
     public @Nullable MemoryRegion findFrom(long guestAddress) {
         MemoryRegion[] table = regions;
         if (lastHit < table.length && table[lastHit].contains(guestAddress)) {
@@ -80,7 +80,7 @@ public final class GuestMemory implements AutoCloseable {
         return low < table.length ? table[low] : null;
     }
 
-    /** The region that holds the front-end's own address, or null. For ring addresses; not on the fast path. */
+    /** The region of the front-end's own address, or null. For ring addresses; not on the fast path. */
     public @Nullable MemoryRegion findUser(long userAddress) {
         for (MemoryRegion region : regions) {
             if (region.containsUser(userAddress)) {
@@ -109,33 +109,33 @@ public final class GuestMemory implements AutoCloseable {
         return Long.compareUnsigned(a - b, bSize) < 0 || Long.compareUnsigned(b - a, aSize) < 0;
     }
 
-    /** Takes over a region. It must overlap none that is there ({@link #overlapping}), which is not checked again. */
+    /** Owns a region from now on. It must not overlap any other ({@link #overlapping}), which is not checked again. */
     public void add(MemoryRegion region) {
         List<MemoryRegion> table = new ArrayList<>(List.of(regions));
         table.add(region);
         install(table);
     }
 
-    /** Takes a region out and unmaps it; does nothing to the table if it is not there. */
+    /** Removes a region and unmaps it; only unmaps it if it is not in the table. */
     public void remove(MemoryRegion region) {
         detach(region);
         region.close();
     }
 
-    /** Takes a region out; it stays mapped and is the caller's from then on. Does nothing if it is not there. */
+    /** Removes a region, which stays mapped and is the caller's from then on. Does nothing if it is not in the table. */
     public void detach(MemoryRegion region) {
         List<MemoryRegion> table = new ArrayList<>(List.of(regions));
         table.remove(region);
         install(table);
     }
 
-    /** Takes over a whole new table, whose regions must not overlap, and unmaps the regions of the old one. */
+    /** Owns a whole new table from now on, whose regions must not overlap, and unmaps the regions of the old one. */
     public void replace(List<MemoryRegion> table) {
         exchange(table).forEach(MemoryRegion::close);
     }
 
     /**
-     * Takes over a whole new table, whose regions must not overlap.
+     * Owns a whole new table from now on, whose regions must not overlap.
      *
      * @return the old table's regions, which stay mapped and are the caller's
      */
@@ -146,11 +146,11 @@ public final class GuestMemory implements AutoCloseable {
     }
 
     /**
-     * To be called before a range is touched. What of it is not shared is not looked at.
+     * Must be called before a range is touched. Ignores parts that are not shared.
      *
      * @param guestAddress of the first byte
-     * @param length bytes; 0 or less requires nothing
-     * @throws PagesLate if some of it is not here; it is asked for
+     * @param length in bytes; 0 or less requires nothing
+     * @throws PagesLate if pages are missing; they are requested
      */
     public void requireHere(long guestAddress, long length) {
         if (!late) {
@@ -171,23 +171,23 @@ public final class GuestMemory implements AutoCloseable {
         }
     }
 
-    /** From now on pages of the memory come when they are asked for; with false, all of them are here. */
+    /** With true, pages of the memory arrive on request from now on; with false, all of them are present. */
     public void setArriving(boolean now) {
         arriving = now;
         findLate();
     }
 
     /**
-     * True while pages of the memory are still to come from elsewhere, each once. Until then nobody may discard or allocate a page behind
-     * the back of whoever brings them (VHU-PST-9).
+     * True while pages of the memory are still to arrive, each once. Until then no device may discard or allocate a page,
+     * because the process that brings the pages does not know of it (VHU-PST-9).
      */
     public boolean isArriving() {
         return arriving;
     }
 
     /**
-     * True while memory is given back of pages that were discarded ({@link LatePages#discard}): no queue gives back a buffer that names such pages
-     * before that is over.
+     * True while memory of discarded pages is being given back ({@link LatePages#discard}): until then a queue must not give
+     * back a buffer that names such pages.
      */
     public boolean isDiscarding() {
         if (late) {
@@ -201,7 +201,7 @@ public final class GuestMemory implements AutoCloseable {
         return false;
     }
 
-    /** True if pages that are discarded hold zeros afterwards; otherwise anything. */
+    /** True if discarded pages are zeros afterwards; otherwise their content is undefined. */
     public boolean discardsToZeros() {
         if (late) {
             for (MemoryRegion region : regions) {
@@ -228,29 +228,32 @@ public final class GuestMemory implements AutoCloseable {
         findLate();
     }
 
-    /** Starts or, with null, stops logging (VHU-LOG-5). The log stays the caller's, and open as long as it is used. */
+    /**
+     * Starts logging or, with null, stops it (VHU-LOG-5). The log remains the caller's, and must stay open as long as it is
+     * used.
+     */
     public void logTo(@Nullable DirtyLog newLog) {
         log = newLog;
     }
 
-    /** True while what the back-end writes is logged: the VM is on its way to another host. */
+    /** True while the back-end's writes are logged, because the VM is being migrated. */
     public boolean isLogged() {
         return log != null;
     }
 
     /**
-     * Starts or, with null, stops a log of this process itself, beside that of the front-end: for a migration of its own. The log
-     * stays the caller's, and open as long as it is used.
+     * Starts or, with null, stops a log of this process itself in addition to the front-end's, for a migration by this
+     * process. The log remains the caller's, and must stay open as long as it is used.
      */
     public void logOwnTo(@Nullable DirtyLog newLog) {
         ownLog = newLog;
     }
 
     /**
-     * Tells the logs, if there are any, that the back-end has written the range (VHU-LOG-3). Call after the write.
+     * Marks a range in the logs, if there are any, after the back-end has written it (VHU-LOG-3).
      *
      * @param guestAddress of the first byte
-     * @param length bytes; 0 or less marks nothing
+     * @param length in bytes; 0 or less marks nothing
      * @throws InternalError if a log's file was truncated
      */
     public void markDirty(long guestAddress, long length) {
@@ -258,11 +261,12 @@ public final class GuestMemory implements AutoCloseable {
     }
 
     /**
-     * The same for a part of a ring, which the front-end may want to have logged elsewhere, or not at all (VHU-LOG-4).
+     * As {@link #written}, for a part of a ring, which the front-end may want to have logged at another address, or not at
+     * all (VHU-LOG-4).
      *
      * @param logAddress guest-physical address under which the front-end logs the first byte; negative for not at all
      * @param guestAddress of the first byte
-     * @param length bytes; 0 or less marks nothing
+     * @param length in bytes; 0 or less marks nothing
      * @throws InternalError if a log's file was truncated
      */
     public void markRing(long logAddress, long guestAddress, long length) {

@@ -1,45 +1,49 @@
 package org.exomem.vhostuser.memory;
 
 /**
- * Which pages of one region of guest memory are here, where that is not all of them: the others come when they are asked for, as in a
- * post-copy migration (VHU-PST-1). Who touches a page that is not here could wait for as long as another process likes, or spoil the page, so
- * nobody does: whoever is about to touch some asks here first. Belongs to the event loop of the VM; no method waits.
+ * The present pages of one region of guest memory, if not all are: others arrive on request, as in a post-copy migration
+ * (VHU-PST-1). A touch of a missing page could block for as long as another process likes, or spoil the page. So a caller
+ * must ask here before it touches pages. Used on the VM's event loop; no method waits.
  */
 public interface LatePages extends AutoCloseable {
     /**
-     * Whether a range may be touched: its pages are here, and stay here. If not, pages of it are asked for, once; the session goes on
-     * with what waits when some have come. A range of which a part is here may have to be asked for several times.
+     * Returns whether a range may be touched: its pages are present, and remain present. Otherwise pages of it are
+     * requested, once, and the session continues the waiting work when some have arrived. A range that is partly present may
+     * have to be requested several times.
      *
      * @param offset of the first byte in the region
-     * @param length bytes, at least 1; the range lies in the region
+     * @param length in bytes, at least 1; the range is in the region
      */
     boolean areHere(long offset, long length);
 
-    /** True if the pages come from elsewhere, each once, so that none may be discarded or copied before all have come. */
+    /**
+     * True if the pages arrive from elsewhere, each once, so that none may be discarded or copied before all have arrived.
+     */
     default boolean isArriving() {
         return false;
     }
 
     /**
-     * A hole was punched into the region's file for pages that nobody needs any more. What memory is elsewhere for them is given back to the host too;
-     * until {@link #isDiscarding} says that this is over, whoever may use the pages again must not be told so.
+     * A hole was punched in the region's file for pages that are not needed any more. Memory elsewhere for these pages is
+     * given back to the host too. Until {@link #isDiscarding} is false, the guest must not be told that it may use the pages
+     * again.
      *
      * @param fileOffset of the first byte in the file
-     * @param length bytes
+     * @param length in bytes
      */
     default void discard(long fileOffset, long length) {}
 
-    /** True while {@link #discard} is under way; when it is over the session goes on with what waits. */
+    /** True while {@link #discard} is under way. When it is over, the session continues the waiting work. */
     default boolean isDiscarding() {
         return false;
     }
 
-    /** True if pages that were discarded hold zeros afterwards; otherwise anything. */
+    /** True if discarded pages are zeros afterwards; otherwise their content is undefined. */
     default boolean discardsToZeros() {
         return true;
     }
 
-    /** The region is used no more, or all of its pages have come. */
+    /** The region is not used any more, or all of its pages have arrived. */
     @Override
     void close();
 }

@@ -18,7 +18,7 @@ public final class MemoryRegion implements AutoCloseable {
     private final SharedFile file;
     private final Mapping mapping;
     private final MemorySegment segment;
-    /** Null if all pages are here, as always but in a migration. */
+    /** Null if all pages are present, as always except in a migration or a clone. */
     private @Nullable LatePages latePages;
 
     private MemoryRegion(
@@ -29,17 +29,18 @@ public final class MemoryRegion implements AutoCloseable {
         this.fileOffset = fileOffset;
         this.file = file;
         this.mapping = mapping;
-        // A front-end may ask for an offset that is no multiple of the page size; the mapping starts below it.
+        // A front-end may request an offset that is no multiple of the page size; the mapping starts below it.
         this.segment = mapping.segment().asSlice(mapping.segment().byteSize() - size, size);
     }
 
     /**
-     * Maps a region and takes ownership of the file, also when mapping fails.
+     * Maps a region, and owns the file from now on, also when mapping fails.
      *
      * @param guestAddress guest-physical address of the first byte
-     * @param size bytes, at least 1; {@code guestAddress + size} must not wrap
+     * @param size in bytes, at least 1; {@code guestAddress + size} must not wrap
      * @param userAddress the front-end's own address of the first byte, used in ring addresses
-     * @param fileOffset where the region starts in the file; the region must lie inside the file
+     * @param fileOffset of the region in the file; the region must be inside the file
+     * @throws LinuxException if it can't be mapped
      */
     public static MemoryRegion map(long guestAddress, long size, long userAddress, long fileOffset, SharedFile file)
             throws LinuxException {
@@ -68,12 +69,12 @@ public final class MemoryRegion implements AutoCloseable {
         return userAddress;
     }
 
-    /** Where the region starts in its {@link #file}. */
+    /** The offset of the region in its {@link #file}. */
     public long fileOffset() {
         return fileOffset;
     }
 
-    /** The file that backs the region; the region's own. */
+    /** The file of the region, owned by it. */
     public SharedFile file() {
         return file;
     }
@@ -83,22 +84,25 @@ public final class MemoryRegion implements AutoCloseable {
         return segment;
     }
 
-    /** From now on pages may be missing; with null, none is. On the event loop, as {@link #latePages} and {@link #requireHere}. */
+    /**
+     * Sets the object that knows the missing pages; null if none are missing. On the event loop, as {@link #latePages} and
+     * {@link #requireHere}.
+     */
     public void comesBy(@Nullable LatePages pages) {
         latePages = pages;
     }
 
-    /** What knows which pages are here; null if all are. Closed with the region. */
+    /** The object that knows the missing pages; null if none are missing. Closed with the region. */
     public @Nullable LatePages latePages() {
         return latePages;
     }
 
     /**
-     * To be called before bytes of the region are touched that were not asked for before.
+     * Must be called before bytes of the region are touched for the first time.
      *
-     * @param offset of the first byte; the range lies in the region
-     * @param length bytes, at least 1
-     * @throws PagesLate if some are not here; they are asked for
+     * @param offset of the first byte; the range is in the region
+     * @param length in bytes, at least 1
+     * @throws PagesLate if pages are missing; they are requested
      */
     public void requireHere(long offset, long length) {
         LatePages pages = latePages;
@@ -107,12 +111,12 @@ public final class MemoryRegion implements AutoCloseable {
         }
     }
 
-    /** True if the guest address lies in the region. */
+    /** True if the guest address is in the region. */
     public boolean contains(long address) {
         return Long.compareUnsigned(address - guestAddress, size) < 0;
     }
 
-    /** True if the front-end's own address lies in the region. */
+    /** True if the front-end's own address is in the region. */
     public boolean containsUser(long address) {
         return Long.compareUnsigned(address - userAddress, size) < 0;
     }

@@ -1,13 +1,13 @@
 package org.exomem.vhostuser.memory;
 
 /**
- * Pages that were about to be touched are not here yet (VHU-PST-1). They have been asked for, and nothing has been done. No fault of
- * anybody: a queue that finds this goes on when they have come.
+ * Pages that were about to be touched are not present yet (VHU-PST-1). They were requested, and nothing was done. It is no
+ * fault: the queue goes on when they have arrived.
  */
 public final class PagesLate extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
-    /** Made once: it is thrown on the way of a kick. */
+    /** Made once, because it is thrown while a kick is handled. */
     static final PagesLate INSTANCE = new PagesLate();
 
     private PagesLate() {

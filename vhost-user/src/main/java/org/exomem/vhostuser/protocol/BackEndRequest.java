@@ -7,8 +7,8 @@ public enum BackEndRequest {
     /** The config space has changed; no payload. */
     CONFIG_CHANGE(2),
     /**
-     * What becomes of a CONFIG_CHANGE of which the first byte was sent, and the rest shall have no effect (VHU-CFG-6). The
-     * number has the same first byte, and belongs to no request: front-ends ignore it; QEMU writes a line to its log.
+     * The end of a CONFIG_CHANGE whose first byte was sent, and that must have no effect (VHU-CFG-6). The number has the
+     * same first byte, and belongs to no request: front-ends ignore it; QEMU writes a line to its log.
      */
     WITHDRAWN(0x102);
 
@@ -20,7 +20,7 @@ public enum BackEndRequest {
         this.number = number;
     }
 
-    /** The message without payload, which asks for no answer (VHU-BACK-2): a back-end that waited for one could be held up. */
+    /** The message without payload, which requests no answer (VHU-BACK-2), because a wait for an answer could block. */
     public MemorySegment encode() {
         MemorySegment message = Reply.allocate(Header.SIZE);
         new Header(number, VERSION_FLAGS, 0).encode(message);

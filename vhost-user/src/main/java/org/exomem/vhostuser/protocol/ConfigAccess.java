@@ -14,7 +14,7 @@ import java.lang.foreign.MemorySegment;
  * 12 data     size bytes
  * </pre>
  *
- * @param data for SET_CONFIG what to write; its content is the payload's, valid until the message has been handled
+ * @param data for SET_CONFIG, the bytes to write; a part of the payload, valid until the message has been handled
  */
 public record ConfigAccess(int offset, int size, int flags, MemorySegment data) {
     /** The largest config space that vhost-user can carry. */

@@ -1,8 +1,8 @@
 package org.exomem.vhostuser.protocol;
 
 /**
- * The front-end broke a rule of vhost-user. Where the request has a reply it is answered with an error; otherwise the
- * connection closes. The message says which request, which rule, and the numbers that broke it.
+ * The front-end broke a rule of vhost-user. If the request has a reply, it is answered with an error; otherwise the
+ * connection closes. The message says which request, which rule, and the wrong numbers.
  */
 public final class FrontEndFault extends RuntimeException {
     private static final long serialVersionUID = 1L;

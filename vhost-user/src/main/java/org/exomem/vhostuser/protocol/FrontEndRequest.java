@@ -5,8 +5,8 @@ import org.exomem.linux.Fd;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A request of the front-end, decoded and checked for everything that can be checked without the session's state.
- * Descriptors in it belong to whoever handles it.
+ * A request of the front-end, decoded and checked as far as possible without the session's state. Its descriptors belong to
+ * its handler.
  */
 public sealed interface FrontEndRequest {
     record GetFeatures() implements FrontEndRequest {}
@@ -23,12 +23,12 @@ public sealed interface FrontEndRequest {
 
     record ResetOwner() implements FrontEndRequest {}
 
-    /** {@code files.get(i)} backs {@code regions.get(i)}. */
+    /** {@code files.get(i)} is the file of {@code regions.get(i)}. */
     record SetMemTable(List<RegionDescription> regions, List<Fd> files) implements FrontEndRequest {}
 
     /**
-     * An empty SET_MEM_TABLE, ADD_MEM_REG or REM_MEM_REG: the front-end has seen where memory is mapped, which is told in a post-copy migration, and can
-     * bring pages of it (VHU-PST-5).
+     * An empty SET_MEM_TABLE, ADD_MEM_REG or REM_MEM_REG: the front-end has seen the addresses of the mapped memory, which a
+     * post-copy migration reports, and can bring pages of it (VHU-PST-5).
      */
     record AcknowledgeMemory() implements FrontEndRequest {}
 
@@ -36,7 +36,7 @@ public sealed interface FrontEndRequest {
 
     record AddMemReg(RegionDescription region, Fd file) implements FrontEndRequest {}
 
-    /** A descriptor that came along has been closed already, as the specification asks. */
+    /** A descriptor of the message has been closed already, as the specification requires. */
     record RemMemReg(RegionDescription region) implements FrontEndRequest {}
 
     record SetLogBase(LogDescription log, Fd file) implements FrontEndRequest {}

@@ -20,7 +20,7 @@ import java.lang.foreign.MemorySegment;
 public record Header(int request, int flags, int size) {
     /** The size in bytes. */
     public static final int SIZE = 12;
-    /** The largest payload that any message has: SET_CONFIG with 256 bytes, and some room for what is to come. */
+    /** The largest payload of any message: SET_CONFIG with 256 bytes, and some reserve. */
     public static final int MAX_PAYLOAD = 4096;
     /** The flags of a reply (VHU-HDR-3). */
     public static final int REPLY_FLAGS = 0x5;
@@ -34,11 +34,12 @@ public record Header(int request, int flags, int size) {
     private static final int NEED_REPLY = 8;
 
     /**
-     * Reads and checks the header of a request. What follows a bad header can't be found, so nothing can be answered.
+     * Reads and checks the header of a request. After a bad header the position of the next message is unknown, so that
+     * nothing can be answered.
      *
      * @param bytes native memory, at least {@link #SIZE} bytes
-     * @throws FrontEndFault if the version is not 1 (VHU-HDR-2), the message is a reply (VHU-HDR-4), or the payload larger
-     *     than any (VHU-HDR-5)
+     * @throws FrontEndFault if the version is not 1 (VHU-HDR-2), the message is a reply (VHU-HDR-4), or the payload is too
+     *     large (VHU-HDR-5)
      */
     public static Header decode(MemorySegment bytes) {
         int request = bytes.get(JAVA_INT, REQUEST_OFFSET);
@@ -58,14 +59,14 @@ public record Header(int request, int flags, int size) {
         return new Header(request, flags, size);
     }
 
-    /** Writes the header into the first {@link #SIZE} bytes. */
+    /** Writes the header to the first {@link #SIZE} bytes. */
     public void encode(MemorySegment bytes) {
         bytes.set(JAVA_INT, REQUEST_OFFSET, request);
         bytes.set(JAVA_INT, FLAGS_OFFSET, flags);
         bytes.set(JAVA_INT, SIZE_OFFSET, size);
     }
 
-    /** True if the front-end asks for an answer even where the request has no reply of its own (VHU-MSG-2). */
+    /** True if the front-end requests an answer even if the request has no reply of its own (VHU-MSG-2). */
     public boolean needsReply() {
         return (flags & NEED_REPLY) != 0;
     }

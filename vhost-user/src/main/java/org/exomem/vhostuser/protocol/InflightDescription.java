@@ -6,7 +6,7 @@ import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 import java.lang.foreign.MemorySegment;
 
 /**
- * The memory in which a back-end tracks what is in flight (vhost-user, "Inflight description"; VHU-PAY-8); bytes.
+ * The memory in which a back-end tracks chains in flight (vhost-user, "Inflight description"; VHU-PAY-8); bytes.
  *
  * <pre>
  *  0 mmap size     u64
@@ -15,7 +15,8 @@ import java.lang.foreign.MemorySegment;
  * 18 queue size    u16
  * </pre>
  *
- * Some front-ends send their C struct whole, with 4 bytes of padding behind: both sizes are taken, and answered alike.
+ * <p>Some front-ends send their whole C struct, with 4 bytes of padding at the end: both sizes are accepted, and answered
+ * with the same size.
  */
 public record InflightDescription(long mmapSize, long mmapOffset, int numQueues, int queueSize, int wireSize) {
     private static final int SIZE = 20;
@@ -39,7 +40,7 @@ public record InflightDescription(long mmapSize, long mmapOffset, int numQueues,
                 wireSize);
     }
 
-    /** The same description with the size of the memory that was made for it. */
+    /** Returns this description with the size of the memory that was made for it. */
     public InflightDescription withMmapSize(long size) {
         return new InflightDescription(size, 0, numQueues, queueSize, wireSize);
     }

@@ -5,7 +5,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import java.lang.foreign.MemorySegment;
 
 /**
- * The dirty log's place in its file (vhost-user, "Log description"; VHU-PAY-6); bytes.
+ * The position of the dirty log in its file (vhost-user, "Log description"; VHU-PAY-6); bytes.
  *
  * <pre>
  * 0 log size     u64

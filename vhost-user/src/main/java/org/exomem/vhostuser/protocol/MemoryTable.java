@@ -35,7 +35,7 @@ final class MemoryTable {
         if (count != fds) {
             throw new FrontEndFault("SET_MEM_TABLE has " + count + " regions and " + fds + " file descriptors");
         }
-        // Some front-ends send the table at its full size, whatever it holds.
+        // Some front-ends send the table at its full size, whatever it contains.
         long wanted = REGIONS_OFFSET + (long) count * RegionDescription.SIZE;
         if (payload.byteSize() != wanted && payload.byteSize() != FULL_SIZE) {
             throw new FrontEndFault("SET_MEM_TABLE has " + payload.byteSize() + " bytes of payload instead of " + wanted

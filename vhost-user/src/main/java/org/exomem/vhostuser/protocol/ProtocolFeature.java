@@ -35,17 +35,17 @@ public enum ProtocolFeature {
         this.bit = bit;
     }
 
-    /** The feature's bit alone. */
+    /** The mask with only this feature's bit. */
     public long mask() {
         return 1L << bit;
     }
 
-    /** True if the feature is among those of a mask. */
+    /** True if the mask has the feature. */
     public boolean isIn(long features) {
         return (features & mask()) != 0;
     }
 
-    /** The features of a mask by name, for people. */
+    /** The names of the features in a mask, for people. */
     public static String names(long features) {
         return Arrays.stream(values())
                 .filter(feature -> feature.isIn(features))

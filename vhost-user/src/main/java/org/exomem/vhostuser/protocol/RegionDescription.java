@@ -25,7 +25,7 @@ public record RegionDescription(long guestAddress, long size, long userAddress, 
     private static final int SIZE_OFFSET = 8;
     private static final int USER_ADDRESS_OFFSET = 16;
     private static final int MMAP_OFFSET_OFFSET = 24;
-    /** Guest addresses end here: 2^48, what page sets and mappings can hold. */
+    /** The end of guest addresses: 2^48, the limit of page sets and mappings. */
     private static final long ADDRESS_LIMIT = 1L << 48;
 
     static RegionDescription decode(MemorySegment payload, long at) {
@@ -43,12 +43,12 @@ public record RegionDescription(long guestAddress, long size, long userAddress, 
         payload.set(JAVA_LONG, at + MMAP_OFFSET_OFFSET, mmapOffset);
     }
 
-    /** The same region at another address of whoever maps it. */
+    /** Returns this region with another user address. */
     public RegionDescription at(long address) {
         return new RegionDescription(guestAddress, size, address, mmapOffset);
     }
 
-    /** Refuses a region that no memory can have: empty, wrapping, beyond what can be addressed, not of whole pages. */
+    /** Refuses an invalid region: empty, wrapping, above the limit, or not of whole pages. */
     public void check() {
         if (size == 0) {
             throw fault("is empty");

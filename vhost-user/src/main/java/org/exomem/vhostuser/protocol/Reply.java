@@ -9,12 +9,12 @@ import org.exomem.linux.Fd;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a back-end answers: a payload, and perhaps a descriptor that goes along and is closed once sent.
+ * A back-end's answer: a payload, and perhaps a descriptor that is sent with it and closed then.
  *
  * @param payload native memory
  */
 public record Reply(MemorySegment payload, @Nullable Fd fd) {
-    /** A number (VHU-PAY-1); for an acknowledgement 0 is success and everything else an error. */
+    /** A number (VHU-PAY-1); for an acknowledgement 0 is success, and any other number an error. */
     public static Reply u64(long value) {
         MemorySegment payload = allocate(8);
         payload.set(JAVA_LONG, 0, value);
@@ -26,7 +26,10 @@ public record Reply(MemorySegment payload, @Nullable Fd fd) {
         return u64(1);
     }
 
-    /** SET_DEVICE_STATE_FD succeeded, and the front-end's own descriptor is used: bit 8 says that none comes back (STA-MOV-3). */
+    /**
+     * SET_DEVICE_STATE_FD succeeded, and the front-end's own descriptor is used: bit 8 means that none is returned
+     * (STA-MOV-3).
+     */
     public static Reply noStateChannel() {
         return u64(1 << 8);
     }
@@ -36,39 +39,39 @@ public record Reply(MemorySegment payload, @Nullable Fd fd) {
         return u64((1 << 8) | 1);
     }
 
-    /** The position at which a ring was stopped, as {@code Virtqueue.base()} tells it. */
+    /** The position at which a ring was stopped, a result of {@code Virtqueue.base()}. */
     public static Reply ringBase(int index, int base) {
         return new Reply(new RingState(index, base).encode(), null);
     }
 
-    /** The config space's bytes, as many as were asked for. */
+    /** The config space's bytes, as many as were requested. */
     public static Reply config(ConfigAccess access, MemorySegment read) {
         return new Reply(access.encode(read), null);
     }
 
-    /** In-flight memory: where it is in the file, which goes along and is closed once sent. */
+    /** In-flight memory: its position in the file, which is sent with it and closed then. */
     public static Reply inflight(InflightDescription description, Fd file) {
         return new Reply(description.encode(), file);
     }
 
-    /** POSTCOPY_ADVISE: a userfaultfd, which goes along and is closed once sent (VHU-PST-3). */
+    /** POSTCOPY_ADVISE: a userfaultfd, which is sent and closed then (VHU-PST-3). */
     public static Reply userfaultfd(Fd fd) {
         return new Reply(allocate(0), fd);
     }
 
-    /** SET_MEM_TABLE in a post-copy migration: the regions, with the addresses at which they are mapped here (VHU-PST-5). */
+    /** SET_MEM_TABLE in a post-copy migration: the regions, with their addresses in this process (VHU-PST-5). */
     public static Reply regions(List<RegionDescription> mapped) {
         return new Reply(MemoryTable.encode(mapped), null);
     }
 
-    /** Likewise ADD_MEM_REG. */
+    /** As {@link #mapped}, for ADD_MEM_REG. */
     public static Reply region(RegionDescription mapped) {
         MemorySegment payload = allocate(RegionDescription.SINGLE_SIZE);
         mapped.encode(payload, RegionDescription.PADDING);
         return new Reply(payload, null);
     }
 
-    /** No payload: how GET_CONFIG and POSTCOPY_ADVISE tell of an error. */
+    /** No payload: the error of GET_CONFIG and POSTCOPY_ADVISE. */
     public static Reply empty() {
         return new Reply(allocate(0), null);
     }
@@ -82,7 +85,7 @@ public record Reply(MemorySegment payload, @Nullable Fd fd) {
         return message;
     }
 
-    /** Messages are few and far from the fast path: their memory is left to the collector. */
+    /** Messages are rare, so that their memory is left to the garbage collector. */
     static MemorySegment allocate(int size) {
         return Arena.ofAuto().allocate(size, 8);
     }

@@ -7,15 +7,15 @@ import java.util.List;
 import org.exomem.linux.Fd;
 import org.exomem.vhostuser.protocol.FrontEndRequest.*;
 
-/** Turns a message into a request, or refuses it with the rule it broke. Keeps no state. */
+/** Decodes a message to a request, or refuses it with the rule that it broke. Stateless. */
 public final class RequestDecoder {
     private static final int STATUS_MASK = 0xff;
 
     private RequestDecoder() {}
 
     /**
-     * @param payload all of the message's payload, native memory that is not shared with the peer
-     * @param fds the descriptors that came along; if this throws they are still the caller's
+     * @param payload the whole payload of the message, native memory that is not shared with the peer
+     * @param fds the descriptors of the message; if this throws they are still the caller's
      */
     public static FrontEndRequest decode(RequestType type, MemorySegment payload, List<Fd> fds) {
         if (isAcknowledgement(type, payload, fds)) {
@@ -85,10 +85,10 @@ public final class RequestDecoder {
         };
     }
 
-    /** A number in place of regions, which is 0: that all went well. */
+    /** A number in place of regions, which is 0 for success. */
     private static boolean isAcknowledgement(RequestType type, MemorySegment payload, List<Fd> fds) {
         return switch (type) {
-            // The last: where regions were taken away and none was added.
+            // The last one: for regions that were removed while none was added.
             case SET_MEM_TABLE, ADD_MEM_REG, REM_MEM_REG -> isZero(payload, fds);
             default -> false;
         };

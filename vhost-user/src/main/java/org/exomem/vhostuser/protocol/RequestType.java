@@ -5,8 +5,8 @@ import static org.exomem.vhostuser.protocol.ProtocolFeature.*;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The requests of a front-end: their numbers, and what may come along (vhost-user, "Front-end message types"). Requests
- * for kinds of device that exomem is not (network, crypto, GPU, IOMMU, shared objects) are unknown here.
+ * The requests of a front-end: their numbers, sizes and descriptors (vhost-user, "Front-end message types"). Requests for
+ * other kinds of devices (network, crypto, GPU, IOMMU, shared objects) are unknown here.
  */
 public enum RequestType {
     GET_FEATURES(1, Answer.VALUE, 0),
@@ -47,26 +47,26 @@ public enum RequestType {
     CHECK_DEVICE_STATE(43, Answer.RESULT, 0, DEVICE_STATE),
     GET_SHMEM_CONFIG(44, Answer.VALUE, 0, SHMEM_MAP);
 
-    /** How a request is answered, and with that, how it is refused (VHU-HDR-7). */
+    /** The form of a request's answer, and so of a refusal (VHU-HDR-7). */
     private enum Answer {
-        /** Not, unless the front-end asks for an acknowledgement (VHU-MSG-2). */
+        /** No answer, unless the front-end requests an acknowledgement (VHU-MSG-2). */
         NONE,
         /**
-         * By a value. An error would be taken for one (or, where a descriptor must come, for nonsense), so it is refused by
-         * closing the connection.
+         * A value. An error would look like a value (or be invalid where a descriptor must come), so a refusal closes the
+         * connection.
          */
         VALUE,
-        /** By a number, 0 for success, asked for or not. */
+        /** A number, 0 for success, whether requested or not. */
         RESULT,
-        /** By the config space's bytes; none tell of an error (VHU-CFG-1). */
+        /** The config space's bytes; none are an error (VHU-CFG-1). */
         CONFIG,
-        /** By a descriptor and no payload; where none comes, that is the error (VHU-PST-3). */
+        /** A descriptor and no payload; no descriptor is an error (VHU-PST-3). */
         USERFAULTFD,
-        /** By an error in bits 0 to 7, and bit 8 if no descriptor comes. */
+        /** An error in bits 0 to 7, and bit 8 if no descriptor is returned. */
         STATE_CHANNEL
     }
 
-    /** Payload sizes that are not a layout of their own. */
+    /** Sizes of payloads without a layout class. */
     private static final class Size {
         static final int U64 = 8;
         static final int VARIABLE = -1;
@@ -104,26 +104,26 @@ public enum RequestType {
         this.feature = feature;
     }
 
-    /** The request of a number, or null if it is none of these. */
+    /** The request with a number, or null if there is none. */
     public static @Nullable RequestType of(int number) {
         return number >= 0 && number < BY_NUMBER.length ? BY_NUMBER[number] : null;
     }
 
-    /** The number that stands in the header. */
+    /** The number in the header. */
     public int number() {
         return number;
     }
 
-    /** The protocol feature without which the request may not be sent (VHU-MSG-1), or null. */
+    /** The protocol feature that the request needs (VHU-MSG-1), or null. */
     public @Nullable ProtocolFeature feature() {
         return feature;
     }
 
     /**
-     * How to say no: in the form of the request's own reply, by acknowledgement, or, with null, only by closing the
-     * connection (VHU-HDR-7).
+     * Returns a refusal: in the form of the request's own reply, as an acknowledgement, or null if only closing the
+     * connection is possible (VHU-HDR-7).
      *
-     * @param acknowledged true if the front-end wants to be told of success and failure (need-reply, REPLY_ACK)
+     * @param acknowledged true if the front-end requests acknowledgements (need-reply, REPLY_ACK)
      */
     public @Nullable Reply refusal(boolean acknowledged) {
         return switch (answer) {
@@ -135,7 +135,7 @@ public enum RequestType {
         };
     }
 
-    /** Checks what can be checked without looking into the payload: its size (VHU-HDR-5) and the descriptors (VHU-HDR-6). */
+    /** Checks the size of the payload (VHU-HDR-5) and the number of descriptors (VHU-HDR-6). */
     void check(int size, int fds) {
         if (payloadSize != Size.VARIABLE && size != payloadSize) {
             throw new FrontEndFault(this + " has " + size + " bytes of payload instead of " + payloadSize);

@@ -6,7 +6,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import java.lang.foreign.MemorySegment;
 
 /**
- * Where a ring's parts are (vhost-user, "A vring address description"; VHU-PAY-3).
+ * The addresses of a ring's parts (vhost-user, "A vring address description"; VHU-PAY-3).
  *
  * <pre>
  *  0 index        u32
@@ -44,7 +44,7 @@ public record RingAddresses(int index, int flags, long descriptor, long used, lo
         return addresses;
     }
 
-    /** True if writes of the used ring belong into the dirty log (VHU-LOG-4). */
+    /** True if writes to the used ring must be logged (VHU-LOG-4). */
     public boolean logsUsedRing() {
         return (flags & LOG_FLAG) != 0;
     }

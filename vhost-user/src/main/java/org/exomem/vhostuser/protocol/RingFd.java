@@ -8,8 +8,8 @@ import org.exomem.linux.Fd;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A notifier for a ring, or the news that there is none: a u64 with the ring's index in bits 0 to 7 and, in bit 8, that
- * no descriptor comes along (VHU-PAY-10).
+ * A notifier for a ring, or its absence: a u64 with the ring's index in bits 0 to 7, and bit 8 set if no descriptor is sent
+ * (VHU-PAY-10).
  */
 public record RingFd(int index, @Nullable Fd fd) {
     private static final long INDEX_MASK = 0xff;

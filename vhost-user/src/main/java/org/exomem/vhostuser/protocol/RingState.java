@@ -5,7 +5,7 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 import java.lang.foreign.MemorySegment;
 
 /**
- * A number that belongs to a ring (vhost-user, "A vring state description"; VHU-PAY-2).
+ * A number for a ring (vhost-user, "A vring state description"; VHU-PAY-2).
  *
  * <pre>
  * 0 index   u32

@@ -15,7 +15,7 @@ import java.lang.foreign.MemorySegment;
 public record TransferDescription(Direction direction) {
     static final int SIZE = 8;
 
-    /** Which way the state goes. */
+    /** The direction of the state. */
     public enum Direction {
         SAVE,
         LOAD

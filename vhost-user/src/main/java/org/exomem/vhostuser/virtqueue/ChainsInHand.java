@@ -4,8 +4,8 @@ import java.util.BitSet;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The chains that the device has popped and not pushed: by id, and with IN_ORDER by order (VQ-ORD-2). Keeps a driver from making
- * one available twice, and a device from giving one back out of turn.
+ * The chains that the device has popped and not pushed: by id, and with IN_ORDER by order (VQ-ORD-2). Prevents a driver from
+ * making a chain available twice, and a device from giving one back out of order.
  */
 final class ChainsInHand {
     private final BitSet held;
@@ -18,7 +18,7 @@ final class ChainsInHand {
         order = inOrder ? new char[size] : null;
     }
 
-    /** Fails if the driver offers what the device still has. Changes nothing. */
+    /** Fails if the driver offers a chain that the device still has. Changes nothing. */
     void checkFree(int id) {
         if (held.get(id)) {
             throw new DriverFault("buffer " + id + " was made available again before it was used");
@@ -38,7 +38,7 @@ final class ChainsInHand {
         count++;
     }
 
-    /** Undoes {@link #take} of the chain that was taken last. */
+    /** Undoes {@link #take} of the last chain. */
     void forgetLast(int id) {
         if (order != null && order[(first + count - 1) % order.length] != id) {
             throw new IllegalStateException("buffer " + id + " is not the one that was popped last");

@@ -7,9 +7,9 @@ import org.exomem.vhostuser.memory.GuestMemory;
 import org.exomem.vhostuser.memory.MemoryRegion;
 
 /**
- * A copy of one descriptor (struct {@code virtq_desc}, struct {@code pvirtq_desc}). Every number is read from guest
- * memory exactly once, by {@link #load}; what the driver does to the original afterwards changes nothing here. Java's
- * memory model forbids a compiler to invent a second read.
+ * A copy of one descriptor (struct {@code virtq_desc}, struct {@code pvirtq_desc}). Every number is read from guest memory
+ * exactly once, by {@link #load}; later changes of the original by the driver have no effect here. Java's memory model
+ * forbids a compiler to add a second read.
  *
  * <pre>
  *          0               8          12         14
@@ -26,7 +26,7 @@ final class Descriptor {
     static final int WRITE = 2;
     /** The buffer is a table of descriptors. */
     static final int INDIRECT = 4;
-    /** Packed: with {@link #USED} tells available from used, by lap. */
+    /** Packed: with {@link #USED} distinguishes available from used, depending on the lap. */
     static final int AVAIL = 1 << 7;
     /** Packed. */
     static final int USED = 1 << 15;

@@ -13,9 +13,9 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The buffers of one available chain: first those that the device reads, then those that it writes (VIRTIO, "Message
- * Framing"). A descriptor whose range crosses from one region of guest memory into the next stands here as several
- * buffers. Made once and filled again by each {@link Virtqueue#pop}, of no use after {@link Virtqueue#push}; a device
- * that keeps a chain keeps the object. Only what the device may write can be written through it (VQ-SPL-4).
+ * Framing"). A descriptor whose range crosses from one region of guest memory to the next is several buffers here. Made once
+ * and filled again by each {@link Virtqueue#pop}; not usable after {@link Virtqueue#push}. A device that keeps a chain keeps
+ * the object. Only device-writable buffers can be written through it (VQ-SPL-4).
  */
 public final class DescriptorChain {
     private static final ValueLayout.OfInt LE_INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -23,11 +23,13 @@ public final class DescriptorChain {
     /** "Drivers MUST NOT add a descriptor chain longer than 2^32 bytes in total" (VIRTIO, "The Virtqueue Descriptor Table"). */
     private static final long MAX_BYTES = 1L << 32;
 
-    /** As many descriptors as the largest ring has, each in two regions. No driver needs more; it would only cost memory. */
+    /**
+     * The number of descriptors in the largest ring, each in two regions. No driver needs more, and more would take memory.
+     */
     private static final int MAX_BUFFERS = 2 * RingLayout.MAX_SIZE;
 
     private static final int START = 8;
-    /** A chain that needed more room gives it back, so that a driver can't make a device keep much memory. */
+    /** A chain that needed more room frees it, so that a driver can't make a device keep much memory. */
     private static final int KEPT = 1024;
 
     private MemoryRegion[] regions = new MemoryRegion[START];
@@ -41,9 +43,9 @@ public final class DescriptorChain {
     private long unsharedBytes;
     private final boolean leavesUnsharedOut;
 
-    /** The queue that popped the chain and has not got it back. */
+    /** The queue that popped the chain, until it is pushed. */
     private @Nullable Virtqueue owner;
-    /** What the queue needs to give the chain back: the head's index (split) or the buffer id (packed). */
+    /** The queue's identification of the chain: the head's index (split) or the buffer id (packed). */
     private int id;
     /** The ring slots that the chain occupies (packed). */
     int slots;
@@ -51,10 +53,10 @@ public final class DescriptorChain {
     int inflightFirst;
 
     int inflightLast;
-    /** An earlier back-end had popped the chain, and in-flight memory gave it again. */
+    /** True if an earlier back-end had popped the chain, and in-flight memory returned it. */
     boolean resubmitted;
 
-    /** For chains whose buffers must all be in guest memory: one that has another is a fault of the driver. */
+    /** For chains whose buffers must all be in guest memory: any other buffer is a fault of the driver. */
     public DescriptorChain() {
         this(false);
     }
@@ -64,9 +66,9 @@ public final class DescriptorChain {
     }
 
     /**
-     * For chains whose device-writable buffers are named and not written (free pages): a descriptor of which the front-end
-     * does not share all is left out and {@linkplain #unsharedBytes counted}. Memory that was plugged into a guest may not
-     * be shared with every device. Such a chain must not be written to.
+     * For chains whose device-writable buffers are only named and not written (free pages): a descriptor that the front-end
+     * does not share completely is left out and {@linkplain #unsharedBytes counted}. Memory that was plugged into a guest
+     * may not be shared with every device. Such a chain must not be written.
      */
     public static DescriptorChain leavingUnsharedOut() {
         return new DescriptorChain(true);
@@ -78,7 +80,8 @@ public final class DescriptorChain {
                     + " was popped and not pushed; pop into another chain");
         }
         owner = null;
-        // Drop references to regions, so that a chain kept over a change of memory doesn't keep them from collection.
+        // Drops references to regions, so that a chain that is kept over a change of memory does not keep them from
+        // being collected.
         Arrays.fill(regions, 0, buffers, null);
         empty();
     }
@@ -147,7 +150,7 @@ public final class DescriptorChain {
             long offset = address - region.guestAddress();
             long part = Math.min(rest, region.size() - offset);
             if (!writable || !leavesUnsharedOut) {
-                // VHU-PST-2. What is only named need not be here.
+                // VHU-PST-2. Pages that are only named need not be present.
                 region.requireHere(offset, part);
             }
             append(region, offset, part);
@@ -200,12 +203,12 @@ public final class DescriptorChain {
         return readableBytes;
     }
 
-    /** The bytes of all device-writable buffers together, also of those that are left out. */
+    /** The bytes of all device-writable buffers together, including those that are left out. */
     public long writableBytes() {
         return writableBytes;
     }
 
-    /** The device-writable buffers that are left out because the front-end does not share all of them. */
+    /** The number of device-writable buffers that are left out because the front-end does not share them completely. */
     public int unsharedBuffers() {
         return unsharedBuffers;
     }
@@ -216,10 +219,10 @@ public final class DescriptorChain {
     }
 
     /**
-     * Finds the buffers from {@code first} on in guest memory that has changed since the chain was popped.
+     * Resolves the buffers from {@code first} on in guest memory that has changed since the chain was popped.
      *
-     * @throws PagesLate if one that the device may touch is not here any more
-     * @return false if one of them does not lie in one region any more; then none of the chain may be touched
+     * @throws PagesLate if one that the device may touch is not present any more
+     * @return false if one of them is not in one region any more; then no buffer of the chain may be touched
      */
     public boolean relocate(int first, GuestMemory memory) {
         for (int i = first; i < buffers; i++) {
@@ -238,12 +241,12 @@ public final class DescriptorChain {
         return true;
     }
 
-    /** The region in which buffer {@code i} lies, wholly. */
+    /** The region that has the whole buffer {@code i}. */
     public MemoryRegion region(int i) {
         return regions[i];
     }
 
-    /** Where buffer {@code i} starts in its region, in bytes. */
+    /** The offset of buffer {@code i} in its region, in bytes. */
     public long offset(int i) {
         return offsets[i];
     }
@@ -259,7 +262,7 @@ public final class DescriptorChain {
     }
 
     /**
-     * The little-endian 32-bit number at a position of the readable bytes, wherever buffers divide them.
+     * The little-endian 32-bit number at a position of the readable bytes, even across buffers.
      *
      * @param position 0 to {@link #readableBytes} - 4
      */
@@ -297,7 +300,7 @@ public final class DescriptorChain {
      * Copies readable bytes from {@code position} on until {@code target} is full or they end.
      *
      * @param position in bytes, at least 0; from {@link #readableBytes} on there is nothing to copy
-     * @return how many bytes were copied
+     * @return the number of copied bytes
      */
     public long read(long position, MemorySegment target) {
         long skip = position;
@@ -314,11 +317,11 @@ public final class DescriptorChain {
     }
 
     /**
-     * Writes {@code source} into the writable bytes from {@code position} on, as far as they reach, and marks the pages
-     * in the dirty log of {@code memory}, if there is one (VHU-LOG-3).
+     * Writes {@code source} to the writable bytes from {@code position} on, as far as they reach, and marks the pages in the
+     * dirty log of {@code memory}, if there is one (VHU-LOG-3).
      *
      * @param position in bytes, at least 0
-     * @return how many bytes were written
+     * @return the number of written bytes
      */
     public long write(long position, MemorySegment source, GuestMemory memory) {
         long skip = position;

@@ -1,8 +1,8 @@
 package org.exomem.vhostuser.virtqueue;
 
 /**
- * The guest's driver broke a rule of VIRTIO: its queue is processed no further and the device needs a reset. The
- * message says which rule, with the numbers that broke it.
+ * The guest's driver broke a rule of VIRTIO: its queue is not processed any more, and the device needs a reset. The message
+ * says which rule, with the wrong numbers.
  */
 public final class DriverFault extends RuntimeException {
     private static final long serialVersionUID = 1L;

@@ -1,6 +1,9 @@
 package org.exomem.vhostuser.virtqueue;
 
-/** What both ring formats ask of a table of indirect descriptors (VIRTIO, "Indirect Descriptors" of each format; VQ-IND-1). */
+/**
+ * The common checks of both ring formats for a table of indirect descriptors (VIRTIO, "Indirect Descriptors" of each format;
+ * VQ-IND-1).
+ */
 final class IndirectTable {
     private IndirectTable() {}
 

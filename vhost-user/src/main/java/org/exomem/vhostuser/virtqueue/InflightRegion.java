@@ -5,8 +5,8 @@ import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import java.lang.foreign.MemorySegment;
 
 /**
- * One queue's region of the in-flight buffer (vhost-user, "Inflight I/O tracking"): what both formats have in common.
- * The buffer outlives the back-end, so that the next one can resubmit what this one had popped and not pushed.
+ * One queue's region of the in-flight buffer (vhost-user, "Inflight I/O tracking"): the common part of both formats. The
+ * buffer outlives the back-end, so that the next one can resubmit the chains that this one had popped and not pushed.
  *
  * <pre>
  *   0  features u64    0
@@ -15,16 +15,16 @@ import java.lang.foreign.MemorySegment;
  *  12  ...             by format, see SplitInflight and PackedInflight
  * </pre>
  *
- * The region comes back from the front-end, so its content is foreign: all of it is checked when a queue starts, and
- * afterwards it is written only. Whoever makes a buffer for GET_INFLIGHT_FD leaves it zero; the queue that starts with
- * it first initialises it.
+ * <p>The region comes back from the front-end, so its content is untrusted: all of it is checked when a queue starts, and
+ * afterwards it is only written. A new buffer for GET_INFLIGHT_FD is zeros; the first queue that starts with it initialises
+ * it.
  */
 public final class InflightRegion {
     static final int VERSION = 1;
     static final long VERSION_OFFSET = 8;
     static final long DESC_NUM_OFFSET = 10;
 
-    /** Regions follow one another in the buffer; each starts on a cache line of its own. */
+    /** Regions are consecutive in the buffer; each starts on a cache line of its own. */
     private static final long ALIGNMENT = 64;
 
     private static final long FEATURES_OFFSET = 0;
@@ -43,7 +43,7 @@ public final class InflightRegion {
     }
 
     /**
-     * Checks what can be checked before the queue starts.
+     * Checks the region as far as possible before the queue starts.
      *
      * @param size the queue's size in descriptors
      * @throws IllegalArgumentException if the region is too short, misaligned, or its head is of another kind
@@ -52,7 +52,7 @@ public final class InflightRegion {
         entries(region, size, RingLayout.isPacked(features));
     }
 
-    /** Reads the head; returns the number of entries, or 0 if the region isn't initialised. */
+    /** Reads the head; returns the number of entries, or 0 if the region is not initialised. */
     static int entries(MemorySegment region, int size, boolean packed) {
         if ((region.address() & 7) != 0) {
             throw new IllegalArgumentException("the in-flight region is mapped at 0x"
@@ -62,7 +62,7 @@ public final class InflightRegion {
             throw new IllegalArgumentException("the in-flight region has " + region.byteSize() + " bytes, a queue of "
                     + size + " descriptors needs " + used(size, packed));
         }
-        // Acquire: pairs with the release of markInitialised, should the one who wrote it still live.
+        // Acquire: pairs with the release of markInitialised, if its writer is still alive.
         int version = (short) LittleEndian.SHORT.getAcquire(region, VERSION_OFFSET) & 0xffff;
         if (version == 0) {
             return 0;
@@ -84,7 +84,7 @@ public final class InflightRegion {
         return entries;
     }
 
-    /** Empties the region, all but its version, which {@link #markInitialised} sets when the rest is written. */
+    /** Clears the region, except its version, which {@link #markInitialised} sets when the rest is written. */
     static void clear(MemorySegment region, int size) {
         LittleEndian.setShortRelease(region, VERSION_OFFSET, (short) 0);
         region.fill((byte) 0);
@@ -92,7 +92,8 @@ public final class InflightRegion {
     }
 
     static void markInitialised(MemorySegment region) {
-        // Release: a back-end killed before this leaves version 0, and the next one begins anew.
+        // Release: a back-end that is killed before this leaves version 0, and the next one initialises the region
+        // again.
         LittleEndian.setShortRelease(region, VERSION_OFFSET, (short) VERSION);
     }
 

@@ -5,11 +5,11 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
 
-/** The little-endian numbers that rings are made of, addressed by (segment, byte offset). */
+/** Access to the little-endian numbers of rings, by segment and byte offset. */
 final class LittleEndian {
     private static final ByteOrder ORDER = ByteOrder.LITTLE_ENDIAN;
 
-    /** Aligned, so that ordered access works: a segment at an odd address is refused by the JVM. */
+    /** Aligned, so that ordered access works: the JVM refuses a segment at an odd address. */
     static final VarHandle SHORT =
             ValueLayout.JAVA_SHORT.withOrder(ORDER).varHandle().withInvokeExactBehavior();
 
@@ -27,16 +27,16 @@ final class LittleEndian {
     private LittleEndian() {}
 
     /**
-     * Stores two bytes at once, not before anything that was written earlier. A fence and a plain store, never a release store of one or two
-     * bytes: while code is interpreted, the JVM makes that with an exchange, an instruction that it can't decode when the memory behind it
-     * is gone (the other side has cut its file short), so that the process would end and not the access.
+     * Stores two bytes at once, not before any earlier write. A fence and a plain store, never a release store of one or two
+     * bytes: interpreted code does that with an exchange, an instruction that the JVM can't decode when the memory behind it
+     * is gone (the other side has truncated its file), so that the process would end, not just the access.
      */
     static void setShortRelease(MemorySegment area, long offset, short value) {
         VarHandle.releaseFence();
         SHORT.set(area, offset, value);
     }
 
-    /** Likewise for one byte. */
+    /** As {@link #setShortRelease}, for one byte. */
     static void setByteRelease(MemorySegment area, long offset, byte value) {
         VarHandle.releaseFence();
         BYTE.set(area, offset, value);

@@ -10,7 +10,7 @@ final class PackedChainReader {
     private final int size;
     private final boolean indirect;
     private final Descriptor descriptor = new Descriptor();
-    /** Apart from {@link #descriptor}, whose buffer id is asked for afterwards. */
+    /** Separate from {@link #descriptor}, whose buffer id is needed afterwards. */
     private final Descriptor entry = new Descriptor();
 
     PackedChainReader(VirtqueueSetup setup) {
@@ -25,10 +25,10 @@ final class PackedChainReader {
      * @param first the slot where it starts
      * @param firstFlags that slot's flags, as they were read to see that it is available
      * @param wrap the lap of the first slot
-     * @param room the slots that the device has not got from the driver already, at least 1
-     * @param inflight where descriptors are noted as they are read
+     * @param room the number of slots that the device does not have already, at least 1
+     * @param inflight records descriptors as they are read
      * @return the buffer id, below the queue's size
-     * @throws DriverFault if the chain breaks a rule; the content of {@code chain} is then of no use
+     * @throws DriverFault if the chain breaks a rule; the content of {@code chain} is not usable then
      */
     int read(
             DescriptorChain chain,
@@ -42,7 +42,7 @@ final class PackedChainReader {
         boolean lap = wrap;
         for (int slots = 1; slots <= room; slots++) {
             descriptor.load(ring, slot);
-            // The first descriptor's flags were read before, with acquire; a second look could show others.
+            // The first descriptor's flags were read before, with acquire; a second read could give others.
             int flags = slots == 1 ? firstFlags : descriptor.packedFlags();
             if (slots > 1 && !PackedRing.isAvailable(flags, lap)) {
                 throw new DriverFault("the chain that starts at slot " + first + " goes on at slot " + slot
@@ -67,7 +67,7 @@ final class PackedChainReader {
                 + " slots that the ring of " + size + " has left");
     }
 
-    /** Fills {@code chain} from descriptors kept in in-flight memory, whose NEXT flags were checked. */
+    /** Fills {@code chain} from descriptors in in-flight memory, whose NEXT flags were checked. */
     int readKept(DescriptorChain chain, MemorySegment descriptors, int count) {
         for (int i = 0; i < count; i++) {
             descriptor.load(descriptors, i);

@@ -4,8 +4,8 @@ import java.lang.foreign.MemorySegment;
 
 /**
  * In-flight tracking of a packed queue (vhost-user, "Inflight I/O tracking", struct QueueRegionPacked). As the driver's
- * descriptors are overwritten by used ones, the region keeps a copy of each descriptor that was popped, in entries that
- * form a free list and, off it, a list for each chain.
+ * descriptors are overwritten by used ones, the region keeps a copy of each descriptor that was popped, in entries that form
+ * a free list and, off it, a list for each chain.
  *
  * <pre>
  * after the common head:               each entry:
@@ -20,10 +20,10 @@ import java.lang.foreign.MemorySegment;
  *                                      24  addr u64
  * </pre>
  *
- * Pop writes behind {@code free_head}; moving {@code old_free_head} up to it is what makes it count. Push frees the
- * chain's entries, moves {@code free_head} and the used position, hands the descriptor to the driver, and moves the old
- * ones up. Every store is a release: a process that is killed leaves what it has stored, and release keeps the compiler
- * from putting a store before an earlier one. A batch is always one buffer.
+ * <p>Pop writes after {@code free_head}; it counts when {@code old_free_head} is moved up to it. Push frees the chain's
+ * entries, moves {@code free_head} and the used position, hands the descriptor to the driver, and then moves the old ones
+ * up. Every store is a release: the stores of a killed process remain, and release prevents the compiler from moving a store
+ * before an earlier one. A batch is always one buffer.
  */
 final class PackedInflight {
     static final long DESC_OFFSET = 32;
@@ -48,7 +48,7 @@ final class PackedInflight {
     static final long ADDR = 24;
 
     private final MemorySegment region;
-    /** The links as we wrote them: the region's own aren't read after the start. */
+    /** The links as this process wrote them: those of the region are not read after the start. */
     private final char[] next;
 
     private int freeHead;
@@ -79,7 +79,7 @@ final class PackedInflight {
         return new PackedInflight(region, next, 0, 0);
     }
 
-    /** Notes a descriptor as it is read from the ring. Counts when {@link #popped} says so. */
+    /** Records a descriptor as it is read from the ring. It counts after {@link #popped}. */
     void popping(Descriptor descriptor, int flags, boolean isLast) {
         long first = entry(oldFreeHead);
         if (num == 0) {
@@ -101,7 +101,7 @@ final class PackedInflight {
         setShort(FREE_HEAD, freeHead);
     }
 
-    /** The chain is complete: {@code chain} learns which entries it has. */
+    /** The chain is complete: records its entries in {@code chain}. */
     void popped(DescriptorChain chain) {
         chain.inflightFirst = oldFreeHead;
         chain.inflightLast = last;
@@ -111,7 +111,7 @@ final class PackedInflight {
         setShort(OLD_FREE_HEAD, freeHead);
     }
 
-    /** The chain is not popped after all. Killed at whatever point, it is either in flight or free. */
+    /** The chain is not popped after all. If the process is killed meanwhile, the chain is either in flight or free. */
     void unpopped(DescriptorChain chain) {
         next[chain.inflightLast] = (char) freeHead;
         setShort(entry(chain.inflightLast) + NEXT, freeHead);
@@ -132,7 +132,7 @@ final class PackedInflight {
         }
     }
 
-    /** To be called before the used descriptor is written, with the used position before and after it. */
+    /** Must be called before the used descriptor is written, with the used position before and after it. */
     void beforeUsed(DescriptorChain chain, int oldSlot, boolean oldWrap, int slot, boolean wrap) {
         next[chain.inflightLast] = (char) freeHead;
         setShort(entry(chain.inflightLast) + NEXT, freeHead);
@@ -141,7 +141,7 @@ final class PackedInflight {
         LittleEndian.LONG.setRelease(region, USED, usedWord(slot, wrap, oldSlot, oldWrap));
     }
 
-    /** To be called after the used descriptor was written. */
+    /** Must be called after the used descriptor was written. */
     void afterUsed(DescriptorChain chain, int slot, boolean wrap) {
         LittleEndian.setByteRelease(region, entry(chain.inflightFirst) + INFLIGHT, (byte) 0);
         oldFreeHead = freeHead;

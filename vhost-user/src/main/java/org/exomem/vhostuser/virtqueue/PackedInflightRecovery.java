@@ -10,9 +10,9 @@ import java.util.Comparator;
 import java.util.List;
 
 /**
- * Takes up the in-flight region of a packed queue whose back-end has gone (vhost-user, "Inflight I/O tracking", "When
- * reconnecting"; layout at {@link PackedInflight}). The region is foreign: each number is read once and checked, and
- * each entry must belong to the free list or to exactly one chain.
+ * Recovers the in-flight region of a packed queue whose back-end has ended (vhost-user, "Inflight I/O tracking", "When
+ * reconnecting"; layout at {@link PackedInflight}). The region is untrusted: each number is read once and checked, and each
+ * entry must belong to the free list or to exactly one chain.
  */
 final class PackedInflightRecovery {
     /**
@@ -43,7 +43,7 @@ final class PackedInflightRecovery {
         long word = (long) LittleEndian.LONG.get(region, PackedInflight.USED);
         PackedPosition newUsed = position(word, word >>> 32);
         PackedPosition oldUsed = position(word >>> 16, word >>> 40);
-        // Wrap counters count too: a chain that fills the ring brings the used index back to where it was.
+        // Wrap counters count too: a chain that fills the ring returns the used index to its earlier value.
         boolean halfPushed = !newUsed.equals(oldUsed);
         boolean committed = halfPushed && !PackedRing.isAvailable(ring.flags(oldUsed.slot()), oldUsed.wrap());
         used = committed ? newUsed : oldUsed;
@@ -77,7 +77,7 @@ final class PackedInflightRecovery {
     }
 
     private void clearFreeList() {
-        // Whatever lies outside the array ends the list; we write desc_num.
+        // Any number outside of the array ends the list; this writes desc_num.
         for (int i = freeHead; i < entries; i = next[i]) {
             see(i);
             region.set(JAVA_BYTE, PackedInflight.entry(i) + PackedInflight.INFLIGHT, (byte) 0);
@@ -104,7 +104,7 @@ final class PackedInflightRecovery {
                     + " descriptors, at most " + (size - slots) + " of the queue's " + size + " are left");
         }
         slots += count;
-        // Native, as the ring is: one kind of segment keeps the reader fast.
+        // Native, like the ring: one kind of segment keeps the reader fast.
         MemorySegment copies =
                 Arena.ofAuto().allocate(RingLayout.descriptorBytes(count), RingLayout.descriptorAlignment());
         int at = first;
@@ -158,17 +158,17 @@ final class PackedInflightRecovery {
         return pending;
     }
 
-    /** Where the next used descriptor goes. */
+    /** The position of the next used descriptor. */
     PackedPosition used() {
         return used;
     }
 
-    /** The slots of the chains in flight: so far is the next available descriptor from the used position. */
+    /** The slots of the chains in flight: the distance from the used position to the next available descriptor. */
     int slots() {
         return slots;
     }
 
-    /** Tracking goes on from here. */
+    /** Continues the tracking from here. */
     PackedInflight resume() {
         long counter = pending.isEmpty() ? 0 : pending.getLast().counter() + 1;
         return new PackedInflight(region, next, freeHead, counter);

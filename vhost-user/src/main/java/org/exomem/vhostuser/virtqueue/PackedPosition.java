@@ -1,16 +1,15 @@
 package org.exomem.vhostuser.virtqueue;
 
 /**
- * A position in a packed ring: a slot, and which lap it is in. For starts and restarts; the queue itself counts without
- * objects.
+ * A position in a packed ring: a slot, and its lap. For starts and restarts; the queue itself counts without objects.
  *
  * @param slot 0 to the ring's size - 1
- * @param wrap the wrap counter, true being 1
+ * @param wrap the wrap counter, true for 1
  */
 record PackedPosition(int slot, boolean wrap) {
     private static final int WRAP = 1 << 15;
 
-    /** From the 16 bits in which vhost-user's base and event suppression carry a position. */
+    /** Decodes the 16 bits of a position in vhost-user's base and in event suppression. */
     static PackedPosition of(int bits, int size) {
         int slot = bits & (WRAP - 1);
         if (slot >= size) {
@@ -34,7 +33,7 @@ record PackedPosition(int slot, boolean wrap) {
         return sum < size ? new PackedPosition(sum, wrap) : new PackedPosition(sum - size, !wrap);
     }
 
-    /** How many slots {@code other} is behind this one, if at most one lap; otherwise more than {@code size}. */
+    /** The number of slots from {@code other} to this one, if at most one lap; otherwise more than {@code size}. */
     int distanceFrom(PackedPosition other, int size) {
         int distance = slot - other.slot + (wrap == other.wrap ? 0 : size);
         return distance < 0 ? Integer.MAX_VALUE : distance;

@@ -57,7 +57,7 @@ final class PackedRing {
         return descriptors;
     }
 
-    /** True if there is a descriptor that is not a new driver's: neither zeros nor available in the first lap. */
+    /** True if there is a descriptor that no new driver has: neither zeros nor available in the first lap. */
     boolean hasUsedDescriptors(int size) {
         int atOnce = Zeros.PIECE / RingLayout.DESCRIPTOR_BYTES;
         for (int first = 0; first < size; first += atOnce) {
@@ -84,7 +84,7 @@ final class PackedRing {
                 & 0xffff;
     }
 
-    /** True if a descriptor's flags say available, in the lap that {@code wrap} tells (VQ-PCK-3). */
+    /** True if a descriptor's flags mean available in the lap of {@code wrap} (VQ-PCK-3). */
     static boolean isAvailable(int flags, boolean wrap) {
         return (flags & (Descriptor.AVAIL | Descriptor.USED)) == (wrap ? Descriptor.AVAIL : Descriptor.USED);
     }
@@ -94,19 +94,19 @@ final class PackedRing {
         long offset = offset(slot);
         LittleEndian.INT.set(descriptors, offset + Descriptor.LEN_OFFSET, (int) written);
         LittleEndian.SHORT.set(descriptors, offset + Descriptor.PACKED_ID_OFFSET, (short) id);
-        // VQ-PCK-3; WRITE says that the length counts (VQ-PCK-6)
+        // VQ-PCK-3; WRITE means that the length counts (VQ-PCK-6)
         int flags = (wrap ? Descriptor.AVAIL | Descriptor.USED : 0) | (written > 0 ? Descriptor.WRITE : 0);
         // VQ-PCK-4. Release: id, len and the buffers' contents are written before the flags that hand them to the
         // driver.
         LittleEndian.setShortRelease(descriptors, offset + Descriptor.PACKED_FLAGS_OFFSET, (short) flags);
-        // SET_VRING_ADDR's log address is that of the device area; the descriptor ring lies elsewhere.
+        // SET_VRING_ADDR's log address is that of the device area; the descriptor ring is elsewhere.
         long address = descriptorArea.guestAddress() + offset;
         memory.markRing(deviceLogAddress < 0 ? -1 : address, address, RingLayout.DESCRIPTOR_BYTES);
     }
 
     /** When the driver wants to be called. Call after {@link #fence}. */
     int driverEventFlags() {
-        // Acquire: the position is read after the flags that say it counts; drivers write them in the other order.
+        // Acquire: the position is read after the flags that make it count; drivers write them in the other order.
         return (short) LittleEndian.SHORT.getAcquire(driverEvents, EVENT_FLAGS) & EVENT_FLAGS_MASK;
     }
 
@@ -116,12 +116,12 @@ final class PackedRing {
     }
 
     void setDeviceEvents(int flags) {
-        // Release: the position that setDeviceEvents(position) wrote counts from here on. Otherwise advice only.
+        // Release: the position of setDeviceEvents(position) counts from here on. Otherwise advice only.
         LittleEndian.setShortRelease(deviceEvents, EVENT_FLAGS, (short) flags);
         log(EVENT_FLAGS);
     }
 
-    /** The driver is to kick when it makes the descriptor at this position available. */
+    /** Requests a kick when the driver makes the descriptor at this position available. */
     void setDeviceEventsAt(int position) {
         LittleEndian.SHORT.set(deviceEvents, EVENT_DESC, (short) position);
         log(EVENT_DESC);
@@ -137,7 +137,7 @@ final class PackedRing {
         VarHandle.fullFence();
     }
 
-    /** A descriptor's flags and both event suppressions as they stand in memory, unchecked. */
+    /** A descriptor's flags and both event suppressions as they are in memory, unchecked. */
     String describe(int slot) {
         return "flags of slot " + slot + " 0x" + Integer.toHexString(flags(slot)) + "; driver events "
                 + events(driverEvents) + "; device events " + events(deviceEvents);

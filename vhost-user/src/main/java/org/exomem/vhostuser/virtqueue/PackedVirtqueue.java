@@ -19,9 +19,9 @@ public final class PackedVirtqueue extends Virtqueue {
     private boolean availableWrap;
     private int usedSlot;
     private boolean usedWrap;
-    /** From the used position to the available one: what the driver gave and has not got back. */
+    /** The slots from the used position to the available one: given by the driver and not returned. */
     private int slotsTaken;
-    /** Slots used since {@link #needsCall} was last asked, as far as up to a lap. */
+    /** The slots that were used since the last {@link #needsCall}, at most a lap. */
     private int slotsPushed;
 
     private boolean callOwed;
@@ -39,7 +39,7 @@ public final class PackedVirtqueue extends Virtqueue {
         int entries = region == null ? 0 : InflightRegion.entries(region, size, true);
         recovered = entries > 0;
         if (region != null && recovered) {
-            // The front-end can't know how far a back-end that died had come; the region does.
+            // The front-end can't know the progress of a back-end that died; the region shows it.
             PackedInflightRecovery recovery = new PackedInflightRecovery(region, size, entries, ring);
             used = recovery.used();
             available = used.plus(recovery.slots(), size);
@@ -57,7 +57,7 @@ public final class PackedVirtqueue extends Virtqueue {
         availableWrap = available.wrap();
         usedSlot = used.slot();
         usedWrap = used.wrap();
-        // A back-end before us may have died between a used descriptor and its call; one call too many does no harm.
+        // An earlier back-end may have died between a used descriptor and its call; one call too many does no harm.
         callOwed = usedSlot != 0 || !usedWrap;
     }
 
@@ -146,7 +146,7 @@ public final class PackedVirtqueue extends Virtqueue {
     public void unpop(DescriptorChain chain) {
         forget(chain);
         if (chain.resubmitted) {
-            // It stays in flight: whoever starts the queue with this memory finds it there.
+            // It stays in flight: the next start of the queue with this memory finds it there.
             resubmitted--;
             return;
         }
@@ -202,8 +202,8 @@ public final class PackedVirtqueue extends Virtqueue {
         if (pushed == size()) {
             return true;
         }
-        // The slot that the driver named is among those pushed: it lies 1 to `pushed` slots back. A name from the other
-        // lap counts from a lap earlier; if it means the lap to come, that is more than a lap back, and not among them.
+        // True if the named slot is among those pushed: 1 to `pushed` slots back. A position of the other lap counts
+        // from a lap earlier; if it means the next lap, that is more than a lap back, and not among them.
         int position = ring.driverEventPosition();
         boolean sameLap = position == PackedPosition.bits(position & 0x7fff, usedWrap);
         int back = usedSlot - (position & 0x7fff) + (sameLap ? 0 : size());

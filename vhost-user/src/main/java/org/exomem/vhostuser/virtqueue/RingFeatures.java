@@ -1,6 +1,6 @@
 package org.exomem.vhostuser.virtqueue;
 
-/** The feature bits that shape a ring (VIRTIO, "Reserved Feature Bits"), as masks. */
+/** The feature bits that determine a ring (VIRTIO, "Reserved Feature Bits"), as masks. */
 public final class RingFeatures {
     /** VIRTIO_F_INDIRECT_DESC: a descriptor may refer to a table of descriptors. */
     public static final long INDIRECT_DESC = 1L << 28;

@@ -1,8 +1,8 @@
 package org.exomem.vhostuser.virtqueue;
 
 /**
- * How large the three parts of a ring are and how they must be aligned, in bytes (VIRTIO, "Virtqueues" of the split
- * ring, table; "Structure Size and Alignment" of the packed ring; VQ-SPL-1, VQ-PCK-1).
+ * The sizes and alignments of the three parts of a ring, in bytes (VIRTIO, "Virtqueues" of the split ring, table; "Structure
+ * Size and Alignment" of the packed ring; VQ-SPL-1, VQ-PCK-1).
  *
  * <pre>
  *                        split                     packed
@@ -20,7 +20,7 @@ public final class RingLayout {
 
     private RingLayout() {}
 
-    /** True if the features say packed. */
+    /** True if the features mean packed. */
     public static boolean isPacked(long features) {
         return (features & RingFeatures.RING_PACKED) != 0;
     }
@@ -35,7 +35,7 @@ public final class RingLayout {
         return (long) DESCRIPTOR_BYTES * size;
     }
 
-    /** What the address of the descriptors must be a multiple of. */
+    /** The alignment of the descriptors. */
     public static int descriptorAlignment() {
         return 16;
     }
@@ -45,7 +45,7 @@ public final class RingLayout {
         return isPacked(features) ? EVENT_SUPPRESSION_BYTES : 6 + 2L * size;
     }
 
-    /** What the address of the driver area must be a multiple of. */
+    /** The alignment of the driver area. */
     public static int driverAlignment(long features) {
         return isPacked(features) ? 4 : 2;
     }
@@ -55,7 +55,7 @@ public final class RingLayout {
         return isPacked(features) ? EVENT_SUPPRESSION_BYTES : 6 + 8L * size;
     }
 
-    /** What the address of the device area must be a multiple of. */
+    /** The alignment of the device area. */
     public static int deviceAlignment(long features) {
         return 4;
     }
@@ -71,7 +71,7 @@ public final class RingLayout {
             throw new IllegalArgumentException("the " + name + " at 0x" + Long.toHexString(area.guestAddress())
                     + " has " + area.bytes().byteSize() + " bytes, a ring of this size needs " + bytes);
         }
-        // Both addresses: a region may be mapped so that its offset into a page differs from its guest address's.
+        // Both addresses: a region may be mapped with another offset in a page than that of its guest address.
         if (((area.guestAddress() | area.bytes().address()) & (alignment - 1)) != 0) {
             throw new IllegalArgumentException("the " + name + " at 0x" + Long.toHexString(area.guestAddress())
                     + " (mapped at 0x" + Long.toHexString(area.bytes().address()) + ") is not aligned to " + alignment

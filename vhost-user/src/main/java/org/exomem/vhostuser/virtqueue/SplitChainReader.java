@@ -19,7 +19,7 @@ final class SplitChainReader {
     /**
      * Fills {@code chain} from the descriptors that start at {@code head}.
      *
-     * @throws DriverFault if the chain breaks a rule; the content of {@code chain} is then of no use
+     * @throws DriverFault if the chain breaks a rule; the content of {@code chain} is not usable then
      */
     void read(DescriptorChain chain, MemorySegment table, int head) {
         int index = head;
@@ -51,7 +51,7 @@ final class SplitChainReader {
                 + " descriptors): it loops");
     }
 
-    /** @param before descriptors of the chain that came before the table */
+    /** @param before the number of descriptors of the chain before the table */
     private void readTable(DescriptorChain chain, int before) {
         int entries = IndirectTable.entries(descriptor, indirect);
         long table = descriptor.address();

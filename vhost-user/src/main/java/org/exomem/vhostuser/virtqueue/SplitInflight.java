@@ -15,8 +15,8 @@ import java.util.List;
  *  16  desc[desc_num]                 8  counter u64, the order of popping
  * </pre>
  *
- * Every store here is a release, which keeps the compiler from putting a store before an earlier one: when the process is
- * killed, what it has stored must be there in that order. A batch is always one buffer.
+ * <p>Every store here is a release, which prevents the compiler from moving a store before an earlier one: when the process
+ * is killed, its stores must be there in that order. A batch is always one buffer.
  */
 final class SplitInflight {
     static final long DESC_OFFSET = 16;
@@ -49,7 +49,7 @@ final class SplitInflight {
     }
 
     /**
-     * Initialises the region or takes up what it tells.
+     * Initialises the region or recovers its content.
      *
      * @param usedIndex the index in the used ring
      */
@@ -57,7 +57,9 @@ final class SplitInflight {
         return new SplitInflight(region, size, InflightRegion.entries(region, size, false), usedIndex);
     }
 
-    /** "When reconnecting" (VHU-INF-5): settles the last batch, then finds the heads in flight, in the order of popping. */
+    /**
+     * "When reconnecting" (VHU-INF-5): completes the last batch, then finds the heads in flight, in the order of popping.
+     */
     private int[] recover(int size, int entries, int usedIndex) {
         int batch = (usedIndex - unsigned(USED_IDX)) & 0xffff;
         if (batch > entries) {
@@ -137,14 +139,14 @@ final class SplitInflight {
         setInflight(head, true);
     }
 
-    /** To be called before the used index is published. */
+    /** Must be called before the used index is published. */
     void beforeUsed(int head) {
         LittleEndian.setShortRelease(region, entry(head) + NEXT, (short) lastBatchHead);
         lastBatchHead = head;
         LittleEndian.setShortRelease(region, LAST_BATCH_HEAD, (short) head);
     }
 
-    /** To be called after the used index was published. */
+    /** Must be called after the used index was published. */
     void afterUsed(int head, int usedIndex) {
         setInflight(head, false);
         LittleEndian.setShortRelease(region, USED_IDX, (short) usedIndex);

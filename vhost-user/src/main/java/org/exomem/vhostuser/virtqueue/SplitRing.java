@@ -62,7 +62,7 @@ final class SplitRing {
         return descriptors;
     }
 
-    /** True if any used entry was ever written, by this device or one before it, since the driver made the ring. */
+    /** True if any used entry was ever written, by this device or an earlier one, since the driver made the ring. */
     boolean hasUsedEntries() {
         return !Zeros.fill(used.asSlice(RING, availEvent - RING));
     }
@@ -74,18 +74,18 @@ final class SplitRing {
         return (short) LittleEndian.SHORT.getAcquire(available, IDX) & 0xffff;
     }
 
-    /** The head that the driver put at a position of the available ring, unchecked: 0 to 65535. */
+    /** The head at a position of the available ring, unchecked: 0 to 65535. */
     int availableHead(int index) {
         return (short) LittleEndian.SHORT.get(available, RING + (long) AVAILABLE_ENTRY_BYTES * (index & mask)) & 0xffff;
     }
 
-    /** The device's own index as it stands in memory; read at start only. */
+    /** The device's own index in memory; read at the start only. */
     int usedIndex() {
-        // Acquire, for recovery: what the back-end before us published with this index is seen as well.
+        // Acquire, for recovery: what an earlier back-end published with this index is visible too.
         return (short) LittleEndian.SHORT.getAcquire(used, IDX) & 0xffff;
     }
 
-    /** Writes the entry at {@code index}, not visible to the driver before {@link #publishUsed}. */
+    /** Writes the entry at {@code index}, which the driver does not see before {@link #publishUsed}. */
     void writeUsedEntry(int index, int head, long written) {
         long offset = RING + (long) USED_ENTRY_BYTES * (index & mask);
         LittleEndian.INT.set(used, offset, head);
@@ -94,29 +94,29 @@ final class SplitRing {
     }
 
     void publishUsed(int index) {
-        // VQ-SPL-5. Release: the entry (its len above all) and the buffers' contents are written before idx says so
-        // ("The Virtqueue Used Ring", device requirements).
+        // VQ-SPL-5. Release: the entry (above all its len) and the buffers' contents are written before idx ("The
+        // Virtqueue Used Ring", device requirements).
         LittleEndian.setShortRelease(used, IDX, (short) index);
         log(IDX, Short.BYTES);
     }
 
-    /** What the driver asks for without EVENT_IDX. Call after {@link #fence}. */
+    /** The driver's request without EVENT_IDX. Call it after {@link #fence}. */
     boolean driverWantsCalls() {
         return ((short) LittleEndian.SHORT.getOpaque(available, FLAGS) & NO_NOTIFICATION) == 0;
     }
 
-    /** The used index at which the driver wants to be called, with EVENT_IDX. Call after {@link #fence}. */
+    /** The used index at which the driver wants to be called, with EVENT_IDX. Call it after {@link #fence}. */
     int usedEvent() {
         return (short) LittleEndian.SHORT.getOpaque(available, usedEvent) & 0xffff;
     }
 
-    /** Without EVENT_IDX. Advice only, so no order is needed; {@link #fence} follows where it is. */
+    /** Without EVENT_IDX. Advice only, so that no order is needed; {@link #fence} follows where it is. */
     void setKicksSuppressed(boolean suppressed) {
         LittleEndian.SHORT.set(used, FLAGS, suppressed ? NO_NOTIFICATION : (short) 0);
         log(FLAGS, Short.BYTES);
     }
 
-    /** With EVENT_IDX: the driver is to kick when it makes the entry at {@code index} available. */
+    /** With EVENT_IDX: requests a kick when the driver makes the entry at {@code index} available. */
     void setAvailEvent(int index) {
         LittleEndian.SHORT.set(used, availEvent, (short) index);
         log(availEvent, Short.BYTES);
@@ -132,7 +132,7 @@ final class SplitRing {
         VarHandle.fullFence();
     }
 
-    /** Indices, flags and events as they stand in memory, unchecked. */
+    /** Indices, flags and events as they are in memory, unchecked. */
     @Override
     public String toString() {
         return "available idx " + u16(available, IDX) + ", flags " + u16(available, FLAGS) + ", used_event "

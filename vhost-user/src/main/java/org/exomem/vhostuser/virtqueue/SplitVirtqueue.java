@@ -12,13 +12,13 @@ public final class SplitVirtqueue extends Virtqueue {
     private final @Nullable SplitInflight inflight;
     private final boolean eventIndex;
 
-    /** The position in the available ring to take next, modulo 65536 (VQ-SPL-7). */
+    /** The next position in the available ring, modulo 65536 (VQ-SPL-7). */
     private int nextAvailable;
-    /** The driver's index as last read: what lies before it needs no further look at the ring's idx. */
+    /** The driver's index as last read: for earlier positions the ring's idx need not be read again. */
     private int knownAvailable;
     /** All 32 bits count, so that laps of the 16-bit index show. */
     private int usedIndex;
-    /** {@link #usedIndex} when {@link #needsCall} was last asked. */
+    /** {@link #usedIndex} at the last {@link #needsCall}. */
     private int askedAt;
 
     private boolean callOwed;
@@ -38,14 +38,14 @@ public final class SplitVirtqueue extends Virtqueue {
         }
         inflight = region == null ? null : SplitInflight.open(region, setup.size(), usedIndex);
         if (inflight != null && inflight.isRecovered()) {
-            // The front-end can't know how far a back-end that died had come: what it had taken is what it had used
-            // and what it still held.
+            // The front-end can't know the progress of a back-end that died: it had popped what it had used and what it
+            // still held.
             nextAvailable = (usedIndex + inflight.resubmissions()) & INDEX_MASK;
             checkStart();
         }
         knownAvailable = nextAvailable;
         askedAt = usedIndex;
-        // A back-end before us may have died between a used entry and its call; one call too many does no harm
+        // An earlier back-end may have died between a used entry and its call; one call too many does no harm
         // (VQ-EVT-3).
         callOwed = usedIndex != 0;
     }
@@ -120,7 +120,7 @@ public final class SplitVirtqueue extends Virtqueue {
     public void unpop(DescriptorChain chain) {
         int head = forget(chain);
         if (inflight != null && chain.resubmitted) {
-            // It stays in flight: whoever starts the queue with this memory finds it there.
+            // It stays in flight: the next start of the queue with this memory finds it there.
             inflight.unresubmitted();
             return;
         }
@@ -139,7 +139,7 @@ public final class SplitVirtqueue extends Virtqueue {
 
     @Override
     public void suppressKicks() {
-        // With EVENT_IDX flags must stay 0; leaving avail_event behind is what suppresses then.
+        // With EVENT_IDX flags must stay 0; an avail_event that is not updated suppresses kicks then.
         if (!eventIndex) {
             ring.setKicksSuppressed(true);
         }
@@ -176,7 +176,7 @@ public final class SplitVirtqueue extends Virtqueue {
         if (Integer.compareUnsigned(pushed, INDEX_MASK) > 0) {
             return true;
         }
-        // VQ-EVT-2: the entry at used_event is among those pushed: it lies 1 to `pushed` positions back.
+        // VQ-EVT-2: true if the entry at used_event is among those pushed: 1 to `pushed` positions back.
         int back = (usedIndex - ring.usedEvent()) & INDEX_MASK;
         return back >= 1 && back <= pushed;
     }

@@ -3,15 +3,15 @@ package org.exomem.vhostuser.virtqueue;
 import org.exomem.vhostuser.memory.PagesLate;
 
 /**
- * A virtqueue from the device's side. Belongs to the event loop of its VM. None of the methods that a device calls
- * allocates, locks or waits.
+ * A virtqueue from the device's side. Used on the VM's event loop. None of the methods that a device calls allocates, locks
+ * or waits.
  *
- * <p>A device pops chains until there is none, reads and writes their buffers, and pushes each back exactly once, when
- * it likes (in the order of popping where IN_ORDER was negotiated). The session that owns the queue does the rest:
- * suppressing kicks while the device works, calling the driver if it asked for it.
+ * <p>A device pops chains until there is none, reads and writes their buffers, and pushes each back exactly once, at any
+ * time (in the order of popping if IN_ORDER was negotiated). The session that owns the queue does the rest: it suppresses
+ * kicks while the device works, and calls the driver if it requested that.
  */
 public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
-    /** The largest length that a used entry can tell; 1 less than a chain may have. */
+    /** The largest length in a used entry; 1 less than a chain may have. */
     static final long MAX_WRITTEN = 0xffff_ffffL;
 
     final ChainsInHand inHand;
@@ -29,11 +29,11 @@ public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
     }
 
     /**
-     * Starts a queue, packed or split by its features. Where the in-flight region shows chains that an earlier back-end
-     * popped and didn't push, {@link #pop} gives those first, and the region's positions count instead of the base's.
+     * Starts a queue, packed or split depending on its features. If the in-flight region has chains that an earlier back-end
+     * popped and did not push, {@link #pop} returns those first, and the region's positions count instead of the base's.
      *
-     * @throws IllegalArgumentException if base or in-flight region make no sense: the front-end's fault
-     * @throws DriverFault if the ring's memory does not fit the base or the in-flight region
+     * @throws IllegalArgumentException if base or in-flight region are invalid: the front-end's fault
+     * @throws DriverFault if the ring's memory does not match the base or the in-flight region
      */
     public static Virtqueue create(VirtqueueSetup setup) {
         return RingLayout.isPacked(setup.features()) ? new PackedVirtqueue(setup) : new SplitVirtqueue(setup);
@@ -50,7 +50,8 @@ public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
     }
 
     /**
-     * Takes the next available chain. All of its buffers that a device may touch are here then, and stay here (VHU-PST-2).
+     * Takes the next available chain. All of its buffers that a device may touch are present then, and remain present
+     * (VHU-PST-2).
      *
      * @param chain filled with the chain's buffers; its earlier content is overwritten
      * @return false if nothing is available, no more is allowed now, or the queue {@linkplain #isLate waits for pages}
@@ -76,20 +77,23 @@ public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
     /** @throws PagesLate if a page is missing that has to be read, or that the device may touch; nothing has been taken */
     abstract boolean popNext(DescriptorChain chain);
 
-    /** True if {@link #pop} found that pages of the next chain have not come yet, which were asked for; it gives nothing until then. */
+    /**
+     * True if {@link #pop} found that pages of the next chain are missing, which were requested. It returns nothing until
+     * then.
+     */
     public final boolean isLate() {
         return late;
     }
 
-    /** Pages have come: {@link #pop} tries anew. */
+    /** Pages have arrived: {@link #pop} tries again. */
     public final void pagesCame() {
         late = false;
     }
 
     /**
-     * Allows chains to be popped until they have so many buffers, the last one as many as it likes; without a limit until
-     * this is first called. A session sets it before each pass, so that a driver that makes buffers available without
-     * pause, or very many in tables, can't keep the event loop from everything else.
+     * Limits the buffers of the chains that are popped from now on; the last chain may exceed the limit. Without a limit
+     * until the first call. A session sets it before each pass, so that a driver that makes buffers available without pause,
+     * or very many in tables, can't block the event loop.
      */
     public final void allow(int buffers) {
         allowance = buffers;
@@ -107,11 +111,11 @@ public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
     public abstract void push(DescriptorChain chain, long written);
 
     /**
-     * Undoes a pop: the chain is available again, and the next {@link #pop} gives it, here or where the queue starts again
-     * from {@link #base}. For a device that is stopped while it has a chain in hand.
+     * Undoes a pop: the chain is available again, and the next {@link #pop} returns it, here or after a start from {@link
+     * #base}. For a device that is stopped while it has a chain.
      *
-     * @param chain the chain that was popped last of those that are neither pushed nor given up; nothing may have been pushed that was
-     *     popped after it
+     * @param chain the chain that was popped last of those that are neither pushed nor given up; nothing may have been
+     *     pushed that was popped after it
      * @throws IllegalStateException if this queue did not pop the chain, if it was pushed, or (IN_ORDER) if it is not the
      *     last one
      */
@@ -120,7 +124,7 @@ public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
     /** True if something is available. Reads the ring; takes nothing. */
     public abstract boolean hasAvailable();
 
-    /** Asks the driver not to kick; it may kick all the same. */
+    /** Asks the driver not to kick; it may kick anyway. */
     public abstract void suppressKicks();
 
     /**
@@ -131,46 +135,45 @@ public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
     public abstract boolean resumeKicks();
 
     /**
-     * True if the driver wants to be called for what was pushed since this was last asked (used-buffer notification
-     * suppression, VIRTIO "Used Buffer Notification Suppression").
+     * True if the driver wants to be called for what was pushed since the last call of this (VIRTIO, "Used Buffer
+     * Notification Suppression").
      */
     public abstract boolean needsCall();
 
     /**
-     * The position as vhost-user's SET_VRING_BASE and GET_VRING_BASE carry it (VHU-RING-13): for a split queue the next available
-     * index; for a packed one the available index and wrap counter in bits 0 to 15, the used ones in bits 16 to 31.
+     * The position in the format of vhost-user's SET_VRING_BASE and GET_VRING_BASE (VHU-RING-13): for a split queue the next
+     * available index; for a packed one the available index and wrap counter in bits 0 to 15, the used ones in bits 16 to
+     * 31.
      */
     public abstract int base();
 
     /**
-     * The position in the used ring of the next chain that is pushed. It is kept in the ring and not by the device: a device
-     * that takes over finds it where the one before it has pushed its last chain. It repeats after 65536 chains (split) or
-     * two laps (packed).
+     * The position in the used ring of the next chain that is pushed. The ring keeps it, not the device: a device that takes
+     * over finds it where the earlier one has pushed its last chain. It repeats after 65536 chains (split) or two laps
+     * (packed).
      */
     public abstract int usedPosition();
 
-    /**
-     * True if the queue stands where a driver starts a new one, and in-flight memory does not show that it has been in use.
-     */
+    /** True if the queue is where a driver starts a new one, and in-flight memory does not show use. */
     public abstract boolean isAtStart();
 
     /**
-     * True if the ring's memory shows that it has been in use. A queue that is at its start all the same has returned to it
-     * after whole laps. A driver that makes a new queue of a ring's memory without clearing that is taken for one that goes on.
+     * True if the ring's memory shows use. A queue that is at its start nevertheless has returned to it after whole laps. A
+     * driver that makes a new queue from a ring's memory without clearing it looks like one that goes on.
      */
     public abstract boolean showsUse();
 
     /**
-     * How far the queue has moved since it was at another position, at the least: positions repeat.
+     * The least distance that the queue has moved from an earlier position: positions repeat.
      *
-     * @param base a number that {@link #base} returned once
+     * @param base an earlier result of {@link #base}
      * @return available buffers (split) or descriptors (packed), at least 0
      */
     public abstract int movedSince(int base);
 
     /**
-     * Goes on with the same ring at other places, after the memory table changed. The parts' guest addresses are as
-     * before unless the front-end moved them too.
+     * Continues with the same ring at other addresses, after the memory table changed. The guest addresses of its parts are
+     * the same unless the front-end moved them too.
      *
      * @throws IllegalArgumentException if a part is too short or not aligned
      */
@@ -190,8 +193,8 @@ public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
     public abstract void logUsedWritesAt(long guestAddress);
 
     /**
-     * The queue's positions and what stands in its ring, for debugging. May be asked at any time and from any thread; what
-     * changes meanwhile may not fit together.
+     * The queue's positions and the content of its ring, for debugging. Any thread may call this at any time; values that
+     * change meanwhile may not be consistent.
      */
     @Override
     public final String toString() {
@@ -208,7 +211,7 @@ public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
     /** The device's own positions. */
     abstract String describePositions();
 
-    /** What stands in the ring's memory, which may be gone. */
+    /** The content of the ring's memory, which may be gone. */
     abstract String describeRing();
 
     final void take(DescriptorChain chain, int id) {
@@ -216,7 +219,7 @@ public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
         chain.taken(this, id);
     }
 
-    /** Forgets that the device has the chain; returns its id. */
+    /** Removes the chain from those that the device has; returns its id. */
     final int forget(DescriptorChain chain) {
         int id = chain.idFor(this);
         inHand.forgetLast(id);

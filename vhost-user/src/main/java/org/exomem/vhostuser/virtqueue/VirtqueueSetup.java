@@ -5,20 +5,19 @@ import org.exomem.vhostuser.memory.GuestMemory;
 import org.jspecify.annotations.Nullable;
 
 /**
- * All that a queue needs to start.
+ * The parameters of a queue's start.
  *
  * @param index the queue's index in its device
  * @param size number of descriptors, 1 to 32768; a power of two for a split queue
- * @param features what was negotiated; only {@link RingFeatures} count here
- * @param memory where buffers and indirect tables lie
+ * @param features the negotiated features; only {@link RingFeatures} count here
+ * @param memory that has the buffers and indirect tables
  * @param descriptors descriptor table (split) or descriptor ring (packed)
  * @param driver available ring (split) or driver event suppression (packed)
  * @param device used ring (split) or device event suppression (packed)
- * @param base SET_VRING_BASE's number, see {@link Virtqueue#base}
- * @param usedLogAddress the guest address under which writes to the used ring go to the dirty log (SET_VRING_ADDR's
- *     {@code log} field), or -1 if they aren't logged
- * @param inflight this queue's region of the in-flight buffer, {@link InflightRegion#bytes} long, or null if none is
- *     shared
+ * @param base the number of SET_VRING_BASE, see {@link Virtqueue#base}
+ * @param usedLogAddress the guest address under which writes to the used ring go to the dirty log (SET_VRING_ADDR's {@code
+ *     log} field), or -1 if they aren't logged
+ * @param inflight this queue's region of the in-flight buffer, {@link InflightRegion#bytes} long, or null if none is shared
  */
 public record VirtqueueSetup(
         int index,
@@ -32,7 +31,7 @@ public record VirtqueueSetup(
         long usedLogAddress,
         @Nullable MemorySegment inflight) {
 
-    /** @throws IllegalArgumentException if size, areas or region are not as the parameters say; a front-end's fault */
+    /** @throws IllegalArgumentException if size, areas or region do not match the parameters; a front-end's fault */
     public VirtqueueSetup {
         if (!RingLayout.isValidSize(size, features)) {
             throw new IllegalArgumentException("a ring can't have " + size + " descriptors: it has 1 to "

@@ -2,7 +2,7 @@ package org.exomem.vhostuser.virtqueue;
 
 import java.lang.foreign.MemorySegment;
 
-/** Looks for zeros by the piece: byte by byte, a large ring would take longer than a step of the event loop may. */
+/** Checks for zeros in pieces: byte by byte, a large ring would take longer than a step of the event loop may. */
 final class Zeros {
     /** The largest piece that is compared at once, in bytes. */
     static final int PIECE = 4096;

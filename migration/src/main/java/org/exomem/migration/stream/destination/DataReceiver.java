@@ -18,7 +18,10 @@ import org.exomem.migration.stream.format.RoundDigest;
 import org.exomem.migration.stream.format.StreamFeature;
 import org.jspecify.annotations.Nullable;
 
-/** The destination's end of one data connection: applies chunks in their order, each wholly or not at all (STR-RND-1). */
+/**
+ * The destination's end of one data connection. Applies chunks in their order, each completely or not at all (STR-RND-1).
+ * For one thread.
+ */
 final class DataReceiver {
     private final ReceivingSession session;
     private final ReceivingLink link;
@@ -39,7 +42,11 @@ final class DataReceiver {
         this.pages = session.memory().pages();
     }
 
-    /** Receives until everything came. */
+    /**
+     * Receives until everything has arrived.
+     *
+     * @throws IOException if the connection, the stream or the destination fails
+     */
     void run() throws IOException {
         if (!link.features.contains(StreamFeature.ZSTD)) {
             receive(null);
@@ -51,7 +58,7 @@ final class DataReceiver {
     }
 
     private void receive(@Nullable Decompressor decompressor) throws IOException {
-        // A source that has come back for what is owed has sent everything else (STR-PST-7).
+        // A source that has connected again for owed pages has sent everything else (STR-PST-7).
         if (session.phase() == Phase.RECEIVING) {
             receiveRounds(decompressor);
         }
@@ -82,7 +89,7 @@ final class DataReceiver {
     /** STR-PST-5 */
     private void receiveOwed(@Nullable Decompressor decompressor) throws IOException {
         if (channel == 0) {
-            // STR-PST-4: somebody waits for all that comes here.
+            // STR-PST-4: threads wait for all pages of this connection.
             Urgency.first();
         }
         while (reader.next()) {

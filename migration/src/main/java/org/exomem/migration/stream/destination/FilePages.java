@@ -15,9 +15,10 @@ import org.exomem.migration.stream.format.MemoryDescription;
 import org.exomem.migration.stream.wire.Closing;
 
 /**
- * Guest memory in files. Pages are written with {@code pwrite}, which takes memory from the host once and clears none first;
- * on hugetlbfs, which has no such call, through a mapping. Dense memory gets huge pages where the host allows them for the file. Zeros and free pages go back to the host, in the units in which the
- * file can give them back; the rest of a zero run is written.
+ * Guest memory in files. Pages are written with {@code pwrite}, which allocates memory without clearing it first; on
+ * hugetlbfs, which has no such call, through a mapping. Dense memory gets huge pages if the host allows them for the file.
+ * Zeros and free pages are given back to the host, in units of the file's pages; the rest of a run of zeros is written. Safe
+ * for use by several threads.
  */
 public final class FilePages implements PageTarget {
     private static final int ZEROS = 1 << 16;
@@ -37,13 +38,13 @@ public final class FilePages implements PageTarget {
 
     private record Part(SharedFile file, long firstByte, long size, Writer writer) {}
 
-    /** A piece of a run of pages that lies in one file. */
+    /** A part of a run of pages that is in one file. */
     private interface Piece {
         void use(Part part, long offset, long length) throws IOException;
     }
 
     /**
-     * @param files open for writing, of the described sizes; stay the caller's and open for as long as this is
+     * @param files open for writing, of the described sizes; they remain the caller's, and must stay open as long as this
      * @throws IOException if one has another size, or can't be written
      */
     public FilePages(MemoryDescription memory, List<SharedFile> files) throws IOException {
@@ -136,17 +137,17 @@ public final class FilePages implements PageTarget {
         parts.forEach(part -> part.writer.close());
     }
 
-    /** Through the kernel. */
+    /** Writes with system calls. */
     private static final class CallWriter implements Writer {
         private final SharedFile file;
         private final FileChannel channel;
         private final HugePages huge;
-        /** The kernel too lets one thread at a time write to a file; others would spin on a processor meanwhile. */
+        /** The kernel also lets only one thread at a time write to a file. Without this lock the others would busy-wait. */
         private final ReentrantLock turn = new ReentrantLock();
 
         CallWriter(SharedFile file, long size) throws IOException {
             this.file = file;
-            // The JDK has no channel over a descriptor that is open already.
+            // The JDK can't make a channel from an open descriptor.
             this.channel = FileChannel.open(
                     Path.of("/proc/self/fd", Integer.toString(file.fd().number())), StandardOpenOption.WRITE);
             this.huge = new HugePages(file, size);
@@ -185,7 +186,7 @@ public final class FilePages implements PageTarget {
         }
     }
 
-    /** Through memory. */
+    /** Writes through a mapping. */
     private static final class MappingWriter implements Writer {
         private final SharedFile file;
         private final Mapping mapping;
@@ -198,7 +199,7 @@ public final class FilePages implements PageTarget {
         @Override
         public void write(MemorySegment content, long offset) throws IOException {
             try {
-                // Else a host that has run out of huge pages would end this process by a signal.
+                // Otherwise a host without free huge pages would end this process with a signal.
                 long unit = file.pageSize();
                 long start = offset / unit * unit;
                 file.allocate(start, roundUp(offset + content.byteSize(), unit) - start);

@@ -10,21 +10,21 @@ import org.exomem.linux.SharedFile;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Has dense memory of a file arrive in huge pages, where the host allows them for the file on request: the guest has them
- * afterwards, and the host finds memory for 512 pages at once. What lies in a huge page and does not arrive goes back to the host
- * soon. Failures change nothing but the size of pages. For one thread at a time.
+ * Prepares huge pages for dense memory of a file, if the host allows them for the file on request. The guest has huge pages
+ * afterwards, and the host allocates memory for 512 pages at once. Parts of a huge page that do not arrive are soon given
+ * back to the host. A failure affects only the size of pages. For one thread at a time.
  */
 final class HugePages implements AutoCloseable {
-    /** Bytes of a huge page. */
+    /** The bytes of a huge page. */
     static final long SIZE = 2L << 20;
 
-    /** What comes at once of memory that is taken for dense; bytes. */
+    /** A write of at least this many bytes means that memory is dense. */
     static final long DENSE = 1L << 18;
 
-    /** Huge pages of which not everything has arrived: 16 MiB at most. */
+    /** The most huge pages that are incomplete: 16 MiB. */
     private static final int MOST_OPEN = 8;
 
-    /** So often in a row the host may give no huge page before it is not asked again. */
+    /** After this many refusals of the host in a row, no more huge pages are requested. */
     private static final int MOST_REFUSALS = 3;
 
     private static final long PAGE = SharedFile.SMALL_PAGE;
@@ -32,17 +32,17 @@ final class HugePages implements AutoCloseable {
 
     private final SharedFile file;
     private final long end;
-    /** Of which something has arrived. */
+    /** The huge pages of which a part has arrived. */
     private final BitSet seen = new BitSet();
 
     private final Deque<Open> open = new ArrayDeque<>();
     private @Nullable Mapping mapping;
     private int refusals;
 
-    /** A huge page of which not everything has arrived yet. */
+    /** A huge page that is incomplete. */
     private record Open(long offset, BitSet arrived) {}
 
-    /** @param file of small pages; stays the caller's */
+    /** @param file of small pages; remains the caller's */
     HugePages(SharedFile file, long size) {
         this.file = file;
         this.end = size / SIZE * SIZE;
@@ -55,7 +55,7 @@ final class HugePages implements AutoCloseable {
         }
     }
 
-    /** To be called before content is written to the file; bytes. */
+    /** Must be called before content is written to the file. In bytes. */
     void prepare(long offset, long length) {
         long last = Math.min(end, offset + length);
         for (long at = offset / SIZE * SIZE; at < last && mapping != null; at += SIZE) {
@@ -85,7 +85,7 @@ final class HugePages implements AutoCloseable {
                 return;
             }
             refusals = 0;
-            // This process would seem to use all of the guest's memory otherwise.
+            // Otherwise this process would seem to use all of the guest's memory.
             mapped.letGo(at, SIZE);
             open.addLast(new Open(at, new BitSet(PAGES)));
             if (open.size() > MOST_OPEN) {
@@ -102,7 +102,10 @@ final class HugePages implements AutoCloseable {
         }
     }
 
-    /** To be called when content was written, or was given back to the host; bytes. A page of which a part arrived is kept. */
+    /**
+     * Must be called after content was written, or was given back to the host. In bytes. A page of which a part arrived is
+     * kept.
+     */
     void arrived(long offset, long length) {
         if (open.isEmpty()) {
             return;
@@ -120,7 +123,10 @@ final class HugePages implements AutoCloseable {
         }
     }
 
-    /** Memory travels in ascending order, so that what has not come by now hardly comes soon. */
+    /**
+     * Gives back the rest of the oldest huge page. Memory is sent in ascending order, so that the rest will hardly arrive
+     * soon.
+     */
     private void giveBack(Open page) throws LinuxException {
         for (int at = page.arrived.nextClearBit(0); at < PAGES; ) {
             int next = page.arrived.nextSetBit(at);
@@ -130,7 +136,7 @@ final class HugePages implements AutoCloseable {
         }
     }
 
-    /** Prepares nothing any more. What is prepared stays. */
+    /** Ends the preparation. Prepared huge pages stay. */
     @Override
     public void close() {
         Mapping mapped = mapping;

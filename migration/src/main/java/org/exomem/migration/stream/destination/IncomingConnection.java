@@ -29,7 +29,7 @@ import org.exomem.pages.PageBits;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** A connection that was just made: greeted, and then served as what it turns out to be. On a thread of its own. */
+/** A new connection: exchanges preambles, and then serves it according to its role. On a thread of its own. */
 final class IncomingConnection {
     private static final Logger LOG = LoggerFactory.getLogger(IncomingConnection.class);
     private static final SecureRandom RANDOM = new SecureRandom();
@@ -43,7 +43,7 @@ final class IncomingConnection {
     private final ScheduledExecutorService timer;
     private final Runnable admitted;
 
-    /** @param admitted is told when the connection belongs to the migration, and may take its time */
+    /** @param admitted runs when the connection belongs to the migration, and its deadline ends */
     IncomingConnection(
             Wire wire,
             SingleMigration migration,
@@ -86,7 +86,7 @@ final class IncomingConnection {
         try {
             return Preamble.receive(wire, OTHER);
         } catch (StreamFault e) {
-            // STR-PRE-4: it should see at least who it talks to, and then why that did not work.
+            // STR-PRE-4: it should at least see this end's preamble, and then the reason.
             mine(Preamble.Role.MAIN, 0, NOBODY, 1).send(wire);
             throw e;
         }
@@ -115,7 +115,9 @@ final class IncomingConnection {
         }
     }
 
-    /** STR-ERR-1: reads until the other end hangs up; if this end did first, what it said last might be lost. */
+    /**
+     * STR-ERR-1: reads until the other end closes the connection. If this end closed it first, its last chunk might be lost.
+     */
     private void drain() {
         ScheduledFuture<?> end;
         try {
@@ -190,7 +192,7 @@ final class IncomingConnection {
         admitted.run();
         Thread.currentThread().setName("migration-data-" + theirs.channel());
         try {
-            // Only now: it takes megabytes, which a stranger shall not have.
+            // Only now, because it takes megabytes, which an unknown peer must not get.
             ChunkReader reader = new ChunkReader(wire, sequence, ChunkType.Limits.PAGES);
             writer.chunk(ChunkType.ACCEPTED, 0, 0);
             writer.flush();
@@ -198,7 +200,7 @@ final class IncomingConnection {
         } catch (IOException e) {
             mine.fail(link, e);
         } catch (RuntimeException | Error e) {
-            // Errors too: the source waits for this round for as long as the other connections are well.
+            // Errors too: the source waits for this round as long as the other connections work.
             mine.fail(link, SingleMigration.ownFault(e));
         } finally {
             mine.leave(link);

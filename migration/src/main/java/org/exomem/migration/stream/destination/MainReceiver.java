@@ -19,17 +19,20 @@ import org.exomem.migration.stream.wire.LivenessWatch;
 import org.exomem.pages.PageBits;
 import org.jspecify.annotations.Nullable;
 
-/** The destination's end of the main connection, after the migration was accepted: device states, the end, the handover. */
+/**
+ * The destination's end of the main connection, after the migration was accepted: device states, the end, and the hand-over.
+ * For one thread.
+ */
 final class MainReceiver {
     private final ReceivingSession session;
     private final ReceivingLink link;
     private final ChunkReader reader;
     private final LivenessWatch watch;
-    /** What comes now. */
+    /** The OWED chunks of the present sequence. */
     private OwedPieces owed;
-    /** The pages that were promised, once all of these were said. */
+    /** The promised pages, when all of them are known. */
     private @Nullable PageBits promised;
-    /** True if all that is owed was said. */
+    /** True if all owed pages are known. */
     private boolean owes;
 
     private @Nullable OutputStream state;
@@ -44,7 +47,11 @@ final class MainReceiver {
         this.owed = new OwedPieces(session.memory().pages());
     }
 
-    /** Receives until the source has heard that the guest runs here. */
+    /**
+     * Receives until the source has confirmed that the guest runs here.
+     *
+     * @throws IOException if the connection, the stream or the destination fails
+     */
     void run() throws IOException {
         try {
             while (reader.next()) {
@@ -65,7 +72,7 @@ final class MainReceiver {
         }
     }
 
-    /** True if it was the last one. */
+    /** Handles a chunk. True if it was the last one. */
     private boolean take() throws IOException {
         switch (reader.type()) {
             case ALIVE -> {}
@@ -235,13 +242,14 @@ final class MainReceiver {
             session.awaitStarted(link);
         }
         if (!session.owes()) {
-            // Nothing is sent after this: a source hangs up when it has read it (STR-END-7).
+            // Nothing is sent after this: a source closes the connection when it has read it (STR-END-7).
             watch.close();
         }
         try {
             link.sayRunning();
         } finally {
-            // Only now: a caller that waits for this may end the process, and the source must have been told.
+            // Only now: a caller that waits for this may end the process, and the source must have been notified
+            // before.
             if (starts) {
                 session.finishStarting();
             }

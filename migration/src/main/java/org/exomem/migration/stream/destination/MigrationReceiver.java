@@ -37,12 +37,12 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The destination of one migration: listens, turns away what is not a source that it can trust and understand, and receives
+ * The destination of one migration: listens, refuses peers that are not a trusted and compatible source, and receives from
  * the first one that is. Safe for use by several threads.
  */
 public final class MigrationReceiver implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(MigrationReceiver.class);
-    /** Connections at a time: all that a source may have, before and after a cut, and some that are nothing. */
+    /** The most connections at a time: all connections of a source, before and after a lost connection, and some others. */
     private static final int MOST_CONNECTIONS = 3 * Preamble.MOST_CHANNELS;
 
     private static final long CLOSE_SECONDS = 3;
@@ -59,7 +59,7 @@ public final class MigrationReceiver implements AutoCloseable {
     private final CompletableFuture<Void> cancelled = new CompletableFuture<>();
     private final Set<Thread> threads = ConcurrentHashMap.newKeySet();
     private final Set<SocketChannel> sockets = ConcurrentHashMap.newKeySet();
-    /** Those that belong to no migration yet. */
+    /** The sockets that do not belong to a migration yet. */
     private final Set<SocketChannel> strangers = ConcurrentHashMap.newKeySet();
 
     private volatile boolean closed;
@@ -81,9 +81,10 @@ public final class MigrationReceiver implements AutoCloseable {
     }
 
     /**
-     * Listens; sources may connect when this returns.
+     * Listens. Sources may connect when this returns.
      *
-     * @param at port 0 takes any that is free
+     * @param at port 0 for any free port
+     * @throws IOException if it can't listen, or the address is not protected (STR-SEC-1)
      */
     public static MigrationReceiver listen(
             MigrationAddress at, StreamSecurity security, StreamOptions options, Destination destination)
@@ -94,7 +95,7 @@ public final class MigrationReceiver implements AutoCloseable {
     /**
      * As {@link #listen(MigrationAddress, StreamSecurity, StreamOptions, Destination)}, to go on with a migration.
      *
-     * @param begun what an earlier process has begun with; its source alone is waited for then
+     * @param begun the migration that an earlier process has begun; only its source is accepted then
      */
     public static MigrationReceiver listen(
             MigrationAddress at,
@@ -138,7 +139,7 @@ public final class MigrationReceiver implements AutoCloseable {
         }
     }
 
-    /** Where it listens, with the port that it really has. */
+    /** The address, with the actual port. */
     public MigrationAddress address() {
         return address;
     }
@@ -171,8 +172,9 @@ public final class MigrationReceiver implements AutoCloseable {
     }
 
     /**
-     * After {@link #receive}: waits until the source has heard that its guest runs here, and answers it if it has to come back
-     * to ask; without limit if pages were owed to it, as the source comes back for as long as it takes; else no longer than it may take to notice a cut and is given to come back then, nor after {@link #cancel}.
+     * After {@link #receive}: waits until the source has confirmed that its guest runs here, and answers it if it connects
+     * again to ask. Without a limit if pages were owed, because then the source tries to connect without a limit. Otherwise
+     * no longer than the source may take to detect a lost connection and to connect again. Ends at {@link #cancel}.
      */
     public void awaitHeard() {
         ReceivingSession current = migration.session();
@@ -191,7 +193,10 @@ public final class MigrationReceiver implements AutoCloseable {
         }
     }
 
-    /** Makes {@link #receive} close this, and fail unless the source has let go of the guest; from any thread, waits for nothing. */
+    /**
+     * Makes {@link #receive} close this, and fail unless the source has handed over the guest. Any thread may call this.
+     * Does not wait.
+     */
     public void cancel() {
         cancelled.complete(null);
     }
@@ -272,13 +277,16 @@ public final class MigrationReceiver implements AutoCloseable {
         }
     }
 
-    /** Stops listening and whatever goes on; a migration that was not handed over yet fails. Returns when all threads ended. */
+    /**
+     * Stops listening and everything else. A migration that was not handed over yet fails. Returns when all threads have
+     * ended.
+     */
     @Override
     public void close() {
         closed = true;
         if (made != null) {
             try {
-                // While it is still open: its inode's number can't be that of another one's socket.
+                // While it is still open, so that its inode number can't belong to another socket.
                 made.remove();
             } catch (IOException e) {
                 LOG.debug("removing {}", made, e);
@@ -290,7 +298,7 @@ public final class MigrationReceiver implements AutoCloseable {
         if (current != null) {
             current.stop();
         }
-        // What was said last has to reach the source before its connection ends.
+        // The last messages must reach the source before its connection ends.
         long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(CLOSE_SECONDS);
         threads.forEach(thread -> join(thread, end));
         sockets.forEach(Closing::quietly);

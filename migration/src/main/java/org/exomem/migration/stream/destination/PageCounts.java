@@ -3,7 +3,7 @@ package org.exomem.migration.stream.destination;
 import java.util.concurrent.atomic.LongAdder;
 import org.exomem.migration.stream.format.ChunkType;
 
-/** How many pages came, and as what. */
+/** The numbers of pages that were received, by kind. Safe for use by several threads. */
 final class PageCounts {
     private final LongAdder pages = new LongAdder();
     private final LongAdder zeros = new LongAdder();

@@ -4,11 +4,11 @@ import java.lang.foreign.MemorySegment;
 import org.exomem.migration.PageSink;
 
 /**
- * The destination's memory. Unlike other sinks it is used by the threads of all data connections at once. Everything that it
- * is given lies within the memory that was described. What is given twice for one page comes in the right order.
+ * The destination's memory. Unlike other sinks, it is used by the threads of all data connections at the same time. All
+ * pages are within the described memory. Contents of the same page come in the right order.
  */
 public interface PageTarget extends PageSink, AutoCloseable {
-    /** Takes nothing. */
+    /** A target that never receives pages. */
     PageTarget NONE = new PageTarget() {
         @Override
         public void pages(long first, MemorySegment content) {

@@ -12,8 +12,8 @@ import org.exomem.migration.stream.wire.Wire;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The destination's connections from one connecting of the source to the next, and where they are in the present round.
- * Guarded by the session that owns it, but for what is said on the main connection.
+ * The destination's connections, from one connect of the source to the next, and their progress in the present round.
+ * Guarded by the session that owns it, except messages on the main connection.
  */
 @SuppressWarnings("ArrayRecordComponent")
 final class ReceivingLink {
@@ -26,7 +26,7 @@ final class ReceivingLink {
     /** Guarded by the writer. */
     private boolean saidRunning;
 
-    /** The threads that serve these connections, or will. */
+    /** The number of threads that serve these connections, or will. */
     int threads = 1;
 
     ReceivingLink(Wire main, ChunkWriter writer, Set<StreamFeature> features, int channels) {
@@ -38,7 +38,12 @@ final class ReceivingLink {
         this.digests = new byte[channels][];
     }
 
-    /** Notes that a connection has all of a round; the digests of all if it is the last one, else an empty list. */
+    /**
+     * Notes that a connection has received all of a round. Returns the digests of all connections if it is the last one,
+     * otherwise an empty list.
+     *
+     * @throws StreamFault if it has ended the round already
+     */
     List<byte[]> arrived(int channel, byte[] digest) throws StreamFault {
         if (digests[channel] != null) {
             throw new StreamFault("data connection " + channel + " ended a round twice");
@@ -54,7 +59,7 @@ final class ReceivingLink {
         return all;
     }
 
-    /** True if pages may be owed (STR-PST-1). */
+    /** True if post-copy is possible (STR-PST-1). */
     boolean mayBeOwed() {
         return features.contains(StreamFeature.POSTCOPY) && features.contains(StreamFeature.RESUME) && data.length > 1;
     }
@@ -68,7 +73,7 @@ final class ReceivingLink {
         return true;
     }
 
-    /** Says something on the main connection. */
+    /** Sends a message on the main connection. */
     void say(ChunkWriter.Saying saying) throws IOException {
         synchronized (writer) {
             saying.to(writer);
@@ -76,7 +81,7 @@ final class ReceivingLink {
         }
     }
 
-    /** Says that the guest runs here, or has run, once on these connections. */
+    /** Sends once on these connections that the guest runs here, or has run. */
     void sayRunning() throws IOException {
         say(writer -> {
             if (!saidRunning) {
@@ -86,7 +91,7 @@ final class ReceivingLink {
         });
     }
 
-    /** Ends the connections that carry pages. */
+    /** Ends the data connections. */
     void closeData() {
         for (Wire wire : data) {
             if (wire != null) {

@@ -36,13 +36,13 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * One migration at its destination, over all the connections that it takes: a {@link Reception} and what its states bring
- * about. Threads of connections meet here; all of it is guarded by its monitor, except the destination's own work, which one
- * thread does at a time by the order of the stream.
+ * One migration at its destination, over all its connections: a {@link Reception} and the effects of its states. Used by the
+ * threads of all connections and guarded by its monitor. The work of {@link Destination} is done by one thread at a time, in
+ * the order of the stream.
  */
 final class ReceivingSession {
     private static final Logger LOG = LoggerFactory.getLogger(ReceivingSession.class);
-    /** How long a source has to read why it was given up. */
+    /** How long a source has to read why the migration was given up. */
     private static final long ERROR_LINGER_SECONDS = 3;
 
     private final UUID migration;
@@ -59,19 +59,19 @@ final class ReceivingSession {
     private long rounds;
     private byte[] digest = RoundDigest.none();
     private int cuts;
-    /** With post-copy, from the end on. */
+    /** Set with post-copy, from the end of the rounds on. */
     private @Nullable PostCopyMemory owed;
-    /** What the source owed when it first said so. Not changed any more. */
+    /** The pages that the source owed when it first announced them. Never changed. */
     private volatile @Nullable PageBits promised;
-    /** Whether it is found out at the moment if a page comes that was wanted. */
+    /** True while a timer checks whether a wanted page arrives. */
     private final AtomicBoolean looksForWanted = new AtomicBoolean();
 
     private volatile long wantedLast;
 
     private volatile boolean listening;
-    /** Read: pages of a round are applied. */
+    /** The read lock is held while pages of a round are applied. */
     private final ReadWriteLock applying = new ReentrantReadWriteLock();
-    /** Where the source can be asked for pages. */
+    /** The connections on which the source can be asked for pages. */
     private volatile @Nullable ReceivingLink reachable;
 
     /** @param first the source's first connections */
@@ -95,9 +95,9 @@ final class ReceivingSession {
     }
 
     /**
-     * A migration whose guest runs here already, with pages owed to it, as an earlier process has left it.
+     * A migration whose guest runs here already while pages are owed to it, as an earlier process has left it.
      *
-     * @param begun what that knew of it
+     * @param begun what that process knew of it
      */
     ReceivingSession(
             BegunMigration begun, Destination destination, StreamOptions options, ScheduledExecutorService timer) {
@@ -140,7 +140,7 @@ final class ReceivingSession {
         return outcome;
     }
 
-    /** When the source has heard that its guest runs here. */
+    /** Completes when the source has confirmed that its guest runs here. */
     CompletableFuture<Void> heard() {
         return heard;
     }
@@ -157,7 +157,7 @@ final class ReceivingSession {
         return rounds;
     }
 
-    /** Goes to the next state, and does what belongs to entering it. */
+    /** Enters the next state, and does the work of entering it. */
     private synchronized void step(Event event) throws IOException {
         Reception before = state;
         state = Reception.next(before, event);
@@ -191,7 +191,7 @@ final class ReceivingSession {
         }
     }
 
-    /** As {@link #step}, for events that are right in every state. */
+    /** As {@link #step}, for events that no state refuses. */
     private void happened(Event event) {
         try {
             step(event);
@@ -200,7 +200,9 @@ final class ReceivingSession {
         }
     }
 
-    /** Whoever waits for a page of a guest that does not begin here would wait for good, and the destination with it. */
+    /**
+     * Releases threads that would wait forever for pages of a guest that does not begin here, and the destination with them.
+     */
     private void abandonOwed() {
         PostCopyMemory abandoned = owed;
         if (abandoned != null) {
@@ -223,8 +225,8 @@ final class ReceivingSession {
     }
 
     private void sendError(ReceivingLink mine, IOException why) {
-        // STR-ERR-1: the main connection is read until the source hangs up. If this end hung up first, with something
-        // unread, the kernel would throw its last chunk away.
+        // STR-ERR-1: the main connection is read until the source closes it. If this end closed it first, with unread
+        // data, the kernel would drop its last chunk.
         timer.schedule(mine.main::close, ERROR_LINGER_SECONDS, TimeUnit.SECONDS);
         try {
             mine.say(writer -> writer.error(String.valueOf(why.getMessage())));
@@ -234,7 +236,10 @@ final class ReceivingSession {
         }
     }
 
-    /** The source came back: connections of before are void, and their threads gone when this returns (STR-RES-2). */
+    /**
+     * The source has connected again: its earlier connections are closed, and their threads have ended when this returns
+     * (STR-RES-2).
+     */
     synchronized void resume(ReceivingLink next) throws IOException {
         if (state instanceof Reception.Failing || state instanceof Reception.Failed) {
             throw new StreamFault("the destination gave this migration up before the source came back");
@@ -245,7 +250,7 @@ final class ReceivingSession {
         checkPeer(next.main);
         ReceivingLink current = state.current();
         ReceivingLink old = null;
-        // Again if it came back on a third connection meanwhile.
+        // Repeated if it has connected a third time meanwhile.
         while (current != null && current != old) {
             old = current;
             step(new Event.Lost(old, new IOException("the source came back on another connection")));
@@ -269,7 +274,7 @@ final class ReceivingSession {
         return owed != null || state instanceof Reception.Owing;
     }
 
-    /** What the source has to be told that it owes, after a cut (STR-PST-7). */
+    /** The pages that the source must be told it owes, after a lost connection (STR-PST-7). */
     PageBits missing() throws IOException {
         PostCopyMemory known;
         synchronized (this) {
@@ -278,7 +283,7 @@ final class ReceivingSession {
         return known != null ? known.owed() : destination.absent();
     }
 
-    /** The source has promised these pages, and its guest still runs there. */
+    /** The source has promised these pages. Its guest still runs there. */
     void listen(ReceivingLink mine, PageBits pages) throws IOException {
         step(new Event.Promised(mine));
         applying.writeLock().lock();
@@ -304,7 +309,7 @@ final class ReceivingSession {
         }
     }
 
-    /** The source has come back, and owes these pages (STR-PST-7). */
+    /** The source has connected again, and owes these pages (STR-PST-7). */
     void oweAgain(ReceivingLink mine, PageBits pages) throws IOException {
         PostCopyMemory known;
         synchronized (this) {
@@ -343,7 +348,7 @@ final class ReceivingSession {
     }
 
     /**
-     * Checks that all of these pages, which are in memory, were owed (STR-PST-10).
+     * Checks that all of these pages were owed; they must be within memory (STR-PST-10).
      *
      * @throws StreamFault if one was not
      */
@@ -367,7 +372,7 @@ final class ReceivingSession {
         }
     }
 
-    /** STR-PST-11. One page at a time, and then the one that was wanted last: it may be what everybody waits for. */
+    /** STR-PST-11. Checks one page at a time, and then the last that was wanted, because all threads may wait for it. */
     private void lookFor(long page, ReceivingLink link) {
         Duration within = options.patience();
         try {
@@ -403,7 +408,7 @@ final class ReceivingSession {
     }
 
     /**
-     * Where a data connection's pages go from its END on; waits until that is known.
+     * Waits until the sink of a data connection for the time after END is known.
      *
      * @return null if nothing is owed
      */
@@ -418,15 +423,15 @@ final class ReceivingSession {
         return owed == null ? null : owed.sink(() -> reachable == mine);
     }
 
-    /** What a data connection does with what came. */
+    /** Applies a chunk of a data connection. */
     interface Applying {
         void run() throws IOException;
     }
 
     /**
-     * Has a data connection apply pages of a round.
+     * Applies pages of a round.
      *
-     * @throws StreamFault if the source has said that no more come
+     * @throws StreamFault if the source has announced that no more rounds come
      */
     void inRound(Applying what) throws IOException {
         applying.readLock().lock();
@@ -440,7 +445,7 @@ final class ReceivingSession {
         }
     }
 
-    /** True if a data connection has all that it can bring, and may end. */
+    /** True if a data connection has received everything, and may end. */
     synchronized boolean isDone() {
         return state instanceof Reception.Running || state instanceof Reception.Confirmed;
     }
@@ -467,7 +472,7 @@ final class ReceivingSession {
         }
     }
 
-    /** The guest has ended here before all of its memory had come: nobody needs the rest. */
+    /** The guest has ended here before all of its memory had arrived, so the rest is not needed. */
     private void failOwing(Throwable failure) {
         DestinationFault why = new DestinationFault("the guest has ended at the destination", failure);
         ReceivingLink link = reachable;
@@ -479,7 +484,7 @@ final class ReceivingSession {
         outcome.completeExceptionally(why);
     }
 
-    /** STR-PST-12: without RUNNING before it, an ERROR says that the guest was never started. */
+    /** STR-PST-12: an ERROR without RUNNING before it means that the guest was never started. */
     private static void sayItHasRun(ReceivingLink link) {
         try {
             link.sayRunning();
@@ -505,14 +510,14 @@ final class ReceivingSession {
         finish();
     }
 
-    /** Addresses change with every connection; what a certificate or key proves does not (STR-SEC-4). */
+    /** Addresses change with every connection. The identity that a certificate or key proves does not (STR-SEC-4). */
     private void checkPeer(Wire wire) throws StreamFault {
         if (!(wire instanceof PlainWire) && !wire.peer().equals(source)) {
             throw new StreamFault("this migration is of " + source + ", not of " + wire.peer());
         }
     }
 
-    /** A data connection joins. */
+    /** Adds a data connection. */
     synchronized ReceivingLink join(Wire wire, int channel, int channels) throws StreamFault {
         ReceivingLink current = state.current();
         if (current == null || !state.isReachable() || !(state instanceof Reception.Receiving) && !owes()) {
@@ -527,7 +532,7 @@ final class ReceivingSession {
         return current;
     }
 
-    /** A data connection has all of a round; waits for the others (STR-RND-2). */
+    /** A data connection has received all of a round; waits for the others (STR-RND-2). */
     void endRound(ReceivingLink mine, int channel, long round, byte[] channelDigest) throws IOException {
         byte[] all;
         synchronized (this) {
@@ -551,7 +556,7 @@ final class ReceivingSession {
         mine.say(writer -> writer.chunk(ChunkType.ROUND_DONE, round, 0, ByteBuffer.wrap(all)));
     }
 
-    /** A data connection has carried everything (STR-END-1). */
+    /** A data connection has received everything (STR-END-1). */
     synchronized void end(ReceivingLink mine, int channel, long after) throws StreamFault {
         if (after != rounds) {
             throw new StreamFault("data connection " + channel + " ended after round " + after + " and not " + rounds);
@@ -564,7 +569,7 @@ final class ReceivingSession {
      * The source has sent everything.
      *
      * @param expected the source's digest of all rounds and states
-     * @param stateDigest ours of the states
+     * @param stateDigest this end's digest of the states
      */
     synchronized ReceivedMigration complete(ReceivingLink mine, long after, byte[] expected, byte[] stateDigest)
             throws IOException {
@@ -588,16 +593,16 @@ final class ReceivingSession {
         return new ReceivedMigration(source, rounds, counts.pages(), counts.zeros(), counts.free(), cuts);
     }
 
-    /** The guest was made ready. */
+    /** The guest is ready to start. */
     synchronized void finishPreparing(ReceivingLink mine) throws IOException {
         step(new Event.Prepared());
         state.check(mine);
     }
 
     /**
-     * The source let go. From here on nothing takes the guest away again but its own failure to start.
+     * The source has handed over the guest. From here on only its own failure to start takes the guest away.
      *
-     * @return false if it had let go before, and asks again because it did not hear the answer
+     * @return false if it was handed over before, and the source asks again because it did not get the answer
      */
     synchronized boolean takeOver(ReceivingLink mine) throws IOException {
         Reception before = state;
@@ -645,12 +650,12 @@ final class ReceivingSession {
         }
     }
 
-    /** The source has heard that its guest runs here, and will not come back to ask (STR-END-7). */
+    /** The source has confirmed that its guest runs here, and will not connect again to ask (STR-END-7). */
     void confirm() throws IOException {
         step(new Event.Heard());
     }
 
-    /** The guest may run here. The source hears neither that it does nor that it doesn't, now or when it comes back. */
+    /** The guest may run here. The source is not told that it does nor that it does not, now or when it connects again. */
     void leaveUncertain(HandoverUncertainException why) {
         happened(new Event.StartUncertain(why));
     }
@@ -669,14 +674,14 @@ final class ReceivingSession {
     }
 
     /**
-     * One of the connections failed: ends all of them. Ends the migration too, unless it was a cut after which the source may
-     * come back.
+     * One of the connections failed: ends all of them. Ends the migration too, unless the connection was lost and the source
+     * may connect again.
      */
     void fail(ReceivingLink mine, IOException why) {
         happened(new Event.Lost(mine, why));
     }
 
-    /** A thread of a connection is through with it. */
+    /** A thread has ended its use of a connection. */
     void leave(ReceivingLink mine) {
         synchronized (this) {
             mine.threads--;
@@ -685,13 +690,13 @@ final class ReceivingSession {
         cleanUp();
     }
 
-    /** The destination was stopped. A guest that it has begun to start is not affected. */
+    /** The destination was stopped. A guest whose start has begun is not affected. */
     void stop() {
         happened(new Event.Stop());
         cleanUp();
     }
 
-    /** Throws away what there is of a failed migration, once no thread works on it any more (STR-END-5). */
+    /** Drops everything of a failed migration, when no thread uses it any more (STR-END-5). */
     private void cleanUp() {
         IOException why;
         synchronized (this) {

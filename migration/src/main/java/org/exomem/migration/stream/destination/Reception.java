@@ -12,8 +12,8 @@ import org.exomem.migration.stream.format.StreamFeature;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The state of one migration at its destination. {@link #next} is the only way from one state to another; it has no effect of
- * its own. What a state brings about is done by the {@link ReceivingSession} that enters it.
+ * The state of one migration at its destination. States change only by {@link #next}, which has no side effects. The {@link
+ * ReceivingSession} does the work of entering a state.
  *
  * <pre>
  *            END            prepared          GO             started          HEARD
@@ -28,27 +28,27 @@ import org.jspecify.annotations.Nullable;
  * Failing ───────────────────── the last thread of a connection has left ───► Failed
  * </pre>
  *
- * With post-copy there is Listening between Receiving and Complete, from when the source has promised pages, and Owing between Starting
- * and Running, as long as pages are owed to the guest that runs here.
+ * With post-copy there is Listening between Receiving and Complete, from when the source has promised pages, and Owing
+ * between Starting and Running, as long as pages are owed to the guest that runs here.
  *
- * <p>From Starting on nothing but a start that failed for certain takes the guest away again (STR-END-3): a cut changes nothing
- * there, and a source that comes back gets another connection in the same state (STR-RES-5).
+ * <p>From Starting on, only a start that has certainly failed takes the guest away again (STR-END-3). A lost connection
+ * changes nothing there, and a source that connects again gets another connection in the same state (STR-RES-5).
  */
 sealed interface Reception {
-    /** The guest is the source's, and the migration can be given up. */
+    /** The source has the guest, and the migration can be given up. */
     sealed interface Arriving extends Reception {
-        /** The connections that count. */
+        /** The present connections. */
         ReceivingLink link();
 
-        /** How far it is, as a source is told that comes back. */
+        /** The progress, for a source that connects again. */
         @Override
         Phase phase();
 
-        /** The same on the connections with which the source has come back. */
+        /** The same state on new connections of the source. */
         Arriving on(ReceivingLink next);
     }
 
-    /** Pages and device states come. */
+    /** Pages and device states are being received. */
     record Receiving(ReceivingLink link) implements Arriving {
         @Override
         public Phase phase() {
@@ -61,7 +61,10 @@ sealed interface Reception {
         }
     }
 
-    /** No more rounds come, and memory is closed. Pages were promised, and whoever touches one here waits; the guest may still run there. */
+    /**
+     * No more rounds come, and memory is closed. Pages were promised, and a thread that touches one here waits. The guest
+     * may still run at the source.
+     */
     record Listening(ReceivingLink link) implements Arriving {
         @Override
         public Phase phase() {
@@ -75,9 +78,9 @@ sealed interface Reception {
     }
 
     /**
-     * Everything came, and is what was sent. Memory is closed; the guest is made ready.
+     * Everything was received and is correct. Memory is closed, and the guest is being made ready.
      *
-     * @param owed whether pages come only when the guest has begun here
+     * @param owed whether pages come after the guest has begun here
      */
     record Complete(ReceivingLink link, boolean owed) implements Arriving {
         @Override
@@ -91,7 +94,7 @@ sealed interface Reception {
         }
     }
 
-    /** The guest could start at once. */
+    /** The guest is ready to start. */
     record Ready(ReceivingLink link) implements Arriving {
         @Override
         public Phase phase() {
@@ -105,58 +108,58 @@ sealed interface Reception {
     }
 
     /**
-     * The connections were lost; the source may come back (STR-RES-1).
+     * The connections were lost, and the source may connect again (STR-RES-1).
      *
-     * @param at the state in which that happened, with the connections that were lost
+     * @param at the state in which that happened, with the lost connections
      */
     record Cut(Arriving at, IOException why) implements Reception {}
 
     /**
-     * The source has let go; the guest is started.
+     * The source has handed over the guest, and it is being started.
      *
-     * @param cut why the connections are lost, if they are
+     * @param cut why the connections were lost, if they were
      */
     record Starting(ReceivingLink link, @Nullable IOException cut) implements Reception {}
 
     /**
      * The guest runs here, and pages are owed to it.
      *
-     * @param link the connections, or null where an earlier process had them
-     * @param cut why they are lost, if they are: the guest waits over what it needs, without limit, for the source to come back
+     * @param link the connections, or null if an earlier process had them
+     * @param cut why they were lost, if they were: the guest waits for pages without a limit until the source connects again
      */
     record Owing(@Nullable ReceivingLink link, @Nullable IOException cut) implements Reception {}
 
     /** The guest runs here. */
     record Running(ReceivingLink link) implements Reception {}
 
-    /** The source has heard that the guest runs here, and does not come back to ask. */
+    /** The source has confirmed that the guest runs here, and will not connect again to ask. */
     record Confirmed(ReceivingLink link) implements Reception {}
 
-    /** It is not known whether the guest runs here. The source is told neither, now or when it comes back (STR-END-3). */
+    /** It is unknown whether the guest runs here. The source is told neither, now or when it connects again (STR-END-3). */
     record Uncertain(HandoverUncertainException why) implements Reception {}
 
     /**
-     * The migration has failed; threads of connections may still use what came.
+     * The migration has failed; threads of connections may still use what was received.
      *
      * @param complete true if memory was closed before
      */
     record Failing(ReceivingLink link, IOException why, boolean complete) implements Reception {}
 
-    /** The migration has failed, and nothing of it is in use. */
+    /** The migration has failed, and no thread uses anything of it. */
     record Failed(IOException why, boolean complete) implements Reception {}
 
-    /** What happens. */
+    /** The events. */
     sealed interface Event {
         /** The source has promised pages. */
         record Promised(ReceivingLink link) implements Event {}
 
-        /** END came on all connections, and the digests are equal. */
+        /** END was received on all connections, and the digests are equal. */
         record Ended(ReceivingLink link) implements Event {}
 
-        /** The guest was made ready. */
+        /** The guest is ready to start. */
         record Prepared() implements Event {}
 
-        /** GO came. */
+        /** GO was received. */
         record LetGo(ReceivingLink link) implements Event {}
 
         /** The guest runs. */
@@ -171,16 +174,16 @@ sealed interface Reception {
         /** The guest may run. */
         record StartUncertain(HandoverUncertainException why) implements Event {}
 
-        /** HEARD came. */
+        /** HEARD was received. */
         record Heard() implements Event {}
 
         /** A connection failed. */
         record Lost(ReceivingLink link, IOException why) implements Event {}
 
-        /** The source came back; no thread uses its connections of before. */
+        /** The source has connected again; no thread uses its earlier connections. */
         record Resumed(ReceivingLink link) implements Event {}
 
-        /** The source had so long to come back after these connections were lost. */
+        /** The source did not connect again in time after these connections were lost. */
         record TimeOut(ReceivingLink link, Duration within) implements Event {}
 
         /** The destination is stopped. */
@@ -191,9 +194,9 @@ sealed interface Reception {
     }
 
     /**
-     * The state after an event; the same object if the event changes nothing.
+     * Returns the state after an event; the same object if the event changes nothing.
      *
-     * @throws StreamFault if the source must not say that now
+     * @throws StreamFault if the source must not send that now
      * @throws MigrationFailure if the event came on connections that were lost
      */
     static Reception next(Reception state, Event event) throws IOException {
@@ -219,8 +222,8 @@ sealed interface Reception {
                 state instanceof Starting(ReceivingLink link, IOException cut)
                         ? owed ? new Owing(link, cut) : new Running(link)
                         : state;
-            // Nothing else takes the guest away: telling the source to go on while it starts here would make two of
-            // one.
+            // Nothing else takes the guest away: if the source resumed it while it starts here, there would be two of
+            // it.
             case Event.StartFailed failed ->
                 state instanceof Starting starting ? new Failing(starting.link, failed.why, true) : state;
             case Event.Arrived arrived ->
@@ -269,7 +272,7 @@ sealed interface Reception {
         state.check(link);
         return switch (state) {
             case Ready ready -> new Starting(ready.link, null);
-            // It asks again, because it did not hear the answer.
+            // The source asks again, because it did not get the answer.
             case Starting starting -> starting;
             case Owing owing -> owing;
             case Running running -> running;
@@ -289,7 +292,7 @@ sealed interface Reception {
                                 || at instanceof Complete(ReceivingLink current, boolean owed) && owed
                         ? failing(at, why)
                         : new Cut(at, why);
-            // Coming back would not mend what the destination could not do.
+            // Connecting again would not help against a failure of the destination.
             case Cut cut when cut.at.link() == link && why instanceof DestinationFault -> failing(cut.at, why);
             case Starting(ReceivingLink current, IOException cut)
             when current == link && cut == null -> new Starting(current, why);
@@ -306,7 +309,7 @@ sealed interface Reception {
             case Owing owing -> new Owing(next, null);
             case Running running -> new Running(next);
             case Confirmed confirmed -> new Confirmed(next);
-            // Not a fault of the stream: an ERROR would say that the guest does not run here.
+            // Not a fault of the stream: an ERROR would mean that the guest does not run here.
             case Uncertain uncertain ->
                 throw new IOException("the outcome of the start is unknown; the source can't resume");
             case Failing failing -> throw new StreamFault("the destination gave this migration up");
@@ -319,7 +322,7 @@ sealed interface Reception {
         return new Failing(at.link(), why, !(at instanceof Receiving));
     }
 
-    /** How far it is, as a source is told that comes back. */
+    /** The progress, for a source that connects again. */
     default Phase phase() {
         return switch (this) {
             case Arriving at -> at.phase();
@@ -328,7 +331,7 @@ sealed interface Reception {
         };
     }
 
-    /** The connections that count, or those that counted last; null where no connection counts any more. */
+    /** The present connections, or the last ones; null if there are none any more. */
     default @Nullable ReceivingLink current() {
         return switch (this) {
             case Arriving at -> at.link();
@@ -343,14 +346,14 @@ sealed interface Reception {
         };
     }
 
-    /** True if pages are owed when the guest begins here, as far as the state tells. */
+    /** True if pages are owed when the guest begins here, as far as the state shows. */
     default boolean owes() {
         return this instanceof Listening
                 || this instanceof Complete(ReceivingLink link, boolean owed) && owed
                 || this instanceof Owing;
     }
 
-    /** True if something can be said on the connections that count. */
+    /** True if messages can be sent on the present connections. */
     default boolean isReachable() {
         return switch (this) {
             case Cut cut -> false;
@@ -363,7 +366,7 @@ sealed interface Reception {
         };
     }
 
-    /** True if nothing that a source says changes the outcome any more. */
+    /** True if no message of the source can change the outcome any more. */
     default boolean isOver() {
         return switch (this) {
             case Arriving at -> false;
@@ -375,9 +378,9 @@ sealed interface Reception {
     }
 
     /**
-     * Checks that connections still count.
+     * Checks that connections are still the present ones.
      *
-     * @throws MigrationFailure why they don't
+     * @throws MigrationFailure why they are not
      */
     default void check(ReceivingLink link) throws MigrationFailure {
         IOException why = switch (this) {

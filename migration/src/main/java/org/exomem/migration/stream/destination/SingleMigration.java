@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** The one migration that a destination takes (STR-ERR-5). Safe for use by several threads. */
+/** The one migration that a destination accepts (STR-ERR-5). Safe for use by several threads. */
 final class SingleMigration {
     private static final Logger LOG = LoggerFactory.getLogger(SingleMigration.class);
 
@@ -30,27 +30,27 @@ final class SingleMigration {
         this.timer = timer;
     }
 
-    /** Goes on with what an earlier process has begun. */
+    /** Goes on with a migration that an earlier process has begun. */
     void takeUp(BegunMigration begun) throws StreamFault {
         reserve();
         begin(new ReceivingSession(begun, destination, options, timer));
     }
 
-    /** What became of it. */
+    /** The result of the migration. */
     CompletableFuture<ReceivedMigration> outcome() {
         return outcome;
     }
 
-    /** The migration, once a source has begun it. */
+    /** The migration, when a source has begun it; null before. */
     synchronized @Nullable ReceivingSession session() {
         return session;
     }
 
     /**
-     * Begins it.
+     * Begins the migration.
      *
      * @throws StreamFault if another source has begun one
-     * @throws DestinationFault if the destination does not take this memory; another source may come then
+     * @throws DestinationFault if the destination does not accept this memory; another source may connect then
      */
     ReceivingSession begin(Preamble theirs, ReceivingLink link, MemoryDescription memory) throws IOException {
         reserve();
@@ -106,7 +106,7 @@ final class SingleMigration {
     }
 
     /**
-     * The migration that a connection says that it belongs to.
+     * Returns the migration to which a connection belongs.
      *
      * @throws StreamFault if it is another one
      */

@@ -2,11 +2,11 @@ package org.exomem.migration.stream.destination;
 
 import java.io.IOException;
 
-/** Asks the source for a page that is owed. Safe for use by several threads. */
+/** Requests an owed page from the source. Safe for use by several threads. */
 @FunctionalInterface
 public interface WantedPage {
     /**
-     * Somebody waits for a page: it comes before all others.
+     * Requests a page that a thread waits for; it is sent before all others.
      *
      * @throws IOException if there is no connection to the source now
      */

@@ -22,7 +22,7 @@ import java.nio.ByteBuffer;
  */
 public final class ChunkHeader {
     public static final int BYTES = 40;
-    /** The bytes that the header's own checksum covers. */
+    /** The bytes covered by the header's own checksum. */
     public static final int COVERED = 36;
 
     public static final int TYPE = 0;
@@ -39,7 +39,7 @@ public final class ChunkHeader {
 
     private ChunkHeader() {}
 
-    /** Writes all but the header's checksum at a place in a little-endian buffer. */
+    /** Writes a header without its own checksum at position {@code at} of a little-endian buffer. */
     public static void put(
             ByteBuffer into,
             int at,

@@ -11,11 +11,12 @@ import org.exomem.migration.StreamFault;
 import org.exomem.migration.stream.wire.Wire;
 
 /**
- * Reads one direction of one connection. A chunk is given out only when all of it is here and its checksums are right; until
- * then nothing of it is used but its length, which the header's own checksum covers (STR-CHUNK-1, STR-CHUNK-2). Allocates nothing for a chunk. Used by one thread.
+ * Reads one direction of one connection. A chunk is returned only when it is complete and its checksums are right. Until
+ * then only its length is used, which the header's own checksum covers (STR-CHUNK-1, STR-CHUNK-2). Allocates nothing for a
+ * chunk. For one thread.
  */
 public final class ChunkReader {
-    /** How many chunks fit at least; reads are the larger the fewer chunks lie across the buffer's end. */
+    /** The number of chunks that fit in the buffer. With more, fewer chunks cross the buffer's end, and reads are larger. */
     private static final int CHUNKS = 2;
 
     private final Wire wire;
@@ -26,7 +27,7 @@ public final class ChunkReader {
     private final ByteBuffer payload;
     private final int most;
     private long sequence;
-    /** What was received and not given out: from here to the buffer's position. */
+    /** The received bytes that were not returned yet: from here to the buffer's position. */
     private int start;
 
     private int header;
@@ -34,7 +35,7 @@ public final class ChunkReader {
 
     /**
      * @param sequence the number that the first chunk must have
-     * @param most the largest payload that may come, bytes
+     * @param most the largest payload, in bytes
      */
     public ChunkReader(Wire wire, long sequence, int most) {
         this.wire = wire;
@@ -46,10 +47,10 @@ public final class ChunkReader {
     }
 
     /**
-     * Waits for the next chunk; what was given out before is void.
+     * Waits for the next chunk. The data of the chunk before becomes invalid.
      *
      * @return false if the stream ended between two chunks
-     * @throws StreamFault if what came is no chunk, or not the next one
+     * @throws StreamFault if the data is no chunk, or not the next one
      * @throws EOFException if the stream ended within a chunk
      */
     public boolean next() throws IOException {
@@ -117,12 +118,12 @@ public final class ChunkReader {
         }
     }
 
-    /** Where we are, for messages: chunks are counted from 0 for people. */
+    /** The number of the present chunk for messages, counted from 0. */
     private String position() {
         return Long.toUnsignedString(sequence);
     }
 
-    /** Makes so many bytes lie in one piece from {@link #start}; false if the stream ends before. */
+    /** Reads until this number of bytes is contiguous from {@link #start}; false if the stream ends before. */
     private boolean await(int bytes) throws IOException {
         if (start + bytes > buffer.capacity() || start == buffer.position()) {
             buffer.limit(buffer.position()).position(start);
@@ -153,17 +154,17 @@ public final class ChunkReader {
         return (buffer.get(header + ChunkHeader.FLAGS) & ChunkHeader.COMPRESSED) != 0;
     }
 
-    /** The payload; void after {@link #next}. */
+    /** The payload; invalid after {@link #next}. */
     public ByteBuffer payload() {
         return payload.limit(start).position(header + ChunkHeader.BYTES);
     }
 
-    /** The payload as text, with nothing in it that could confuse a terminal. */
+    /** The payload as text, without characters that could confuse a terminal. */
     public String text() {
         return ForeignText.plain(StandardCharsets.UTF_8.decode(payload()).toString());
     }
 
-    /** Counts the chunk among the content of this round, once it was used. */
+    /** Adds the chunk to the digest of this round, after it was used. */
     public void count(ByteBuffer content) {
         int from = content.position();
         contentChecksum.reset();

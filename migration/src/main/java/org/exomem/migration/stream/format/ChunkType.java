@@ -2,7 +2,7 @@ package org.exomem.migration.stream.format;
 
 import org.jspecify.annotations.Nullable;
 
-/** What a chunk says; {@code spec/migration-stream.md}, "Chunks". */
+/** The types of chunks; {@code spec/migration-stream.md}, "Chunks". */
 public enum ChunkType {
     MEMORY(1, 1, Limits.CONTROL),
     ACCEPTED(2, 0, 0),
@@ -27,15 +27,15 @@ public enum ChunkType {
     ARRIVED(21, 0, 0),
     LISTENING(22, 0, 0);
 
-    /** Bounds of payloads, bytes. */
+    /** The limits of payloads, in bytes. */
     public static final class Limits {
-        /** Of a chunk of pages. */
+        /** For a chunk of pages. */
         public static final int PAGES = 1 << 20;
-        /** Of anything on the main connection. */
+        /** For any chunk on the main connection. */
         public static final int CONTROL = 1 << 18;
-        /** Of a name. */
+        /** For a name. */
         public static final int NAME = 255;
-        /** Of a reason for giving up. */
+        /** For a reason for giving up. */
         public static final int TEXT = 4096;
 
         private Limits() {}
@@ -50,7 +50,7 @@ public enum ChunkType {
     }
 
     public final int number;
-    /** The fewest and the most bytes of payload. */
+    /** The smallest and the largest payload, in bytes. */
     public final int least;
 
     public final int most;
@@ -65,7 +65,7 @@ public enum ChunkType {
         return number < 0 || number >= BY_NUMBER.length ? null : BY_NUMBER[number];
     }
 
-    /** True if it takes part in the digest: it changes what the destination has. */
+    /** True if the chunk is part of the digest, because it changes what the destination has. */
     public boolean isContent() {
         return switch (this) {
             case PAGES, ZEROS, FREE, OWED, STATE_OPEN, STATE, STATE_CLOSE -> true;

@@ -12,14 +12,14 @@ import org.exomem.migration.stream.wire.Wire;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Writes one direction of one connection. Small chunks are gathered, so that a page costs no system call; what is large
- * goes to the wire from where it lies. Allocates nothing for a chunk. Used by one thread at a time.
+ * Writes one direction of one connection. Small chunks are gathered, so that a page needs no system call of its own. Large
+ * content is written without a copy. Allocates nothing for a chunk. For one thread at a time, except where stated.
  */
 public final class ChunkWriter {
-    /** Content is cut into pieces of this size, bytes: large enough for the kernel, small enough for a cache. */
+    /** Bytes of a piece of content: large enough for the kernel, small enough for a cache. */
     public static final int PIECE = 1 << 18;
 
-    /** Below this it is cheaper to copy content beside its header than to name it to the kernel. */
+    /** Smaller content is copied beside its header, which costs less than another buffer for the kernel. */
     private static final int SMALL = 1 << 15;
 
     private static final int GATHERED = 1 << 18;
@@ -35,14 +35,16 @@ public final class ChunkWriter {
     private final ByteBuffer[] gatheredAndMore;
     private long sequence;
     private volatile long sent;
-    /** When the wire was given what it has not taken yet, or 0. */
+    /** When the present write to the wire began, by {@link System#nanoTime}, or 0. */
     private volatile long offered;
 
     private @Nullable ContentView view;
 
     /**
      * @param sequence the number of the first chunk
-     * @param roomy true where content will come
+     * @param limit for the content
+     * @param compressor null for no compression
+     * @param roomy whether content will be written
      */
     public ChunkWriter(Wire wire, long sequence, BandwidthLimit limit, @Nullable Compressor compressor, boolean roomy) {
         this.wire = wire;
@@ -55,18 +57,18 @@ public final class ChunkWriter {
         this.gatheredAndMore = new ByteBuffer[] {gathered, gathered};
     }
 
-    /** The bytes that went to the wire so far, headers included. Any thread may ask. */
+    /** The bytes that were written to the wire, with headers. Any thread may call this. */
     public long sent() {
         return sent;
     }
 
-    /** For how long now the wire has not taken what it was given, ns. Any thread may ask. */
+    /** How long the present write to the wire has lasted, in ns. Any thread may call this. */
     public long stuckNanos() {
         long since = offered;
         return since == 0 ? 0 : System.nanoTime() - since;
     }
 
-    /** From now on nothing is held back. */
+    /** Removes the bandwidth limit. */
     public void setUnlimited() {
         limit = new BandwidthLimit(BandwidthLimit.NONE);
     }
@@ -75,7 +77,11 @@ public final class ChunkWriter {
         return digest;
     }
 
-    /** Sends pages, as many chunks as it takes. */
+    /**
+     * Sends pages, in as many chunks as necessary.
+     *
+     * @throws IOException if the wire fails
+     */
     public void pages(long first, MemorySegment content, int pageSize) throws IOException {
         ContentView last = view;
         if (last == null || !last.isOf(content)) {
@@ -110,12 +116,12 @@ public final class ChunkWriter {
         chunk(ChunkType.PAGES, flags, first, count, payload, (int) contentChecksum.getValue());
     }
 
-    /** A chunk without payload. */
+    /** Writes a chunk without payload. */
     public void chunk(ChunkType type, long first, long count) throws IOException {
         chunk(type, 0, first, count, null, 0);
     }
 
-    /** A chunk with a payload that is sent as it is. */
+    /** Writes a chunk with a payload that is not compressed. */
     public void chunk(ChunkType type, long first, long count, ByteBuffer payload) throws IOException {
         int start = payload.position();
         contentChecksum.reset();
@@ -126,14 +132,14 @@ public final class ChunkWriter {
         chunk(type, 0, first, count, payload, (int) contentChecksum.getValue());
     }
 
-    /** What is written in one go. */
+    /** Writes several chunks in one step. */
     @FunctionalInterface
     public interface Saying {
-        /** Writes it; {@link #flush} sends it. */
+        /** Writes the chunks; {@link #flush} sends them. */
         void to(ChunkWriter writer) throws IOException;
     }
 
-    /** Gives up: the peer reads why. */
+    /** Sends the reason for giving up. */
     public void error(String text) throws IOException {
         byte[] utf8 = text.getBytes(StandardCharsets.UTF_8);
         chunk(ChunkType.ERROR, 0, 0, ByteBuffer.wrap(utf8, 0, Math.min(utf8.length, ChunkType.Limits.TEXT)));
@@ -176,7 +182,7 @@ public final class ChunkWriter {
         }
     }
 
-    /** Sends what was gathered. */
+    /** Sends the gathered chunks. */
     public void flush() throws IOException {
         if (gathered.position() > 0) {
             write(gatheredOnly);
@@ -204,7 +210,7 @@ public final class ChunkWriter {
         sent += bytes;
     }
 
-    /** The caller's buffer as the JDK's channels want it; callers use the same buffer again and again. */
+    /** The content as a buffer for the JDK's channels. Kept, because callers use the same content buffer again and again. */
     private static final class ContentView {
         private final MemorySegment content;
         private final ByteBuffer bytes;

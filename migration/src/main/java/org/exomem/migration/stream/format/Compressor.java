@@ -6,11 +6,11 @@ import java.nio.ByteBuffer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Makes content smaller with zstd where that gains an eighth (STR-CHUNK-7). Used by one thread; holds native memory until closed, which any
- * thread may do.
+ * Compresses content with zstd if that saves an eighth (STR-CHUNK-7). For one thread. Holds native memory until it is
+ * closed, which any thread may do.
  */
 public final class Compressor implements AutoCloseable {
-    /** zstd's own scale: the cheapest of its ordinary levels, for a network is fast. */
+    /** The fastest of zstd's ordinary levels, because networks are fast. */
     private static final int LEVEL = 1;
 
     private final ZstdCompressCtx context = new ZstdCompressCtx().setLevel(LEVEL);
@@ -18,7 +18,7 @@ public final class Compressor implements AutoCloseable {
     private @Nullable ByteBuffer direct;
     private boolean closed;
 
-    /** The content made smaller, valid until the next call; or null if it would not be smaller by an eighth, or this is closed. */
+    /** The compressed content, valid until the next call. Null if that is not smaller by an eighth, or this is closed. */
     @Nullable
     public synchronized ByteBuffer compress(ByteBuffer content) {
         if (closed) {

@@ -5,16 +5,17 @@ import com.github.luben.zstd.ZstdException;
 import java.nio.ByteBuffer;
 import org.exomem.migration.StreamFault;
 
-/** Undoes a {@link Compressor}, trusting nothing of what came. Used by one thread; holds native memory until closed. */
+/** Reverses a {@link Compressor}, for untrusted input. For one thread. Holds native memory until it is closed. */
 public final class Decompressor implements AutoCloseable {
     private final ZstdDecompressCtx context = new ZstdDecompressCtx();
     private final ByteBuffer larger = ByteBuffer.allocateDirect(ChunkType.Limits.PAGES);
 
     /**
-     * The content as it was, valid until the next call.
+     * The original content, valid until the next call.
      *
      * @param payload direct
-     * @param size the bytes that it must have, at most those of a chunk of pages
+     * @param size the bytes that the content must have, at most those of a chunk of pages
+     * @throws StreamFault if the payload is damaged or has another size
      */
     public ByteBuffer decompress(ByteBuffer payload, int size) throws StreamFault {
         larger.clear();

@@ -12,8 +12,8 @@ import java.util.Set;
 import org.exomem.migration.StreamFault;
 
 /**
- * The memory that travels: whole files. Pages are numbered through all files, one after the other
- * (STR-MEM-2). The constructor refuses what contradicts itself, so that every description that exists is sound (STR-MEM-1).
+ * The migrated memory: whole files. Pages are numbered through all files, one after the other (STR-MEM-2). The constructor
+ * refuses inconsistent values, so that every object is consistent (STR-MEM-1).
  *
  * <p>As the payload of a MEMORY chunk, little-endian:
  *
@@ -31,7 +31,7 @@ import org.exomem.migration.StreamFault;
  * @param files at least one
  */
 public record MemoryDescription(int pageSize, List<MemoryFile> files) {
-    /** The smallest and the largest page, bytes. */
+    /** The size of the smallest and the largest page, in bytes. */
     static final int LEAST_PAGE = 8;
 
     static final int MOST_PAGE = 1 << 18;
@@ -44,16 +44,14 @@ public record MemoryDescription(int pageSize, List<MemoryFile> files) {
     /**
      * One file.
      *
-     * @param name what both ends call it, as in {@code pc.ram}; 1 to 255 bytes of UTF-8
-     * @param size bytes, a multiple of the page size
-     * @param hugePageSize bytes of what the file gives back to its host at a time, at least a page; for the user, who may want
-     *     the same at both ends
+     * @param name the same at both ends, such as {@code pc.ram}; 1 to 255 bytes of UTF-8
+     * @param size in bytes, a multiple of the page size
+     * @param hugePageSize the bytes that the file gives back to its host at a time, at least a page; for the user, who may
+     *     want the same at both ends
      */
     public record MemoryFile(String name, long size, long hugePageSize) {}
 
-    /**
-     * @throws IllegalArgumentException naming what contradicts what
-     */
+    /** @throws IllegalArgumentException naming the inconsistent values */
     public MemoryDescription {
         files = List.copyOf(files);
         require(
@@ -90,7 +88,7 @@ public record MemoryDescription(int pageSize, List<MemoryFile> files) {
         }
     }
 
-    /** The pages of all files. */
+    /** The number of pages of all files. */
     public long pages() {
         long bytes = 0;
         for (MemoryFile file : files) {
@@ -100,7 +98,7 @@ public record MemoryDescription(int pageSize, List<MemoryFile> files) {
     }
 
     /**
-     * The payload of a MEMORY chunk.
+     * Returns the payload of a MEMORY chunk.
      *
      * @throws IllegalArgumentException if a name is too long for the stream
      */
@@ -132,7 +130,7 @@ public record MemoryDescription(int pageSize, List<MemoryFile> files) {
      * Reads the payload of a MEMORY chunk.
      *
      * @param bytes little-endian
-     * @throws StreamFault if it contradicts itself, or is cut short
+     * @throws StreamFault if it is inconsistent or truncated
      */
     public static MemoryDescription decode(ByteBuffer bytes) throws StreamFault {
         try {

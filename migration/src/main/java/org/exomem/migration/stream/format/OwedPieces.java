@@ -8,9 +8,9 @@ import org.exomem.pages.BitWords;
 import org.exomem.pages.PageBits;
 
 /**
- * The pages that are owed, as OWED chunks say them (STR-PST-2). A piece has a bit for each of {@code count} pages from {@code first}
- * on, in words of 64; {@code first} is a multiple of 64, and what is behind the last page is 0. Pieces come in ascending order, those
- * without a page are left out. The last chunk has no piece: its {@code first} is how many pages are owed in all.
+ * The owed pages as OWED chunks (STR-PST-2). A piece has a bit for each of {@code count} pages from {@code first} on, in
+ * words of 64. {@code first} is a multiple of 64, and bits after the last page are 0. Pieces come in ascending order; those
+ * without a page are left out. The last chunk has no piece: its {@code first} is the number of all owed pages.
  */
 public final class OwedPieces {
     private static final int WORDS = ChunkType.Limits.CONTROL / Long.BYTES;
@@ -19,12 +19,20 @@ public final class OwedPieces {
     private long behind;
     private boolean complete;
 
-    /** Nothing has come yet, of a memory of so many pages. */
+    /**
+     * Begins without owed pages.
+     *
+     * @param pages the number of pages of the memory
+     */
     public OwedPieces(long pages) {
         this.owed = new PageBits(pages);
     }
 
-    /** Writes and flushes all pieces. */
+    /**
+     * Writes and flushes all pieces.
+     *
+     * @throws IOException if the wire fails
+     */
     public static void write(PageBits owed, ChunkWriter writer) throws IOException {
         ByteBuffer piece = ByteBuffer.allocate(ChunkType.Limits.CONTROL).order(ByteOrder.LITTLE_ENDIAN);
         for (int from = 0; from < owed.words(); from += WORDS) {
@@ -47,10 +55,10 @@ public final class OwedPieces {
     }
 
     /**
-     * Takes the next chunk.
+     * Processes the next chunk.
      *
      * @return true if it was the last one
-     * @throws StreamFault if it does not follow what came before, or names pages that there are not
+     * @throws StreamFault if it does not follow the chunks before, or names pages that do not exist
      */
     public boolean take(long first, long count, ByteBuffer payload) throws StreamFault {
         if (complete) {
@@ -86,17 +94,17 @@ public final class OwedPieces {
         return false;
     }
 
-    /** True if a chunk has come. */
+    /** True if a chunk was received. */
     public boolean hasBegun() {
         return complete || behind > 0;
     }
 
-    /** True if the last chunk has come. */
+    /** True if the last chunk was received. */
     public boolean isComplete() {
         return complete;
     }
 
-    /** What has come. */
+    /** The pages that were received. */
     public PageBits owed() {
         return owed;
     }

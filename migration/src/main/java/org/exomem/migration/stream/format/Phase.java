@@ -2,11 +2,11 @@ package org.exomem.migration.stream.format;
 
 import org.exomem.migration.StreamFault;
 
-/** How far a destination is when it accepts a source: the count of an ACCEPTED chunk (STR-RES-3). */
+/** The progress of a destination when it accepts a source: the count of an ACCEPTED chunk (STR-RES-3). */
 public enum Phase {
-    /** It takes pages and device states. */
+    /** It accepts pages and device states. */
     RECEIVING(0),
-    /** It has everything, and could start the guest at once. */
+    /** It has everything, and is ready to start the guest. */
     READY(1),
     /** It was told to start the guest. */
     RUNNING(2);
@@ -17,13 +17,13 @@ public enum Phase {
         this.number = number;
     }
 
-    /** Its number on the wire. */
+    /** The number on the wire. */
     public long number() {
         return number;
     }
 
     /**
-     * The phase with that number.
+     * Returns the phase with a number.
      *
      * @throws StreamFault if there is none
      */

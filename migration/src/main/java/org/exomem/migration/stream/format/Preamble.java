@@ -10,18 +10,19 @@ import org.exomem.migration.StreamFault;
 import org.exomem.migration.stream.wire.Wire;
 
 /**
- * What each end says first on every connection: the source, then the destination. {@link PreambleLayout} has the bytes.
+ * The first message of each end on every connection: first the source's, then the destination's. {@link PreambleLayout}
+ * defines the bytes.
  *
- * @param version the newest version that the end speaks
- * @param oldest the oldest version that it speaks
- * @param role what the connection is for
- * @param channel the number of a data connection, from 0; 0 for the main one
- * @param offered features that the end can use, see {@link StreamFeature#bits}
- * @param required features that it can't do without
- * @param migration which migration the connection belongs to
- * @param sequence the number with which the other end's chunks begin; random, so that the recording of another connection does
+ * @param version the newest version that the end supports
+ * @param oldest the oldest version that it supports
+ * @param role the role of the connection
+ * @param channel the number of a data connection, from 0; 0 for the main connection
+ * @param offered features that the end supports, see {@link StreamFeature#bits}
+ * @param required features that it requires
+ * @param migration the id of the migration
+ * @param sequence the number with which the other end's chunks begin; random, so that a recording of another connection does
  *     not fit (STR-PRE-5)
- * @param channels how many data connections there are, 1 to {@link #MOST_CHANNELS}
+ * @param channels the number of data connections, 1 to {@link #MOST_CHANNELS}
  */
 public record Preamble(
         int version,
@@ -33,16 +34,16 @@ public record Preamble(
         UUID migration,
         long sequence,
         int channels) {
-    /** The bytes of a preamble. */
+    /** The size of a preamble. */
     public static final int BYTES = PreambleLayout.BYTES;
-    /** The version of the format that this is. */
+    /** The version of this format. */
     public static final int VERSION = 1;
     /** The most data connections. */
     public static final int MOST_CHANNELS = 64;
 
-    /** What a connection is for. */
+    /** The role of a connection. */
     public enum Role {
-        /** Negotiation, device states, the end. */
+        /** Negotiation, device states, and the end. */
         MAIN(0),
         /** Pages. */
         DATA(1);
@@ -68,7 +69,7 @@ public record Preamble(
     private static final int TLS_HANDSHAKE = 0x16;
     private static final int TLS_ALERT = 0x15;
 
-    /** The preamble as it travels. */
+    /** Returns the bytes of the preamble. */
     public ByteBuffer encode() {
         ByteBuffer bytes = PreambleLayout.allocate();
         bytes.put(PreambleLayout.MAGIC, MAGIC)
@@ -84,7 +85,11 @@ public record Preamble(
         return bytes.putInt(PreambleLayout.CHECKSUM, PreambleLayout.checksum(bytes));
     }
 
-    /** Sends it; waits while the other end does not take it. */
+    /**
+     * Sends the preamble, and waits until the other end takes it.
+     *
+     * @throws IOException if the wire fails
+     */
     public void send(Wire wire) throws IOException {
         wire.write(new ByteBuffer[] {encode()});
     }
@@ -92,8 +97,9 @@ public record Preamble(
     /**
      * Waits for the other end's preamble.
      *
-     * @param other what the other end is, for messages
-     * @throws StreamFault if it is none, or one of a version that this end does not speak
+     * @param other the name of the other end, for messages
+     * @throws StreamFault if it is no preamble, or of a version that this end does not support
+     * @throws IOException if the connection ends
      */
     public static Preamble receive(Wire wire, String other) throws IOException {
         ByteBuffer bytes = PreambleLayout.allocate();

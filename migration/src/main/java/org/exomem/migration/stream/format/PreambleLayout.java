@@ -23,7 +23,7 @@ import java.util.zip.CRC32C;
  * 64 chunks
  * </pre>
  *
- * Magic, the two versions and the place of the checksum stay in all versions (STR-PRE-1).
+ * The magic, the two versions and the position of the checksum are the same in all versions (STR-PRE-1).
  */
 final class PreambleLayout {
     static final int BYTES = 64;
@@ -58,7 +58,7 @@ final class PreambleLayout {
         return Short.toUnsignedInt(preamble.getShort(offset));
     }
 
-    /** Bytes in the order in which a UUID is written. */
+    /** Writes the bytes in the order of a UUID's text. */
     static void putMigration(ByteBuffer preamble, UUID migration) {
         preamble.putLong(MIGRATION, Long.reverseBytes(migration.getMostSignificantBits()));
         preamble.putLong(MIGRATION + Long.BYTES, Long.reverseBytes(migration.getLeastSignificantBits()));

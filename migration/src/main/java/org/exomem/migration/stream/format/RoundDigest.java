@@ -6,12 +6,12 @@ import java.security.NoSuchAlgorithmException;
 import java.util.List;
 
 /**
- * What both ends compute of the content that travelled on one connection in one round: the SHA-256 of a record for each
- * chunk, in order. A record is the chunk's header and the CRC-32 of its content before compression, so that content is
- * under two checksums of different polynomials, at a cost that does not show beside the copying. See STR-DIG-1.
+ * The digest that both ends compute of the content of one connection in one round: the SHA-256 of a record for each chunk,
+ * in order. A record is the chunk's header and the CRC-32 of its content before compression. So the content is covered by
+ * two checksums of different polynomials. The cost is negligible compared to the copying. See STR-DIG-1.
  */
 public final class RoundDigest {
-    /** The bytes of a digest. */
+    /** The size of a digest. */
     public static final int BYTES = 32;
 
     private static final int RECORD = ChunkHeader.BYTES + Integer.BYTES;
@@ -23,10 +23,10 @@ public final class RoundDigest {
     private boolean empty = true;
 
     /**
-     * Counts a chunk.
+     * Adds a chunk.
      *
-     * @param header where its header is, complete
-     * @param contentChecksum the CRC-32 of its content, uncompressed; 0 for a chunk without
+     * @param header has the complete header at position {@code at}
+     * @param contentChecksum the CRC-32 of its uncompressed content; 0 without content
      */
     public void add(ByteBuffer header, int at, int contentChecksum) {
         header.get(at, records, used, ChunkHeader.BYTES);
@@ -42,19 +42,19 @@ public final class RoundDigest {
         }
     }
 
-    /** True if no chunk was counted since the last digest. */
+    /** True if no chunk was added since the last digest. */
     public boolean isEmpty() {
         return empty;
     }
 
-    /** The digest of this round; the next begins empty. */
+    /** Returns the digest of this round, and begins the next one. */
     public byte[] finish() {
         sha.update(records, 0, used);
         reset();
         return sha.digest();
     }
 
-    /** Forgets the round. */
+    /** Drops the round. */
     public void forget() {
         sha.reset();
         reset();
@@ -65,7 +65,7 @@ public final class RoundDigest {
         empty = true;
     }
 
-    /** The digest of everything up to a round: of the one before, and of what each data connection carried. */
+    /** The digest of all rounds: of the digest before and of the digests of the data connections. */
     public static byte[] chain(byte[] before, List<byte[]> channels) {
         MessageDigest sha = sha256();
         sha.update(before);
@@ -73,7 +73,7 @@ public final class RoundDigest {
         return sha.digest();
     }
 
-    /** What was before the first round. */
+    /** The digest before the first round. */
     public static byte[] none() {
         return new byte[BYTES];
     }

@@ -4,11 +4,11 @@ import java.util.EnumSet;
 import java.util.Set;
 import org.exomem.migration.StreamFault;
 
-/** What two ends may agree on; {@code spec/migration-stream.md}, "Features". */
+/** Features that two ends may agree on; {@code spec/migration-stream.md}, "Features". */
 public enum StreamFeature {
     /** Pages may be compressed with zstd. */
     ZSTD(0),
-    /** After a cut the source may come back and go on. */
+    /** After a lost connection the source may connect again and go on. */
     RESUME(1),
     /** The guest may begin at the destination before all of its memory is there. */
     POSTCOPY(2);
@@ -28,9 +28,9 @@ public enum StreamFeature {
     }
 
     /**
-     * What both can use (STR-PRE-3).
+     * Returns the features that both ends support (STR-PRE-3).
      *
-     * @throws StreamFault if one can't do without what the other does not have
+     * @throws StreamFault if one end requires a feature that the other does not have
      */
     public static Set<StreamFeature> agree(Preamble mine, Preamble other, String nameOfOther) throws StreamFault {
         long missing = other.required() & ~mine.offered();

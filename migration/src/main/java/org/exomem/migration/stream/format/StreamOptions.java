@@ -5,16 +5,17 @@ import java.util.HashSet;
 import java.util.Set;
 
 /**
- * What an end of the stream is told by its user.
+ * The user's options for one end of the stream.
  *
- * @param channels data connections, for a source; a destination takes what comes
+ * @param channels the number of data connections, for a source; a destination accepts the source's number
  * @param offered features that may be used
- * @param required features without which there shall be no migration; among the offered ones
- * @param plainAllowed true if memory may travel unprotected to other hosts
- * @param patience how long connecting, a handshake, and a silent peer are waited for
- * @param answerWithin how long a destination that lives may take to do what it was asked, or to take what it is sent; a paused
- *     guest waits meanwhile
- * @param resumeWithin how long after a cut a destination waits for the source to come back, and how long a source tries
+ * @param required features without which the migration is refused; must be offered
+ * @param plainAllowed whether memory may be sent unprotected to other hosts
+ * @param patience the limit for connecting, for a handshake, and for a silent peer
+ * @param answerWithin the limit for a live destination to answer a request, or to accept what it is sent; a paused guest
+ *     waits meanwhile
+ * @param resumeWithin how long after a lost connection a destination waits for the source, and how long a source tries to
+ *     connect
  */
 public record StreamOptions(
         int channels,
@@ -25,12 +26,12 @@ public record StreamOptions(
         Duration answerWithin,
         Duration resumeWithin) {
     /**
-     * The data connections that a user gets who asks for no number. Two, because each has a thread of its own at both ends: one
-     * looks at pages or encrypts while the other's are on their way. More are of use on hosts with processors to spare.
+     * The default number of data connections for a user. Two, because each has a thread at both ends: one thread reads pages
+     * or encrypts while the other sends. More help on hosts with spare processors.
      */
     public static final int USUAL_CHANNELS = 2;
 
-    /** The defaults of one who builds on this: one data connection, resumption, no compression. */
+    /** The defaults for a program: one data connection, resumption, no compression. */
     public static StreamOptions defaults() {
         return new StreamOptions(
                 1,
@@ -74,7 +75,7 @@ public record StreamOptions(
         return new StreamOptions(channels, offered, required, plainAllowed, patience, limit, resumeWithin);
     }
 
-    /** Coming back after a cut within a limit; zero: not at all. */
+    /** Returns these options with another limit for resumption; zero disables it. */
     public StreamOptions withResumeWithin(Duration limit) {
         Set<StreamFeature> features = new HashSet<>(offered);
         if (limit.isZero()) {

@@ -15,7 +15,7 @@ import org.exomem.migration.stream.format.StreamOptions;
 import org.exomem.migration.stream.wire.MigrationAddress;
 import org.exomem.migration.stream.wire.StreamSecurity;
 
-/** Makes the connections of one migration to its destination. Used by one thread. */
+/** Makes the connections of one migration to its destination. For one thread. */
 final class Connector {
     private static final SecureRandom RANDOM = new SecureRandom();
 
@@ -35,7 +35,8 @@ final class Connector {
     /**
      * Makes the main connection.
      *
-     * @param patience how long the destination may take to answer
+     * @param patience the limit for the destination's answer
+     * @throws IOException if the destination can't be reached, or refuses
      */
     Greeting main(Duration patience) throws IOException {
         return greet(Preamble.Role.MAIN, 0, patience);
@@ -44,7 +45,8 @@ final class Connector {
     /**
      * Makes a data connection, which ends with the link.
      *
-     * @param patience how long the destination may take to answer
+     * @param patience the limit for the destination's answer
+     * @throws IOException if the destination can't be reached, or refuses
      */
     Greeting data(SourceLink link, int number, Duration patience) throws IOException {
         Greeting data = greet(Preamble.Role.DATA, number, patience);

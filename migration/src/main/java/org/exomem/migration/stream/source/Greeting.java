@@ -3,6 +3,7 @@ package org.exomem.migration.stream.source;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
+import java.net.SocketException;
 import java.net.StandardProtocolFamily;
 import java.net.StandardSocketOptions;
 import java.net.UnixDomainSocketAddress;
@@ -27,15 +28,15 @@ import org.exomem.migration.stream.wire.StreamSecurity;
 import org.exomem.migration.stream.wire.Wire;
 
 /**
- * The source's side of a new connection: connected, protected, preambles exchanged.
+ * A new connection of the source, after the handshake and the exchange of preambles.
  *
- * @param mine what the source said
- * @param theirs what the destination answered
+ * @param mine the source's preamble
+ * @param theirs the destination's preamble
  */
 record Greeting(Wire wire, Preamble mine, Preamble theirs, Set<StreamFeature> features) {
     private static final String OTHER = "destination";
 
-    /** Connects and greets; a destination that does not answer within the patience has failed. */
+    /** Connects and exchanges preambles. A destination that does not answer within the limit has failed. */
     static Greeting of(
             MigrationAddress to,
             StreamSecurity security,
@@ -67,7 +68,10 @@ record Greeting(Wire wire, Preamble mine, Preamble theirs, Set<StreamFeature> fe
             throw e;
         } catch (IOException e) {
             Closing.quietly(socket);
-            throw new IOException("can't reach a destination at " + to + ": " + e.getMessage(), e);
+            throw new IOException(
+                    "can't reach a destination at " + to + ": " + e.getMessage()
+                            + (e instanceof SocketException ? "; \"exomem receive\" has to wait there" : ""),
+                    e);
         } finally {
             impatience.cancel(false);
         }
@@ -77,7 +81,7 @@ record Greeting(Wire wire, Preamble mine, Preamble theirs, Set<StreamFeature> fe
         try {
             return StreamFeature.agree(mine, theirs, OTHER);
         } catch (StreamFault e) {
-            // It sees the same as we do, but should not have to guess which of the two of us gave up.
+            // The destination sees the same preambles, but should not have to guess which end gave up.
             new ChunkWriter(wire, theirs.sequence(), new BandwidthLimit(BandwidthLimit.NONE), null, false)
                     .error(String.valueOf(e.getMessage()));
             throw e;

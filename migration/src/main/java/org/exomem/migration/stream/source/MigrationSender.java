@@ -43,16 +43,17 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The source of a migration: sends rounds of pages over several data connections, then device states, then lets go.
+ * The source of a migration: sends rounds of pages over several data connections, then device states, and then hands over
+ * the guest.
  *
- * <p>One thread, the engine's, calls the methods of this class; each {@link #channels channel} may have a thread of its own,
- * which does nothing while this class's methods run. {@link #sent} may be called by anyone, and so may the
- * {@link CancelToken}.
+ * <p>One thread, the engine's, calls the methods of this class. Each {@link #channels channel} may have a thread of its own,
+ * which must be idle while a method of this class runs. Any thread may call {@link #sent} and use the {@link CancelToken}.
  *
- * <p>Every failure is an {@link IOException} with a text for the user: {@link PeerFault} where the destination gave up,
- * {@link StreamFault} where it answered nonsense, {@link HandoverUncertainException} where it is unknown which end has the guest,
- * {@link ConnectionLostException} where the connection broke, after which {@link #reconnect} may help. From {@link #handOver} on the
- * source's guest is the one that counts only after a {@link GuestGivenBackException}; before, after each failure.
+ * <p>Every failure is an {@link IOException} with a message for the user: {@link PeerFault} if the destination gave up,
+ * {@link StreamFault} if it sent an invalid answer, {@link HandoverUncertainException} if it is unknown which end has the
+ * guest, {@link ConnectionLostException} if the connection broke; after the last, {@link #reconnect} may help. Before {@link
+ * #handOver}, the source has the guest after each failure. From {@link #handOver} on, it has the guest only after a {@link
+ * GuestGivenBackException}.
  */
 public final class MigrationSender implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(MigrationSender.class);
@@ -67,18 +68,18 @@ public final class MigrationSender implements AutoCloseable {
     private final ScheduledExecutorService timer = Timers.start();
     private final Connector connector;
     private final List<SenderChannel> channels = new ArrayList<>();
-    /** Ends the waiting between two attempts to connect again. */
+    /** Ends the wait between two attempts to connect again. */
     private final CountDownLatch givenUp = new CountDownLatch(1);
 
     private volatile SourceState state = new SourceState.Unconnected();
-    /** With post-copy, from the last round on. */
+    /** Set with post-copy, from the last round on. */
     private @Nullable OwingSource owing;
 
     /**
-     * What the destination has after a cut.
+     * What the destination has after a lost connection.
      *
-     * @param rounds the rounds that it has completely; what was sent after the last of them has to be sent again
-     * @param isReady true if it has everything, device states too: only {@link #handOver} is left to do
+     * @param rounds the number of its complete rounds; everything that was sent after the last of them must be sent again
+     * @param isReady true if it has everything, including device states, so that only {@link #handOver} remains
      */
     public record ResumePoint(long rounds, boolean isReady) {}
 
@@ -98,10 +99,10 @@ public final class MigrationSender implements AutoCloseable {
     }
 
     /**
-     * Connects to a destination that has, or makes, a memory like this one; it can't be cancelled.
+     * Connects to a destination that has, or makes, a memory like this one. It can't be cancelled.
      *
-     * @param limit of all connections together
-     * @throws IOException if nothing listens there, or the destination does not want this migration; the message says why
+     * @param limit for all connections together
+     * @throws IOException if no process listens there, or the destination refuses this migration; the message says why
      */
     public static MigrationSender connect(
             MigrationAddress to,
@@ -116,10 +117,10 @@ public final class MigrationSender implements AutoCloseable {
     /**
      * Connects to a destination that has, or makes, a memory like this one.
      *
-     * @param limit of all connections together
-     * @param cancel when it is cancelled, whatever waits then or later fails with a {@link MigrationCancelledException}, and
-     *     the destination is told; close it before {@link #handOver}
-     * @throws IOException if nothing listens there, or the destination does not want this migration; the message says why
+     * @param limit for all connections together
+     * @param cancel when it is cancelled, every present and later wait fails with a {@link MigrationCancelledException}, and
+     *     the destination is notified; close it before {@link #handOver}
+     * @throws IOException if no process listens there, or the destination refuses this migration; the message says why
      */
     public static MigrationSender connect(
             MigrationAddress to,
@@ -144,7 +145,7 @@ public final class MigrationSender implements AutoCloseable {
         state = SourceState.next(state, event);
     }
 
-    /** @param patience how long each connection may take to answer */
+    /** @param patience the limit for the answer on each connection */
     private SourceLink.Answer open(Duration patience) throws IOException {
         boolean first = state instanceof SourceState.Unconnected;
         Greeting main = connector.main(patience);
@@ -209,22 +210,22 @@ public final class MigrationSender implements AutoCloseable {
         channels.get(number).attach(opened, connector.data(opened, number, patience));
     }
 
-    /** The data connections, which carry pages side by side. They stay the same when the source reconnects. */
+    /** The data connections, which carry pages in parallel. The objects stay the same when the source connects again. */
     public List<PageSink> channels() {
         return List.copyOf(channels);
     }
 
-    /** Who the destination is: the name that its certificate proves, or its address. */
+    /** The destination: the name that its certificate proves, or its address. */
     public String destination() {
         return link().main().wire().peer();
     }
 
-    /** What both ends agreed on. */
+    /** The features that both ends agreed on. */
     public Set<StreamFeature> features() {
         return Set.copyOf(link().main().features());
     }
 
-    /** The bytes of pages, with all that surrounds them, that went to the network so far. */
+    /** The bytes that the data connections have sent to the network, with headers. Any thread may call this. */
     public long sent() {
         long sent = 0;
         for (SenderChannel channel : channels) {
@@ -234,10 +235,11 @@ public final class MigrationSender implements AutoCloseable {
     }
 
     /**
-     * Ends a round: returns when the destination has all that was sent, in its place, so that nothing that is sent from now
-     * on can be overtaken by it (STR-RND-3). No channel may be in use.
+     * Ends a round: returns when the destination has applied everything that was sent, so that later pages can't be
+     * overtaken by it (STR-RND-3). No channel may be in use.
      *
-     * @return the rounds so far
+     * @return the number of rounds so far
+     * @throws IOException if the destination refuses, or the connection is lost
      */
     public long endRound() throws IOException {
         SourceState.Rounds done = state.done();
@@ -257,12 +259,14 @@ public final class MigrationSender implements AutoCloseable {
     }
 
     /**
-     * Says which pages come only when the guest has begun at the destination, as far as that is known while it runs here (STR-PST-2). After
-     * the last round. Returns when the destination listens: whoever touches one of them there waits for it.
+     * Announces the pages that come after the guest has begun at the destination, as far as they are known while the guest
+     * runs here (STR-PST-2). Call it after the last round. Returns when the destination listens: a thread that touches one
+     * of these pages there waits.
      *
-     * @param pages that the destination does not have as they are here
-     * @param from where they are read later; does not change any more from {@link #finish} on, unless the migration fails before {@link
+     * @param pages whose present content the destination does not have
+     * @param from has the pages later; must not change from {@link #finish} on, unless the migration fails before {@link
      *     #handOver}
+     * @throws IOException if the destination can't do without these pages, or the connection is lost
      */
     public void promise(PageBits pages, GuestPages from) throws IOException {
         if (!mayOwe()) {
@@ -278,9 +282,10 @@ public final class MigrationSender implements AutoCloseable {
     }
 
     /**
-     * Says which pages are owed besides those that were promised; once, after {@link #promise} and before the states of devices.
+     * Announces all owed pages. Call it once, after {@link #promise} and before the states of devices.
      *
-     * @param pages all that are owed, as they are now that the guest is paused
+     * @param pages all owed pages, now that the guest is paused
+     * @throws IOException if the connection is lost
      */
     public void owe(PageBits pages) throws IOException {
         OwingSource owed = owing;
@@ -294,16 +299,17 @@ public final class MigrationSender implements AutoCloseable {
         link().say(writer -> OwedPieces.write(more, writer));
     }
 
-    /** How many of the owed pages have not been sent. */
+    /** The number of owed pages that have not been sent. 0 without post-copy. */
     public long owed() {
         OwingSource owed = owing;
         return owed == null ? 0 : owed.left();
     }
 
     /**
-     * The state of a device, to be written as it comes and closed. After the last round; one at a time.
+     * Returns a stream for the state of a device, which must be closed. After the last round; one at a time.
      *
-     * @param name what both ends call it, 1 to 255 bytes of UTF-8
+     * @param name the same at both ends, 1 to 255 bytes of UTF-8
+     * @throws IOException if the connection is lost
      */
     public OutputStream deviceState(String name) throws IOException {
         int number = state instanceof SourceState.States states ? states.begun() : 0;
@@ -311,7 +317,11 @@ public final class MigrationSender implements AutoCloseable {
         return new StateStream(link(), number, name);
     }
 
-    /** Says that everything was sent; returns when the destination could start the guest at once. */
+    /**
+     * Announces that everything was sent. Returns when the destination is ready to start the guest.
+     *
+     * @throws IOException if the destination refuses, or the connection is lost
+     */
     public void finish() throws IOException {
         SourceState.Rounds done = state.done();
         for (SenderChannel channel : channels) {
@@ -334,11 +344,12 @@ public final class MigrationSender implements AutoCloseable {
     }
 
     /**
-     * Lets go: from now on the guest is the destination's (STR-END-3). Returns when it runs there.
+     * Hands over the guest: from now on the destination has it (STR-END-3). Returns when it runs there.
      *
-     * @throws GuestGivenBackException if the destination could not start it, and will not: the source may go on
-     * @throws PeerFault if the destination has given up, and the guest may have run there: the source must not go on (STR-END-8)
-     * @throws HandoverUncertainException if the source must not go on, because the destination may have started
+     * @throws GuestGivenBackException if the destination could not start it, and will not: the source may resume it
+     * @throws PeerFault if the destination has given up, and the guest may have run there: the source must not resume it
+     *     (STR-END-8)
+     * @throws HandoverUncertainException if the source must not resume it, because the destination may have started it
      */
     public void handOver() throws IOException {
         step(new SourceState.Event.GoSent());
@@ -347,7 +358,7 @@ public final class MigrationSender implements AutoCloseable {
             sayGo(current);
             current.await(ChunkType.RUNNING);
         } catch (PeerFault e) {
-            // STR-END-8: it may say that a guest has ended which ran there.
+            // STR-END-8: the message may be that a guest has ended which ran there.
             boolean mayHaveRun = owing != null && state instanceof SourceState.LetGo letGo && letGo.began();
             throw mayHaveRun ? e : new GuestGivenBackException(e);
         } catch (IOException e) {
@@ -359,7 +370,10 @@ public final class MigrationSender implements AutoCloseable {
         }
     }
 
-    /** The destination may have answered, and have hung up, before it hears GO (STR-PST-12): what fails here fails the waiting for RUNNING. */
+    /**
+     * Sends GO. The destination may have answered, and closed the connection, before it reads GO (STR-PST-12). So a failure
+     * here is ignored, and the wait for RUNNING fails.
+     */
     private static void sayGo(SourceLink current) {
         try {
             current.say(writer -> {
@@ -386,8 +400,8 @@ public final class MigrationSender implements AutoCloseable {
     /**
      * After {@link #handOver}: returns when all owed pages have arrived (STR-PST-6), at once if none are owed.
      *
-     * @param meanwhile is run every now and then
-     * @throws IOException if the connection was lost: the guest waits over there for what it needs, until {@link #reconnect}
+     * @param meanwhile runs from time to time
+     * @throws IOException if the connection was lost: the guest waits at the destination for pages, until {@link #reconnect}
      */
     public void awaitArrived(Runnable meanwhile) throws IOException {
         if (state instanceof SourceState.Owing) {
@@ -406,18 +420,18 @@ public final class MigrationSender implements AutoCloseable {
                 e);
     }
 
-    /** True if both ends agreed that the source may come back after a cut (STR-RES-7). */
+    /** True if both ends agreed that the source may connect again after a lost connection (STR-RES-7). */
     public boolean mayReconnect() {
         return features().contains(StreamFeature.RESUME);
     }
 
     /**
-     * After a cut: connects again, trying for some time. Everything that was sent after the rounds that the destination has
-     * must be sent again, and all device states if it is not ready.
+     * After a lost connection: tries for some time to connect again. Everything that was sent after the destination's
+     * complete rounds must be sent again, and all device states if it is not ready.
      *
      * @param within how long to try
-     * @throws IOException if no destination answers in time, or coming back was not agreed on or is refused
-     * @throws HandoverUncertainException if that is so after the source has let go (STR-RES-6)
+     * @throws IOException if no destination answers in time, or resumption was not agreed on or is refused
+     * @throws HandoverUncertainException if that happens after the guest was handed over (STR-RES-6)
      */
     public ResumePoint reconnect(Duration within) throws IOException {
         boolean letGo = hasLetGo();
@@ -428,7 +442,7 @@ public final class MigrationSender implements AutoCloseable {
             }
             return tryToResume(System.nanoTime() + within.toNanos());
         } catch (IOException e) {
-            // Who refuses may be another destination than the one that the guest was given to.
+            // The refusal may come from another destination than the one that got the guest.
             throw letGo ? uncertain(e) : e;
         }
     }
@@ -462,7 +476,7 @@ public final class MigrationSender implements AutoCloseable {
     private ResumePoint resume(long end) throws IOException {
         link().close();
         if (owing != null) {
-            // Its threads must not use channels that are attached anew.
+            // Its threads must not use channels that get new connections.
             owing.close();
         }
         Duration left = Duration.ofNanos(Math.max(1, end - System.nanoTime()));
@@ -470,7 +484,7 @@ public final class MigrationSender implements AutoCloseable {
         return new ResumePoint(state.done().number(), Phase.of(answer.count()) != Phase.RECEIVING);
     }
 
-    /** It was cancelled. */
+    /** Called when the migration is cancelled. */
     private void wake() {
         givenUp.countDown();
         SourceLink current = state.link();
@@ -479,7 +493,7 @@ public final class MigrationSender implements AutoCloseable {
         }
     }
 
-    /** Gives the migration up; the destination reads why, unless it was told already. Not after {@link #handOver}. */
+    /** Gives up the migration. The destination gets the reason, unless it was told already. Not after {@link #handOver}. */
     public void abort(String reason) {
         SourceLink current = state.link();
         if (current != null) {
@@ -492,7 +506,7 @@ public final class MigrationSender implements AutoCloseable {
         return requireNonNull(state.link(), "connected");
     }
 
-    /** Ends all connections and threads. Without {@link #handOver} before, the destination throws away what it has. */
+    /** Ends all connections and threads. Without {@link #handOver} before, the destination drops what it has. */
     @Override
     public void close() {
         givenUp.countDown();

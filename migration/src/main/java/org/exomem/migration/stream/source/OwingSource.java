@@ -18,13 +18,14 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The pages that a source still owes when its guest begins at the destination. Those for which somebody waits go first, on the first
- * data connection; the others follow on the rest of them, next to what was wanted last (STR-PST-4). Safe for use by several threads.
+ * The pages that a source owes when its guest begins at the destination. Pages that threads wait for are sent first, on the
+ * first data connection. The others follow on the remaining connections, near the last wanted page (STR-PST-4). Safe for use
+ * by several threads.
  */
 final class OwingSource implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(OwingSource.class);
 
-    /** What nobody waits for travels in pieces of so many bytes, so that what somebody waits for is soon between two of them. */
+    /** The bytes of a piece of background pages; small, so that a wanted page is soon sent between two pieces. */
     private static final int PIECE = 1 << 18;
 
     private static final int QUEUE = 4096;
@@ -32,7 +33,7 @@ final class OwingSource implements AutoCloseable {
     private final GuestPages memory;
     private final PageBits promised;
     private final MemorySegment zeros;
-    /** What is wanted on connections on which nothing is sent yet. */
+    /** Pages that are wanted on connections on which nothing is sent yet. */
     private final PageBits early;
 
     private @Nullable SourceLink earlyOn;
@@ -40,7 +41,7 @@ final class OwingSource implements AutoCloseable {
     private volatile long left;
 
     /**
-     * @param memory does not change any more once {@link #begin} was called, unless the migration fails before the destination has the guest
+     * @param memory must not change after {@link #begin}, unless the migration fails before the destination has the guest
      * @param promised the pages that are owed so far; copied
      */
     OwingSource(GuestPages memory, PageBits promised) {
@@ -56,18 +57,18 @@ final class OwingSource implements AutoCloseable {
         return promised;
     }
 
-    /** More pages are owed; before {@link #begin}. */
+    /** Adds owed pages. Call it before {@link #begin}. */
     synchronized void promise(PageBits more) {
         promised.or(more);
         left = promised.count();
     }
 
-    /** How many pages have not been sent; some may have been sent and be on their way. */
+    /** The number of pages that have not been sent. Sent pages may still be on their way. */
     long left() {
         return left;
     }
 
-    /** Begins to send on these connections, in place of those before. */
+    /** Begins to send on these connections, in place of earlier ones. */
     synchronized void begin(SourceLink link, List<SenderChannel> channels, PageBits owed) {
         close();
         Serving next = new Serving(link, channels, owed);
@@ -84,9 +85,9 @@ final class OwingSource implements AutoCloseable {
     }
 
     /**
-     * Somebody waits for a page at the destination. One that is wanted before {@link #begin} is sent then.
+     * A thread waits for a page at the destination. If this comes before {@link #begin}, the page is sent then.
      *
-     * @param from the connections on which that was said
+     * @param from the connections of the request
      * @throws StreamFault if the page was never owed
      */
     synchronized void want(SourceLink from, long page) throws StreamFault {
@@ -106,7 +107,7 @@ final class OwingSource implements AutoCloseable {
         early.add(page);
     }
 
-    /** Sends nothing more; waits for its threads. */
+    /** Stops sending, and waits for its threads. */
     @Override
     public synchronized void close() {
         Serving before = serving;
@@ -116,20 +117,20 @@ final class OwingSource implements AutoCloseable {
         }
     }
 
-    /** The sending over certain connections. */
+    /** Sends over certain connections. */
     private final class Serving {
         private final SourceLink link;
         private final List<SenderChannel> channels;
         private final OwedPages owed;
         private final Touches touches = new Touches();
         private final PrefetchOrder order;
-        /** Guards what is wanted, and {@code closed}. */
+        /** Guards the wanted pages and {@code closed}. */
         private final Object wanted = new Object();
 
         private final PageBits asked = new PageBits(promised.pages());
-        /** What is wanted and was not taken. */
+        /** Wanted pages that no thread has taken yet. */
         private final PageBits waiting = new PageBits(promised.pages());
-        /** In what order, as far as there is room. */
+        /** Their order, as far as there is room. */
         private final long[] queue = new long[QUEUE];
 
         private int head;
@@ -174,7 +175,7 @@ final class OwingSource implements AutoCloseable {
             }));
         }
 
-        /** Guarded by the outer monitor: touches have one writer. */
+        /** Guarded by the outer monitor, because touches have one writer. */
         void want(long page) {
             touches.add(page);
             synchronized (wanted) {
@@ -204,7 +205,7 @@ final class OwingSource implements AutoCloseable {
             }
         }
 
-        /** -1 at the end. */
+        /** The next wanted page; -1 at the end. */
         private long next() {
             synchronized (wanted) {
                 while (!closed) {
@@ -223,7 +224,7 @@ final class OwingSource implements AutoCloseable {
             }
         }
 
-        /** -1 if nothing is wanted. */
+        /** The next wanted page; -1 if there is none. */
         private long take() {
             while (queued > 0) {
                 long page = queue[head];
@@ -244,7 +245,8 @@ final class OwingSource implements AutoCloseable {
         }
 
         private void sendOthers(SenderChannel channel) throws IOException {
-            // Paid for afterwards: somebody may begin to wait for a page that is on its way.
+            // The bandwidth limit is applied after a page, because a thread may begin to wait for a page that is being
+            // sent.
             channel.setUnlimited();
             MemorySegment buffer = buffer(Math.max(PIECE, memory.pageSize()));
             while (!isClosed()) {

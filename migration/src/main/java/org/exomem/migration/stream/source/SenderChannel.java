@@ -11,7 +11,7 @@ import org.exomem.migration.stream.format.MemoryDescription;
 import org.exomem.migration.stream.wire.BandwidthLimit;
 import org.jspecify.annotations.Nullable;
 
-/** One data connection of the source. Outlives the connection itself: after a cut it gets another one. */
+/** One data connection of the source. After a lost connection it gets a new one. */
 final class SenderChannel implements PageSink {
     private final MemoryDescription memory;
     private final long pages;
@@ -28,7 +28,7 @@ final class SenderChannel implements PageSink {
         this.limit = limit;
     }
 
-    /** From now on everything goes there. */
+    /** Sends everything to this connection from now on. */
     void attach(SourceLink newLink, Greeting connection) {
         ChunkWriter old = writer;
         sentBefore += old == null ? 0 : old.sent();
@@ -61,7 +61,11 @@ final class SenderChannel implements PageSink {
         say(writer -> writer.chunk(ChunkType.FREE, first, count));
     }
 
-    /** Says that this connection has carried everything of a round; its digest. */
+    /**
+     * Announces that this connection has sent all of a round; returns its digest.
+     *
+     * @throws IOException if the connection is lost
+     */
     byte[] endRound(long round) throws IOException {
         ChunkWriter current = connected();
         byte[] digest = current.digest().finish();
@@ -72,7 +76,11 @@ final class SenderChannel implements PageSink {
         return digest;
     }
 
-    /** Says that nothing more will come on this connection. */
+    /**
+     * Announces that nothing more will be sent on this connection.
+     *
+     * @throws IOException if the connection is lost
+     */
     void end(long rounds) throws IOException {
         say(writer -> {
             writer.chunk(ChunkType.END, rounds, 0);
@@ -81,20 +89,24 @@ final class SenderChannel implements PageSink {
     }
 
     /**
-     * Waits until bytes are paid for by the limit of what may be sent in a second that were sent without one.
+     * Waits until the bandwidth limit allows bytes that were sent without it.
      *
-     * @throws IOException if it is interrupted
+     * @throws IOException if the thread is interrupted
      */
     void payFor(long bytes) throws IOException {
         limit.take(bytes);
     }
 
-    /** From now on it does not count for the limit of what may be sent in a second: somebody waits for what goes here. */
+    /** Sends without the bandwidth limit from now on, because threads wait for these pages. */
     void setUnlimited() {
         connected().setUnlimited();
     }
 
-    /** Sends what was gathered. */
+    /**
+     * Sends the gathered chunks.
+     *
+     * @throws IOException if the connection is lost
+     */
     void flush() throws IOException {
         say(ChunkWriter::flush);
     }

@@ -30,20 +30,21 @@ import org.exomem.pages.PageBits;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The source's connections, from one connecting to the next: a main one, on which a thread listens, and those that carry
- * pages. The first failure ends all of them; whatever uses one fails with that, and not with what it caused.
+ * The source's connections, from one connect to the next: a main connection, on which a thread listens, and data
+ * connections. The first failure ends all of them. Every user of a connection fails with this failure, not with its
+ * consequences. Safe for use by several threads.
  */
 final class SourceLink implements AutoCloseable {
-    /** How many times within the limit of an answer it is looked whether the destination takes what it is sent. */
+    /** How many times within the limit for an answer it is checked that the destination accepts what it is sent. */
     private static final int LOOKS = 8;
 
     private static final long TICK_MILLIS = 100;
 
-    /** How long the destination has to say why it hung up, where all that is known is that a write failed. */
+    /** How long to wait for the destination's reason if only a failed write is known. */
     private static final Duration EXPLANATION = Duration.ofSeconds(5);
 
     /**
-     * What the destination said.
+     * A message of the destination.
      *
      * @param payload a copy
      */
@@ -59,16 +60,16 @@ final class SourceLink implements AutoCloseable {
     private final ReentrantLock writing = new ReentrantLock();
     private final AtomicBoolean saidGoodbye = new AtomicBoolean();
     private final List<Greeting> data = new ArrayList<>();
-    /** Of all connections. */
+    /** The writers of all connections. */
     private final List<ChunkWriter> writers = new CopyOnWriteArrayList<>();
 
     private final Duration limit;
     private final ScheduledFuture<?> progress;
-    /** What is still owed when the guest begins at the destination. */
+    /** The pages that are owed when the guest begins at the destination. */
     private volatile @Nullable OwingSource owing;
 
     private @Nullable OwedPieces missing;
-    /** Of the listener: true from the first page on for which somebody waits. */
+    /** Used by the listener: true from the first wanted page on. */
     private boolean urgent;
 
     private boolean allArrived;
@@ -93,7 +94,11 @@ final class SourceLink implements AutoCloseable {
         return main;
     }
 
-    /** Says something on the main connection. */
+    /**
+     * Sends a message on the main connection.
+     *
+     * @throws IOException the failure of the link
+     */
     void say(ChunkWriter.Saying saying) throws IOException {
         try {
             write(saying);
@@ -102,7 +107,7 @@ final class SourceLink implements AutoCloseable {
         }
     }
 
-    /** As {@link #say}; a failure is thrown as it is. */
+    /** As {@link #say}, but throws the failure of the write itself. */
     void write(ChunkWriter.Saying saying) throws IOException {
         writing.lock();
         try {
@@ -114,7 +119,7 @@ final class SourceLink implements AutoCloseable {
 
     private void speak() throws IOException {
         if (!writing.tryLock()) {
-            // Something else is being said, which is a sign of life too.
+            // Another message is being sent, which is a sign of life too.
             return;
         }
         try {
@@ -125,7 +130,7 @@ final class SourceLink implements AutoCloseable {
         }
     }
 
-    /** STR-ERR-4: a destination may live and take nothing, for example if its memory is on a file system that hangs. */
+    /** STR-ERR-4: a live destination may accept nothing, for example if its memory is on a file system that hangs. */
     private void checkProgress() {
         for (ChunkWriter each : writers) {
             if (each.stuckNanos() > limit.toNanos()) {
@@ -167,7 +172,7 @@ final class SourceLink implements AutoCloseable {
         owing().want(this, reader.first());
     }
 
-    /** From now on the destination may want pages of these. */
+    /** The destination may request these pages from now on. */
     void serve(OwingSource pages) {
         owing = pages;
     }
@@ -192,7 +197,7 @@ final class SourceLink implements AutoCloseable {
         }
     }
 
-    /** After a cut: what the destination does not have (STR-PST-7). */
+    /** Waits for the pages that the destination does not have, after a lost connection (STR-PST-7). */
     synchronized PageBits awaitMissing() throws IOException {
         long end = System.nanoTime() + limit.toNanos();
         while (missing == null || !missing.isComplete()) {
@@ -201,7 +206,7 @@ final class SourceLink implements AutoCloseable {
         return missing.owed();
     }
 
-    /** Waits for something new; a destination that says nothing until then has failed. */
+    /** Waits for any message; a destination that sends none until then has failed. */
     private void awaitUntil(long end, ChunkType expected) throws IOException {
         long left = TimeUnit.NANOSECONDS.toMillis(end - System.nanoTime());
         if (failure == null && left <= 0) {
@@ -222,7 +227,8 @@ final class SourceLink implements AutoCloseable {
     /**
      * Waits until all owed pages have arrived (STR-PST-6).
      *
-     * @param meanwhile is run every now and then
+     * @param meanwhile runs from time to time
+     * @throws IOException the failure of the link
      */
     void awaitArrived(Runnable meanwhile) throws IOException {
         while (true) {
@@ -254,7 +260,11 @@ final class SourceLink implements AutoCloseable {
         notifyAll();
     }
 
-    /** Waits for what the destination has to say next. */
+    /**
+     * Waits for the destination's next message.
+     *
+     * @throws IOException the failure of the link
+     */
     synchronized Answer await(ChunkType expected) throws IOException {
         long end = System.nanoTime() + limit.toNanos();
         while (answer == null) {
@@ -284,7 +294,7 @@ final class SourceLink implements AutoCloseable {
                 .again();
     }
 
-    /** A data connection belongs to this link now: it ends with it. */
+    /** Adds a data connection, which ends with this link. */
     synchronized void add(Greeting connection) throws IOException {
         if (failure != null) {
             connection.close();
@@ -293,14 +303,14 @@ final class SourceLink implements AutoCloseable {
         data.add(connection);
     }
 
-    /** Pages are sent by that. */
+    /** Adds the writer of a data connection. */
     void add(ChunkWriter pages) {
         writers.add(pages);
     }
 
     /**
-     * Why something failed on one of the connections: mostly because the destination hung up, for a reason that it told or
-     * tells now on the main one.
+     * The reason of a failure on one of the connections: usually the destination has closed it, for a reason that it has
+     * sent on the main connection, or is sending.
      */
     synchronized IOException because(IOException e) throws IOException {
         long end = System.nanoTime() + EXPLANATION.toNanos();
@@ -315,7 +325,7 @@ final class SourceLink implements AutoCloseable {
         return failure();
     }
 
-    /** Ends all connections, for a reason with which all that uses them fails. */
+    /** Ends all connections; their users fail with {@code e}. */
     synchronized void fail(IOException e) {
         end(e);
         main.close();
@@ -330,26 +340,28 @@ final class SourceLink implements AutoCloseable {
     }
 
     /**
-     * Makes all that waits, now or later, fail because the migration is cancelled, and tells the destination. Does not wait.
+     * Lets every present and later wait fail because the migration is cancelled, and notifies the destination. Does not
+     * wait.
      *
-     * <p>Connections end when the destination hangs up: if those that carry pages ended first, it would take that for a cut.
+     * <p>The destination closes the connections: if the data connections ended first, it would regard that as a lost
+     * connection.
      */
     void cancel() {
         MigrationCancelledException cancelled = new MigrationCancelledException();
         end(cancelled);
         try {
             timer.execute(() -> sayGoodbye(String.valueOf(cancelled.getMessage())));
-            // A destination that does not read can't be told.
+            // A destination that does not read can't be notified.
             timer.schedule(() -> fail(cancelled), EXPLANATION.toMillis(), TimeUnit.MILLISECONDS);
         } catch (RejectedExecutionException e) {
-            // The sender was closed: so is this, just now.
+            // The sender was closed, and this link with it.
             fail(cancelled);
         }
     }
 
     /**
-     * Tells the destination that nothing more will come, and why, unless it was told; waits for it to hang up, and no longer
-     * than a few seconds.
+     * Tells the destination that nothing more will be sent, and why, unless it was told. Waits some seconds at most for it
+     * to close the connection.
      */
     void sayGoodbye(String reason) {
         try {
@@ -376,7 +388,7 @@ final class SourceLink implements AutoCloseable {
         }
     }
 
-    /** Ends all connections, and the thread that listens. */
+    /** Ends all connections, and the listener's thread. */
     @Override
     public void close() {
         watch.close();

@@ -7,7 +7,7 @@ import org.exomem.migration.stream.format.RoundDigest;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The state of a stream at its source. {@link #next} is the only way from one state to another; it has no effect of its own.
+ * The state of a stream at its source. States change only by {@link #next}, which has no side effects.
  *
  * <pre>
  * Unconnected
@@ -24,9 +24,9 @@ import org.jspecify.annotations.Nullable;
  * after a cut, in each of them:   any ── RESUME ──► Connecting(any) ── ACCEPTED ──► Sending, Ready, LetGo or Owing
  * </pre>
  *
- * ACCEPTED says which: a destination that still receives gets everything again that came after the rounds that it has
- * (STR-RES-4), and one that is ready gets GO (STR-RES-5). A source that has said GO stays in LetGo or Owing whatever it is
- * told (STR-RES-6).
+ * <p>ACCEPTED says which: a destination that still receives gets everything again that came after its complete rounds
+ * (STR-RES-4), and one that is ready gets GO (STR-RES-5). A source that has sent GO stays in LetGo or Owing, whatever it
+ * receives (STR-RES-6).
  */
 sealed interface SourceState {
     /**
@@ -43,10 +43,10 @@ sealed interface SourceState {
         }
     }
 
-    /** What the destination has for certain. */
+    /** What the destination certainly has. */
     Rounds done();
 
-    /** The connections, which may have been lost; null before there are any. */
+    /** The connections, which may be lost; null before there are any. */
     @Nullable
     SourceLink link();
 
@@ -63,7 +63,7 @@ sealed interface SourceState {
         }
     }
 
-    /** The main connection is there, and the destination is asked whether it takes the migration. */
+    /** The main connection is made, and the destination is asked whether it accepts the migration. */
     record Connecting(SourceState before, SourceLink link) implements SourceState {
         @Override
         public Rounds done() {
@@ -71,28 +71,33 @@ sealed interface SourceState {
         }
     }
 
-    /** The pages of a round travel. */
+    /** The pages of a round are being sent. */
     record Sending(SourceLink link, Rounds done) implements SourceState {}
 
     /** ROUND_END was sent on all data connections. The destination must answer with the same digest. */
     record Ending(SourceLink link, Rounds done, Rounds next) implements SourceState {}
 
-    /** The destination was told what comes only when the guest has begun there. */
+    /** The destination was told which pages come after the guest has begun there. */
     record Promised(SourceLink link, Rounds done) implements SourceState {}
 
-    /** Device states travel; so many were begun. */
+    /**
+     * Device states are being sent.
+     *
+     * @param begun how many were begun
+     */
     record States(SourceLink link, Rounds done, int begun) implements SourceState {}
 
     /** END was sent. */
     record Ended(SourceLink link, Rounds done) implements SourceState {}
 
-    /** The destination could start the guest at once. */
+    /** The destination is ready to start the guest. */
     record Ready(SourceLink link, Rounds done) implements SourceState {}
 
     /**
-     * GO was sent, or may have been: the guest is the destination's (STR-END-3).
+     * GO was sent, or may have been: the destination has the guest (STR-END-3).
      *
-     * @param began true if the destination had heard GO before it answered on these connections: the guest may have run there since
+     * @param began true if the destination had received GO before it answered on these connections, so that the guest may
+     *     have run there since
      */
     record LetGo(SourceLink link, Rounds done, boolean began) implements SourceState {}
 
@@ -102,48 +107,48 @@ sealed interface SourceState {
     /** The guest runs at the destination, with all of its memory. */
     record HandedOver(SourceLink link, Rounds done) implements SourceState {}
 
-    /** What happens. */
+    /** The events. */
     sealed interface Event {
         /** A main connection was made. */
         record Connected(SourceLink link) implements Event {}
 
-        /** ACCEPTED came. */
+        /** ACCEPTED was received. */
         record Accepted(long rounds, Phase phase) implements Event {}
 
         /** ROUND_END was sent, with these digests chained to the one before. */
         @SuppressWarnings("ArrayRecordComponent") // never compared
         record RoundSent(byte[] digest) implements Event {}
 
-        /** ROUND_DONE came. */
+        /** ROUND_DONE was received. */
         @SuppressWarnings("ArrayRecordComponent") // never compared
         record RoundDone(long number, byte[] digest) implements Event {}
 
-        /** The first OWED is sent. */
+        /** The first OWED is being sent. */
         record PromiseSent() implements Event {}
 
         /** A device's state begins. */
         record StateBegun() implements Event {}
 
-        /** END is sent. */
+        /** END is being sent. */
         record EndSent() implements Event {}
 
-        /** READY came. */
+        /** READY was received. */
         record ReadyCame() implements Event {}
 
         /** GO is about to be sent. */
         record GoSent() implements Event {}
 
-        /** RUNNING came. */
+        /** RUNNING was received. */
         record RunningCame(boolean owes) implements Event {}
 
-        /** ARRIVED came. */
+        /** ARRIVED was received. */
         record AllArrived() implements Event {}
     }
 
     /**
-     * The state after an event.
+     * Returns the state after an event.
      *
-     * @throws StreamFault if the destination must not say that now
+     * @throws StreamFault if the destination must not send that now
      * @throws IllegalStateException if the source must not do that now
      */
     static SourceState next(SourceState state, Event event) throws StreamFault {
@@ -208,7 +213,7 @@ sealed interface SourceState {
             throw outOfTurn(state, new Event.Accepted(rounds, phase));
         }
         Rounds done = before.done();
-        // STR-RES-3: the answer to the last ROUND_END may be what was lost.
+        // STR-RES-3: the lost message may be the answer to the last ROUND_END.
         if (before instanceof Ending ending && rounds == ending.next.number) {
             done = ending.next;
         }

@@ -7,7 +7,7 @@ import java.nio.charset.StandardCharsets;
 import org.exomem.migration.stream.format.ChunkType;
 import org.exomem.migration.stream.format.ChunkWriter;
 
-/** A device's state on its way out: opened, in pieces, closed. */
+/** A device's state as it is sent: opened, in pieces, closed. */
 final class StateStream extends OutputStream {
     private final SourceLink link;
     private final int number;

@@ -5,29 +5,31 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * How fast a migration may send, over all its connections together. May be changed at any time, from any thread; a
- * thread that waits notices within a tenth of a second.
+ * Limits the rate of a migration, for all its connections together. Safe for use by several threads. A change takes effect
+ * within a tenth of a second on threads that wait.
  */
 public final class BandwidthLimit {
     /** No limit. */
     public static final long NONE = 0;
 
     private static final long LONGEST_NAP = TimeUnit.MILLISECONDS.toNanos(100);
-    /** How much may be sent at once after a pause: what goes out in this time. */
+    /** The largest burst after a pause, as the time for sending it at the limit. */
     private static final double BURST_SECONDS = 0.02;
 
     private volatile long bytesPerSecond;
     private double allowance;
     private long asOf = System.nanoTime();
 
-    /**
-     * @param bytesPerSecond bytes in a second, or {@link #NONE}
-     */
+    /** @param bytesPerSecond bytes per second, or {@link #NONE} */
     public BandwidthLimit(long bytesPerSecond) {
         set(bytesPerSecond);
     }
 
-    /** Changes it. */
+    /**
+     * Changes the limit.
+     *
+     * @throws IllegalArgumentException if it is negative
+     */
     public void set(long bytesPerSecond) {
         if (bytesPerSecond < 0) {
             throw new IllegalArgumentException("not a bandwidth: " + bytesPerSecond + " bytes/s");
@@ -35,7 +37,11 @@ public final class BandwidthLimit {
         this.bytesPerSecond = bytesPerSecond;
     }
 
-    /** Waits until so many more bytes may be sent. */
+    /**
+     * Waits until this number of bytes may be sent.
+     *
+     * @throws InterruptedIOException if the thread is interrupted
+     */
     public void take(long bytes) throws InterruptedIOException {
         if (bytesPerSecond == NONE) {
             return;
@@ -50,7 +56,7 @@ public final class BandwidthLimit {
         }
     }
 
-    /** Takes bytes from what is allowed; the nanoseconds until that is paid for. */
+    /** Subtracts bytes from the allowance. Returns the nanoseconds until it is not negative any more. */
     private synchronized long debt(long bytes) {
         long rate = bytesPerSecond;
         if (rate == NONE) {

@@ -5,13 +5,13 @@ import java.io.IOException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Closes what is not needed any more, where a failure has no consequence. */
+/** Closes objects whose failure to close has no consequence. */
 public final class Closing {
     private static final Logger LOG = LoggerFactory.getLogger(Closing.class);
 
     private Closing() {}
 
-    /** Closes it; a failure is logged as a detail. */
+    /** Closes it. A failure is logged at debug level. */
     public static void quietly(Closeable closeable) {
         try {
             closeable.close();

@@ -7,14 +7,14 @@ import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Notices that the other end is gone where no error says so: a cut cable, a stopped process. Both ends send ALIVE regularly;
- * an end that has heard nothing for too long gives the connection up (STR-ERR-3).
+ * Detects that the other end has gone without an error: a cut cable, a stopped process. Both ends send ALIVE regularly. An
+ * end that has received nothing for too long gives up the connection (STR-ERR-3).
  */
 public final class LivenessWatch implements AutoCloseable {
-    /** How many times within the limit each end speaks. */
+    /** How many times within the limit each end sends. */
     private static final int BEATS = 4;
 
-    /** What is done regularly. */
+    /** Sends the sign of life. */
     public interface Beat {
         void speak() throws IOException;
     }
@@ -28,8 +28,8 @@ public final class LivenessWatch implements AutoCloseable {
 
     /**
      * @param limit how long the other end may be silent
-     * @param beat says that this end lives; must not wait long
-     * @param dead is told once, on the timer's thread
+     * @param beat sends this end's sign of life; must not wait long
+     * @param dead runs once, on the timer's thread
      */
     public LivenessWatch(ScheduledExecutorService timer, Duration limit, Beat beat, Runnable dead) {
         this.limitNanos = limit.toNanos();
@@ -39,7 +39,7 @@ public final class LivenessWatch implements AutoCloseable {
 
     private void beat(Beat beat, Runnable dead) {
         if (System.nanoTime() - last > 2 * pauseNanos) {
-            // This process stood still itself: what the other end said meanwhile is still to be read.
+            // This process was stopped itself: the other end's messages of that time are still to be read.
             heard();
         }
         if (!busy && System.nanoTime() - heard > limitNanos) {
@@ -56,7 +56,7 @@ public final class LivenessWatch implements AutoCloseable {
         last = System.nanoTime();
     }
 
-    /** Something came. */
+    /** Notes that something was received. */
     public void heard() {
         heard = System.nanoTime();
     }

@@ -6,9 +6,7 @@ import java.net.SocketAddress;
 import java.net.UnixDomainSocketAddress;
 import java.net.UnknownHostException;
 
-/**
- * Where a destination listens: {@code HOST:PORT}, {@code [IPV6]:PORT}, or {@code unix:PATH}.
- */
+/** The address of a destination: {@code HOST:PORT}, {@code [IPV6]:PORT}, or {@code unix:PATH}. */
 public sealed interface MigrationAddress {
     /** A path in the file system of this host. */
     record Local(String path) implements MigrationAddress {
@@ -40,7 +38,7 @@ public sealed interface MigrationAddress {
         }
     }
 
-    /** An address of a socket, for people: {@code HOST:PORT}, {@code [IPV6]:PORT} or {@code unix:PATH}. */
+    /** The text of a socket's address, for people: {@code HOST:PORT}, {@code [IPV6]:PORT} or {@code unix:PATH}. */
     static String text(SocketAddress address) {
         if (address instanceof InetSocketAddress internet && internet.getAddress() != null) {
             return new Network(shortened(internet.getAddress().getHostAddress()), internet.getPort()).toString();
@@ -49,17 +47,19 @@ public sealed interface MigrationAddress {
         return path.isEmpty() ? "a process of this host" : path;
     }
 
-    /** A run of zeros in an IPv6 address as people write it. */
+    /** Shortens a run of zeros in an IPv6 address. */
     private static String shortened(String address) {
         return address.contains(":") ? address.replaceFirst("(^|:)(0(:|$)){2,}", "::") : address;
     }
 
-    /** As the JDK wants it; asks for the host's address where it has a name. */
+    /**
+     * Returns the address for the JDK. Resolves a host name, which may take long.
+     *
+     * @throws IOException if the host is unknown
+     */
     SocketAddress resolve() throws IOException;
 
-    /**
-     * @throws IllegalArgumentException saying what an address looks like
-     */
+    /** @throws IllegalArgumentException with the possible forms of an address */
     static MigrationAddress parse(String text) {
         if (text.startsWith("unix:") && text.length() > "unix:".length()) {
             return new Local(text.substring("unix:".length()));

@@ -4,12 +4,12 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
 
-/** A socket, as it is. */
+/** A socket without encryption. */
 public final class PlainWire implements Wire {
     private final SocketChannel socket;
     private final String peer;
 
-    /** Takes ownership of a connected socket in blocking mode. */
+    /** Owns a connected socket in blocking mode from now on. */
     public PlainWire(SocketChannel socket, String peer) {
         this.socket = socket;
         this.peer = peer;

@@ -5,30 +5,32 @@ import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.nio.channels.SocketChannel;
 
-/** Makes a {@link Wire} of a connected socket: decides who may connect, and whether others can read what travels. */
+/** Makes a {@link Wire} from a connected socket: decides who may connect, and whether the data is encrypted. */
 public interface StreamSecurity {
-    /** True if nobody else can read or change what travels, and both ends know who the other is. */
+    /** True if no third party can read or change the data, and both ends know each other's identity. */
     boolean protects();
 
     /**
-     * At the source; waits for the handshake.
+     * Makes the source's wire; waits for the handshake.
      *
-     * @param socket connected; the wire's from now on, closed on failure
+     * @param socket connected; owned by the wire from now on, closed on failure
+     * @throws IOException if the handshake fails
      */
     Wire outgoing(SocketChannel socket, MigrationAddress to) throws IOException;
 
-    /** At the destination; as {@link #outgoing}. */
+    /** Makes the destination's wire; as {@link #outgoing}. */
     Wire incoming(SocketChannel socket) throws IOException;
 
-    /** None at all: for sockets that only this host can reach. */
+    /** No security, for sockets that only this host can reach. */
     static StreamSecurity none() {
         return Unprotected.INSTANCE;
     }
 
     /**
-     * Refuses to send a guest's memory in the clear to where others may listen. See STR-SEC-1.
+     * Refuses to send a guest's memory unencrypted over a network (STR-SEC-1).
      *
-     * @param allowed true if the user said that it may be
+     * @param allowed whether the user has allowed it
+     * @throws IOException if it is refused
      */
     default void check(SocketAddress address, boolean allowed) throws IOException {
         boolean local = !(address instanceof InetSocketAddress internet)

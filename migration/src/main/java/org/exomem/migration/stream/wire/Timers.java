@@ -3,7 +3,9 @@ package org.exomem.migration.stream.wire;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 
-/** Threads that look at the clock for one end of a stream: two, so that one that speaks to a deaf peer holds no other up. */
+/**
+ * The timer threads for one end of a stream: two, so that a send to a peer that does not read does not delay other tasks.
+ */
 public final class Timers {
     private Timers() {}
 

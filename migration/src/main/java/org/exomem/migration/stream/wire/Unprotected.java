@@ -3,7 +3,7 @@ package org.exomem.migration.stream.wire;
 import java.io.IOException;
 import java.nio.channels.SocketChannel;
 
-/** The absence of security. */
+/** No security. */
 final class Unprotected implements StreamSecurity {
     static final StreamSecurity INSTANCE = new Unprotected();
 

@@ -27,8 +27,9 @@ import org.exomem.migration.stream.wire.StreamSecurity;
 import org.exomem.migration.stream.wire.Wire;
 
 /**
- * TLS 1.3 by certificates: each end has one of a CA that the other trusts, and the source also checks that the destination's
- * is for the host that it connects to (STR-SEC-2). The JDK's TLS does all of it.
+ * TLS 1.3 with certificates: each end has a certificate of a CA that the other trusts, and the source also checks that the
+ * destination's is for the host that it connects to (STR-SEC-2). The JDK's TLS implements all of this. Safe for use by
+ * several threads.
  */
 public final class CertificateSecurity implements StreamSecurity {
     private static final String PROTOCOL = "TLSv1.3";
@@ -37,7 +38,7 @@ public final class CertificateSecurity implements StreamSecurity {
     };
 
     private final SSLContext context;
-    /** By the files that they are from. */
+    /** This end's certificates, by file. */
     private final Map<Path, List<X509Certificate>> own;
 
     private CertificateSecurity(SSLContext context, Map<Path, List<X509Certificate>> own) {
@@ -46,7 +47,7 @@ public final class CertificateSecurity implements StreamSecurity {
     }
 
     /**
-     * Of a folder as {@code exomem pki init} makes one for each host.
+     * Reads a folder that {@code exomem pki init} makes for each host.
      *
      * @throws IOException naming the file that is missing, unreadable, or does not fit the others; whose certificate has
      *     expired; or whose secret others can read (STR-SEC-6 to STR-SEC-8)
@@ -57,7 +58,7 @@ public final class CertificateSecurity implements StreamSecurity {
         return read;
     }
 
-    /** Without a look at the time. */
+    /** As {@link #of}, without the check of the validity. */
     static CertificateSecurity unchecked(Path folder) throws IOException {
         Path authorityFile = folder.resolve(Pki.CA_CERTIFICATE);
         Path ownFile = folder.resolve(Pki.HOST_CERTIFICATE);
@@ -78,11 +79,11 @@ public final class CertificateSecurity implements StreamSecurity {
         }
     }
 
-    /** STR-SEC-8: else the other end would refuse them, and not say why. */
+    /** STR-SEC-8: otherwise the other end would refuse them, and not report why. */
     private static void checkValid(Map<Path, List<X509Certificate>> files) throws IOException {
         Instant now = Instant.now();
         for (Map.Entry<Path, List<X509Certificate>> file : files.entrySet()) {
-            // The first is the one that counts; of several authorities one may be old.
+            // The first certificate counts; of several authorities one may have expired.
             X509Certificate certificate = file.getValue().getFirst();
             Validity validity = Validity.of(certificate, now);
             boolean anyValid = file.getValue().stream().anyMatch(other -> Validity.of(other, now) == Validity.VALID);
@@ -94,7 +95,7 @@ public final class CertificateSecurity implements StreamSecurity {
         }
     }
 
-    /** The JDK's judgement, in our words. */
+    /** The JDK's decisions, with plain messages. */
     private static TrustManager[] explained(TrustManager[] managers) {
         return Arrays.stream(managers)
                 .map(manager ->
@@ -116,7 +117,7 @@ public final class CertificateSecurity implements StreamSecurity {
         keyManagers.init(keys, new char[0]);
         SSLContext context = SSLContext.getInstance(PROTOCOL);
         context.init(keyManagers.getKeyManagers(), explained(trust.getTrustManagers()), null);
-        // Each connection proves anew who it is.
+        // Each connection needs a new proof of identity.
         context.getClientSessionContext().setSessionCacheSize(1);
         context.getServerSessionContext().setSessionCacheSize(1);
         return context;
@@ -152,7 +153,7 @@ public final class CertificateSecurity implements StreamSecurity {
         return shaken(socket, serverEngine());
     }
 
-    /** The end of one connection that somebody makes to here, who has to have a certificate. */
+    /** Returns the server end of one connection, whose client must have a certificate. */
     public SSLEngine serverEngine() {
         SSLEngine engine = context.createSSLEngine();
         SSLParameters parameters = parameters();

@@ -12,8 +12,8 @@ import javax.net.ssl.SSLEngine;
 import javax.net.ssl.X509ExtendedTrustManager;
 
 /**
- * Says in plain words why the other end's certificate is not trusted; the JDK decides whether it is. The messages of the JDK's
- * own exceptions name its classes.
+ * Explains in plain words why the other end's certificate is not trusted. The JDK decides whether it is; the messages of its
+ * exceptions name its classes.
  */
 final class PeerTrust extends X509ExtendedTrustManager {
     private final X509ExtendedTrustManager jdk;

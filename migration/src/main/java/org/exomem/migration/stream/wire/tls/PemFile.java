@@ -28,7 +28,7 @@ import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** Certificates and keys as text, one kind in a file. */
+/** Certificates and keys in PEM format, one kind in a file. */
 final class PemFile {
     private static final Pattern KEY =
             Pattern.compile("-----BEGIN PRIVATE KEY-----([A-Za-z0-9+/=\\s]+)-----END PRIVATE KEY-----");
@@ -72,7 +72,7 @@ final class PemFile {
         throw new IOException("the private key in " + file + " is of no kind that this exomem knows");
     }
 
-    /** True if what one signs the other verifies. */
+    /** True if the public key verifies a signature of the private key. */
     static boolean isPair(PublicKey known, PrivateKey secret) throws IOException {
         String algorithm = switch (secret.getAlgorithm()) {
             case "EC" -> "SHA256withECDSA";
@@ -92,7 +92,11 @@ final class PemFile {
         }
     }
 
-    /** Writes a new file; a key is for its owner only, from the first instant. */
+    /**
+     * Writes a new file. The file of a key is never readable for other users.
+     *
+     * @throws IOException if the file exists, or can't be written
+     */
     static void write(Path file, String kind, byte[] encoded, boolean secret) throws IOException {
         String text =
                 "-----BEGIN " + kind + "-----\n" + LINES.encodeToString(encoded) + "\n-----END " + kind + "-----\n";

@@ -42,8 +42,8 @@ import org.bouncycastle.operator.jcajce.JcaContentSignerBuilder;
 import org.bouncycastle.util.IPAddress;
 
 /**
- * A certificate authority of one's own in a folder, and certificates of hosts in folders within it. A host's folder is all
- * that this host needs; the CA's key stays where it is. Nothing that exists is ever overwritten.
+ * A private certificate authority in a folder, and certificates of hosts in folders within it. A host needs only its folder;
+ * the CA's key stays in place. Existing files are never overwritten.
  *
  * <pre>
  * DIR/ca-cert.pem         the CA's certificate
@@ -62,7 +62,7 @@ public final class Pki {
     private static final String CURVE = "secp256r1";
     private static final String SIGNATURE = "SHA256withECDSA";
     private static final int SERIAL_BITS = 159;
-    /** A clock that is a little slow must not refuse a certificate that was just made. */
+    /** Certificates are valid from this time before their creation, so that a clock that is slow does not reject them. */
     private static final Duration SKEW = Duration.ofHours(1);
 
     private static final Duration CA_LIFE = Duration.ofDays(3650);
@@ -84,9 +84,9 @@ public final class Pki {
     }
 
     /**
-     * Checks the name of a host, which becomes the name of a folder and part of a certificate.
+     * Checks the name of a host, which becomes the name of a folder and a part of a certificate.
      *
-     * @throws IllegalArgumentException if it is neither a host's name nor an IP address
+     * @throws IllegalArgumentException if it is neither a host name nor an IP address
      */
     public static void checkHost(String host) {
         if (!IPAddress.isValid(host) && !host.matches("[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?")) {
@@ -97,7 +97,7 @@ public final class Pki {
     /**
      * Opens the CA of a folder, or makes one there.
      *
-     * @throws IOException if the folder can't be made, has one of the CA's two files only, or one that is of no use
+     * @throws IOException if the folder can't be made, or has only one of the CA's two files, or one that can't be used
      */
     public static Pki in(Path folder) throws IOException {
         return in(folder, Clock.systemUTC());
@@ -140,7 +140,7 @@ public final class Pki {
         }
     }
 
-    /** True if the CA was made just now. */
+    /** True if the CA was made by this object. */
     public boolean isNew() {
         return isNew;
     }
@@ -148,10 +148,10 @@ public final class Pki {
     /**
      * Makes a host's certificate.
      *
-     * @param host its name or IP address, as sources will type it
+     * @param host the name or IP address that sources will connect to
      * @return the host's folder
-     * @throws IOException if it has one already
-     * @throws IllegalArgumentException if the name is none, see {@link #checkHost}
+     * @throws IOException if it has a certificate already
+     * @throws IllegalArgumentException if the name is not valid, see {@link #checkHost}
      */
     public Path addHost(String host) throws IOException {
         checkHost(host);

@@ -10,8 +10,8 @@ import java.util.regex.Pattern;
 /**
  * A secret that both ends have.
  *
- * @param identity its name, which travels in the clear
- * @param secret at least 16 bytes, from a good source of randomness: it is no password
+ * @param identity its name, which is sent unencrypted
+ * @param secret at least 16 bytes from a good source of randomness; not a password
  */
 @SuppressWarnings("ArrayRecordComponent") // never compared
 public record PreSharedKey(String identity, byte[] secret) {
@@ -30,10 +30,10 @@ public record PreSharedKey(String identity, byte[] secret) {
     }
 
     /**
-     * Of a file as GnuTLS's {@code psktool} makes it and QEMU reads it: a line {@code IDENTITY:HEX}, the first that is one.
+     * Reads a file that GnuTLS's {@code psktool} makes and QEMU reads: the first line of the form {@code IDENTITY:HEX}.
      *
-     * @throws IOException if there is none; if the file is no regular one, larger than 64 KiB, or can be read or changed by
-     *     others than its owner (STR-SEC-6, STR-SEC-7)
+     * @throws IOException if there is none; if the file is no regular file, larger than 64 KiB, or others than its owner can
+     *     read or change it (STR-SEC-6, STR-SEC-7)
      */
     public static PreSharedKey of(Path file) throws IOException {
         String text = new String(SecretFile.secret(file, " with a pre-shared key"), StandardCharsets.UTF_8);

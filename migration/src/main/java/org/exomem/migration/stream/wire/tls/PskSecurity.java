@@ -37,14 +37,15 @@ import org.exomem.migration.stream.wire.Wire;
 import org.jspecify.annotations.Nullable;
 
 /**
- * TLS 1.3 by a key that both ends have, with forward secrecy (psk_dhe_ke, STR-SEC-3). The JDK's TLS knows no such keys, so BouncyCastle
- * speaks the protocol; the JDK's ciphers encrypt, at ten times the speed of BouncyCastle's own.
+ * TLS 1.3 with a pre-shared key and forward secrecy (psk_dhe_ke, STR-SEC-3). The JDK's TLS does not support such keys, so
+ * BouncyCastle implements the protocol. The JDK's ciphers encrypt, ten times as fast as BouncyCastle's own. Safe for use by
+ * several threads.
  */
 public final class PskSecurity implements StreamSecurity {
     private static final int SUITE = CipherSuite.TLS_AES_128_GCM_SHA256;
 
     static {
-        // Last: whatever the JDK has is taken from the JDK.
+        // Last, so that the JDK's algorithms are preferred.
         if (Security.getProvider(BouncyCastleProvider.PROVIDER_NAME) == null) {
             Security.addProvider(new BouncyCastleProvider());
         }
@@ -171,13 +172,13 @@ public final class PskSecurity implements StreamSecurity {
 
         @Override
         public TlsAuthentication getAuthentication() throws IOException {
-            // Who has a certificate and not the key is not the one whom we look for.
+            // A peer with a certificate and without the key is not the right one.
             throw new TlsFatalAlert(AlertDescription.handshake_failure);
         }
 
         @Override
         public boolean requiresCloseNotify() {
-            // The stream says by itself where it ends.
+            // The stream itself marks its end.
             return false;
         }
     }
@@ -200,7 +201,7 @@ public final class PskSecurity implements StreamSecurity {
         }
 
         @Override
-        @SuppressWarnings({"rawtypes", "NullAway"}) // BouncyCastle's signature; null says that no key fits
+        @SuppressWarnings({"rawtypes", "NullAway"}) // BouncyCastle's signature; null means that no key fits
         public TlsPSKExternal getExternalPSK(Vector identities) {
             for (Object offered : identities) {
                 if (offered instanceof PskIdentity psk && MessageDigest.isEqual(psk.getIdentity(), identity)) {

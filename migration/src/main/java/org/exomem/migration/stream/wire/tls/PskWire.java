@@ -11,9 +11,9 @@ import org.bouncycastle.tls.TlsProtocol;
 import org.exomem.migration.stream.wire.Closing;
 import org.exomem.migration.stream.wire.Wire;
 
-/** A socket under BouncyCastle's TLS, which works on streams of bytes. */
+/** A socket with BouncyCastle's TLS, which works on byte streams. */
 final class PskWire implements Wire {
-    /** Bytes for which the kernel is called once. */
+    /** The bytes of one system call. */
     private static final int BATCH = 1 << 18;
 
     private static final int PIECE = 1 << 16;
@@ -33,7 +33,7 @@ final class PskWire implements Wire {
         streams.out.batched = true;
     }
 
-    /** What BouncyCastle reads from and writes to. */
+    /** The streams that BouncyCastle reads from and writes to. */
     static final class Streams {
         private final InputStream in;
         private final Batch out;
@@ -52,7 +52,7 @@ final class PskWire implements Wire {
         }
     }
 
-    /** Gathers records: BouncyCastle asks for each to be sent at once. */
+    /** Gathers records, because BouncyCastle flushes each of them. */
     private static final class Batch extends OutputStream {
         private final SocketChannel socket;
         private final ByteBuffer gathered = ByteBuffer.allocateDirect(2 * BATCH);

@@ -8,16 +8,16 @@ import org.exomem.linux.SmallFile;
 
 /** Reads files with keys and certificates (STR-SEC-6, STR-SEC-7). */
 final class SecretFile {
-    /** The most bytes that such a file may have. */
+    /** The largest size of such a file in bytes. */
     private static final int MOST = 1 << 16;
 
     private SecretFile() {}
 
     /**
-     * Reads a certificate, which anybody may know.
+     * Reads a certificate, which is not secret.
      *
-     * @param missing what to say where there is no file, after its name
-     * @throws IOException if it is not there, no regular file, or larger than 64 KiB
+     * @param missing the text after the file's name if there is no file
+     * @throws IOException if it is missing, no regular file, or larger than 64 KiB
      */
     static byte[] open(Path file, String missing) throws IOException {
         return read(file, missing).content();
@@ -26,7 +26,7 @@ final class SecretFile {
     /**
      * Reads a secret.
      *
-     * @param missing what to say where there is no file, after its name
+     * @param missing the text after the file's name if there is no file
      * @throws IOException as {@link #open}; also if others than its owner can read or change it
      */
     static byte[] secret(Path file, String missing) throws IOException {

@@ -14,20 +14,20 @@ import org.exomem.migration.stream.wire.Closing;
 import org.exomem.migration.stream.wire.Wire;
 
 /**
- * A socket under the JDK's TLS. Many records go to the kernel, and come from it, in one call: with one record at a time the
- * calls would cost more than the encryption.
+ * A socket with the JDK's TLS. One system call sends or receives many records. With a call for each record, the calls would
+ * cost more than the encryption.
  */
 final class TlsWire implements Wire {
-    /** Bytes that are encrypted before the kernel is called, and that are asked for at a time. */
+    /** The bytes that are encrypted before a system call, and that are requested at a time. */
     private static final int BATCH = 1 << 18;
 
     private final SocketChannel socket;
     private final SSLEngine engine;
     private final ByteBuffer outgoing;
     private final ByteBuffer incoming;
-    /** What was decrypted where the reader had no room for a whole record. */
+    /** Decrypted bytes for which the reader's buffer had no room. */
     private final ByteBuffer leftOver;
-    /** The reader writes too, now and then: when the peer wants new keys. */
+    /** The reader writes too when the peer requests new keys. */
     private final ReentrantLock writing = new ReentrantLock();
 
     private final ByteBuffer[] nothing = {ByteBuffer.allocate(0)};
@@ -37,14 +37,18 @@ final class TlsWire implements Wire {
         this.socket = socket;
         this.engine = engine;
         int record = engine.getSession().getPacketBufferSize();
-        // On the heap: there the JDK's ciphers work in place, and copy nothing.
+        // On the heap, where the JDK's ciphers work in place without a copy.
         this.outgoing = ByteBuffer.allocate(BATCH + record);
         this.incoming = ByteBuffer.allocate(BATCH + record).flip();
         this.leftOver = ByteBuffer.allocate(engine.getSession().getApplicationBufferSize())
                 .flip();
     }
 
-    /** Waits until both ends know each other. */
+    /**
+     * Waits until both ends have authenticated each other.
+     *
+     * @throws IOException if the handshake fails
+     */
     void handshake() throws IOException {
         try {
             engine.beginHandshake();
@@ -77,7 +81,7 @@ final class TlsWire implements Wire {
         return engine.getHandshakeStatus();
     }
 
-    /** One step of a handshake that waits for the peer. */
+    /** A step of a handshake that waits for the peer. */
     private HandshakeStatus receive() throws IOException {
         SSLEngineResult result = unwrap(leftOver.compact());
         leftOver.flip();
@@ -87,7 +91,7 @@ final class TlsWire implements Wire {
         return result.getHandshakeStatus();
     }
 
-    /** The alert that tells the peer what was wrong lies ready in the engine. */
+    /** Sends the alert with the reason of a failure, which the engine has prepared. */
     private void sendAlert() {
         try {
             for (int i = 0; i < 3 && engine.getHandshakeStatus() == HandshakeStatus.NEED_WRAP; i++) {
@@ -106,7 +110,7 @@ final class TlsWire implements Wire {
                     "the other end does not use TLS, this one does: give both ends certificates or a key", e);
         }
         if (message.contains("Received fatal alert")) {
-            // TLS has a word for the reason, and no more: the other end has told its own user.
+            // TLS sends only a code for the reason. The other end has reported the details to its own user.
             return new IOException(
                     "the other end refused this end's certificate, or its TLS altogether ("
                             + message.replaceFirst(".*Received fatal alert: ", "alert ") + "); it says there why",
@@ -191,7 +195,7 @@ final class TlsWire implements Wire {
         leftOver.position(leftOver.position() + length);
     }
 
-    /** Decrypts what is here, after waiting for it if need be; false at the end. */
+    /** Decrypts the received records, and waits for one if there is none; false at the end. */
     private boolean readRecords(ByteBuffer into) throws IOException {
         do {
             boolean roomy = into.remaining() >= leftOver.capacity();
@@ -216,13 +220,13 @@ final class TlsWire implements Wire {
         return true;
     }
 
-    /** True if a whole record waits to be decrypted. */
+    /** True if a complete record was received. */
     private boolean holdsRecord() {
         int at = incoming.position();
         return incoming.remaining() >= 5 && incoming.remaining() >= 5 + Short.toUnsignedInt(incoming.getShort(at + 3));
     }
 
-    /** Decrypts one record, waiting until it is here. */
+    /** Decrypts one record, and waits until it is complete. */
     private SSLEngineResult unwrap(ByteBuffer target) throws IOException {
         while (true) {
             SSLEngineResult result = engine.unwrap(incoming, target);

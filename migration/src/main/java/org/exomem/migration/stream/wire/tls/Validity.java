@@ -6,7 +6,7 @@ import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
 import java.util.Date;
 
-/** Whether a certificate counts at some time. */
+/** Whether a certificate is valid at a time. */
 enum Validity {
     EXPIRED,
     NOT_YET,
@@ -22,7 +22,7 @@ enum Validity {
         return now.isBefore(certificate.getNotBefore().toInstant()) ? NOT_YET : VALID;
     }
 
-    /** What is so, to be said after the name of the certificate. */
+    /** The state in words, to follow the name of the certificate. */
     String text(X509Certificate certificate) {
         return switch (this) {
             case EXPIRED -> "expired on " + date(certificate.getNotAfter());
