@@ -107,9 +107,7 @@ final class BitmapMoveTest {
                 .until(() -> here.balloon("vm").bitmap().path("descriptors").asLong() > 0);
         Qemu destination = Qemu.start(waiting);
         try {
-            // Slowly enough for a guest on a busy host to answer while its first round lasts, 0.8 s: it takes up to 50
-            // ms. The guest
-            // writes about as fast.
+            // The first round takes 0.8 s, in which a guest on a busy host answers: it needs up to 50 ms.
             guests.begin(here, there, Map.of("writes", writes, "max-bandwidth", 256 * MIB));
             JsonNode left = awaitEnd(here);
             JsonNode arrived = awaitEnd(there);
