@@ -35,7 +35,7 @@ final class CheckCommand implements Command {
                 "The QEMU to look at (default: " + QEMU + ").",
                 Completion.FILE,
                 value -> qemu = value);
-        outputOption.describe(usage);
+        outputOption.describeOwn(usage);
     }
 
     @Override

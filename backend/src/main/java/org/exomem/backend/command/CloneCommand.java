@@ -84,7 +84,7 @@ final class CloneCommand implements Command {
                 value -> folder = value);
         templates.describe(usage);
         control.describe(usage);
-        outputOption.describe(usage);
+        outputOption.describeOwn(usage);
         usage.section(
                 "Examples",
                 "  exomem clone web-1.4 --count 20 --trust /etc/exomem/keys/template-key.pub",

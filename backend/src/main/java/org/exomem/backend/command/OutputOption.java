@@ -11,6 +11,11 @@ final class OutputOption {
         usage.flag("--json", "Prints JSON, as the control socket gives it; sizes in bytes.", () -> json = true);
     }
 
+    /** The same for a command that asks no process that serves. */
+    void describeOwn(Usage usage) {
+        usage.flag("--json", "Prints JSON; sizes in bytes.", () -> json = true);
+    }
+
     Output on(Streams streams) {
         return new Output(streams, json);
     }

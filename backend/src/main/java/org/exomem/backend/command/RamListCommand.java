@@ -27,7 +27,7 @@ final class RamListCommand implements Command {
     public void describe(Usage usage) {
         usage.does("Lists the RAM files of a folder, what they take, and who has them mapped.");
         folder.describe(usage);
-        outputOption.describe(usage);
+        outputOption.describeOwn(usage);
         usage.section(
                 "Columns",
                 "  OFFSET     where it begins in the VM's RAM",

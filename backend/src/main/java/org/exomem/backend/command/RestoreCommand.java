@@ -53,7 +53,7 @@ final class RestoreCommand implements Command {
         usage.path(
                 "--vmm", "PROGRAM", "The program of the VMM (default: the one that it was).", value -> program = value);
         replace.describe(usage, "");
-        outputOption.describe(usage);
+        outputOption.describeOwn(usage);
         control.describe(usage);
         usage.section(
                 "Examples",

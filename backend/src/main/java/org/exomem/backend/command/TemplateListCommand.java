@@ -28,7 +28,7 @@ final class TemplateListCommand implements Command {
     public void describe(Usage usage) {
         usage.does("Lists templates, and the clones that run from them with the memory that each has of its own.");
         templates.describe(usage);
-        outputOption.describe(usage);
+        outputOption.describeOwn(usage);
         usage.section(
                 "Columns",
                 "  DATA    what a template's RAM takes; all clones share it",

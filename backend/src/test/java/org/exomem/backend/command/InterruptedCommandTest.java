@@ -1,6 +1,7 @@
 package org.exomem.backend.command;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -15,6 +16,7 @@ import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
@@ -36,6 +38,10 @@ class InterruptedCommandTest {
                     + "\"job\":{\"id\":\"a/m0/1\",\"status\":\"running\",\"current-progress\":0,\"total-progress\":1073741824}}}]";
     private static final String JOBS =
             "[{\"id\":\"a/m0/1\",\"status\":\"running\",\"current-progress\":0," + "\"total-progress\":1073741824}]";
+
+    private static final String EVENT =
+            "{\"event\":\"DEVICE_CONNECTED\",\"data\":{\"vm\":\"a\",\"device\":\"balloon\"},"
+                    + "\"timestamp\":{\"seconds\":1795170000,\"microseconds\":0}}";
 
     @TempDir
     Path folder;
@@ -73,6 +79,9 @@ class InterruptedCommandTest {
                     reply.set("id", command.get("id"));
                 }
                 send(client, Json.text(reply));
+                if (name.equals("qmp_capabilities")) {
+                    send(client, EVENT);
+                }
                 if (name.equals("query-balloon") || name.equals("query-jobs")) {
                     looks.countDown();
                 }
@@ -123,6 +132,24 @@ class InterruptedCommandTest {
         assertThat(interrupted("balloon", "a", "1G", "--wait"))
                 .isEqualTo(
                         "exomem: the guest goes on to the size that it was given; \"exomem balloon a SIZE\" gives another\n");
+    }
+
+    @Test
+    void followingEventsEndsWellAsNothingGoesOn() throws Exception {
+        Path events = folder.resolve("events");
+        Process process = ExomemProcess.of(
+                        "events", "--control", folder.resolve("control").toString())
+                .redirectOutput(events.toFile())
+                .start();
+        try {
+            await().atMost(Duration.ofMinutes(1)).until(() -> Files.size(events) > 0);
+            new ProcessBuilder("kill", "-INT", Long.toString(process.pid()))
+                    .start()
+                    .waitFor();
+            assertThat(process.waitFor()).isZero();
+        } finally {
+            process.destroyForcibly().waitFor();
+        }
     }
 
     @Test

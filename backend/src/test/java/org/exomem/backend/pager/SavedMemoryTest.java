@@ -96,7 +96,7 @@ class SavedMemoryTest {
         }
         // The restore now reaches the start of a VMM.
         assertThatThrownBy(() -> restore.run(vm -> Map.of(), new NoPaging()))
-                .hasMessageContaining("the VMM did not start");
+                .hasMessageContaining(" did not start");
         ImageFolder.open(image);
     }
 

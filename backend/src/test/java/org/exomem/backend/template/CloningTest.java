@@ -64,7 +64,7 @@ class CloningTest {
             listening.bind(UnixDomainSocketAddress.of(waits("web-1")));
         }
         waits("web-2");
-        assertThat(fault()).startsWith("the VMM did not start");
+        assertThat(fault()).startsWith("the VMM /bin/false did not start");
         assertThat(options.folder()).isEmptyDirectory();
     }
 
@@ -74,7 +74,7 @@ class CloningTest {
         Path qmp = waits("web-1");
         options = new CloneOptions(
                 options.folder(), Optional.empty(), Map.of("memory-backend", "memory-backend"), Optional.empty());
-        assertThat(fault()).startsWith("the VMM did not start");
+        assertThat(fault()).startsWith("the VMM /bin/false did not start");
         assertThat(qmp.resolveSibling("waiting")).exists();
     }
 
