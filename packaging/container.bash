@@ -15,7 +15,7 @@ until_true() {
     done
 }
 
-# make_tree RELEASE TREE: a fresh Debian with systemd. EXOMEM_ROOT_RELEASE names one that was made before, which is copied.
+# make_tree RELEASE TREE: a new Debian with systemd. EXOMEM_ROOT_RELEASE names an existing one, which is copied.
 make_tree() {
     local before=EXOMEM_ROOT_$1
     if [ -n "${!before:-}" ]; then
@@ -24,18 +24,18 @@ make_tree() {
         local from
         # shellcheck disable=SC2034,SC1091 # topic: for its messages
         from=$(topic=packages && . "$here/../tests/debian.bash" && mirror) || exit
-        # The script of sid: an older debootstrap knows no newer names.
+        # The script of sid, because an older debootstrap does not know newer releases.
         debootstrap --variant=minbase --include=adduser,systemd,systemd-sysv,dbus,ca-certificates "$1" "$2" "$from" \
             /usr/share/debootstrap/scripts/sid >"$work/log" 2>&1 || { cat "$work/log" >&2; fail "debootstrap $1"; }
     fi
     cp --remove-destination /etc/resolv.conf "$2/etc/resolv.conf"
-    # Each container is another machine.
+    # Each container has a machine id of its own.
     tr -d - </proc/sys/kernel/random/uuid >"$2/etc/machine-id"
     ln -sf /dev/null "$2/etc/systemd/system/systemd-firstboot.service"
 }
 
-# boot TREE [OPTIONS OF systemd-nspawn]: the host's systemd, if it has one, hears nothing of it. Its control groups lie in one folder; its
-# mounts and what systemd-nspawn keeps in /run are gone with it.
+# boot TREE [OPTIONS OF systemd-nspawn]: does not register with the host's systemd, if there is one. Its control groups are in one
+# folder. Its mounts and the files of systemd-nspawn in /run end with it.
 boot() {
     local tree=$1
     shift
@@ -55,7 +55,7 @@ boot() {
     until_true is_up || { cat "$work/console" >&2; fail "systemd does not come up: $(inside systemctl list-jobs --no-legend || true)"; }
 }
 
-# Whatever has failed: not all that a container starts has to work in one.
+# Ignores failed units, because some do not work in a container.
 is_up() {
     case $(inside systemctl is-system-running 2>/dev/null) in
         running | degraded) return 0 ;;
@@ -76,13 +76,13 @@ inside() {
         env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 TERM=dumb DEBIAN_FRONTEND=noninteractive "$@"
 }
 
-# The path of a file of the container, for the host.
+# The path of a file of the container, from the host.
 path() { printf '%s' "/proc/$leader/root$1"; }
 
-# shut_down: ends what boot has started, and waits for it.
+# shut_down: ends everything that boot has started, and waits for the end.
 shut_down() {
     [ -n "$container" ] || return 0
-    # Of its own process alone. In order first, then at once.
+    # Signals only its own process: first for an orderly shutdown, then to end at once.
     kill -TERM "$container" 2>/dev/null || true
     LIMIT=20 until_true eval "! kill -0 $container" || kill -TERM "$container" 2>/dev/null || true
     wait "$container" 2>/dev/null || true

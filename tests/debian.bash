@@ -1,9 +1,9 @@
-# How the setup scripts of the tests get programs: from Debian's packages, fetched by an apt with lists and status of its
-# own and unpacked, never installed. The system keeps its packages, no chroot, no mounts. To be sourced by a Bash script
-# that has set:
+# Functions with which the setup scripts of the tests get programs from Debian's packages. An apt with lists and status of
+# its own fetches the packages, which are unpacked and never installed. The system keeps its packages; there is no chroot
+# and no mount. To be sourced by a Bash script that has set:
 #
-#   cache   the folder that what is finished goes to
-#   part    a folder in it for what is not; the script empties it
+#   cache   the folder for complete parts
+#   part    a folder in it for incomplete parts; the script empties it
 #   topic   what needs all this, for messages ("real guests")
 #
 # Exit code 3: something is missing that the script can't get; the last line says what and how.
@@ -13,7 +13,7 @@ readonly keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 say() { echo "$topic: $*" >&2; }
 missing() { say "$*"; exit 3; }
 
-# require_debian PACKAGES: ends unless this is a Debian; installs these packages of the system (words, maybe none).
+# require_debian PACKAGES: ends unless this is a Debian; installs these packages of the system (words, possibly none).
 require_debian() {
     [[ $(uname -s) == Linux && $(uname -m) == x86_64 ]] || missing "needs Linux on x86-64, this is $(uname -sm)"
     local program packages=$1
@@ -29,18 +29,18 @@ require_debian() {
         > "$part/apt.log" 2>&1 || missing "can't install $packages: $(tail -n 1 "$part/apt.log")"
 }
 
-# lock_cache: nobody else sets this cache up until the script ends, and $part is empty and goes away with it.
+# lock_cache: no other process sets this cache up until the script ends. $part is empty, and is deleted at the end.
 lock_cache() {
     { mkdir -p "$cache" 2> /dev/null && [[ -w $cache ]]; } || missing "can't write $cache (EXOMEM_CACHE names another folder)"
     exec 9> "$cache/lock"
     flock -n 9 || { say "waiting for another setup"; flock 9; }
-    # Left over by a setup that was killed; the lock says that nobody works there.
+    # The rest of a setup that was killed; the lock shows that no process works there.
     rm -rf "$part"
     mkdir "$part"
     trap 'rm -rf "$part"' EXIT
 }
 
-# The mirror that this machine uses anyway, if it is a Debian: from its configuration, as no list may have been fetched yet.
+# The mirror of this machine, if it is a Debian: from its configuration, because it may have no lists yet.
 mirror() {
     local uri
     uri=${EXOMEM_DEBIAN_MIRROR:-$(
@@ -93,7 +93,7 @@ unpack() {
 
 version_of() { apt-cache -c "$part/$1/apt.conf" show --no-all-versions "$2" | sed -n 's/^Version: //p'; }
 
-# put DIR NAME: what was built in DIR is finished; it becomes NAME in the cache.
+# put DIR NAME: the content of DIR is complete; it becomes NAME in the cache.
 put() {
     mkdir -p "$(dirname "$cache/$2")"
     rm -rf "${cache:?}/$2"

@@ -20,10 +20,13 @@ import org.exomem.conformance.BalloonBackEnd;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A balloon whose host asks for hints and statistics all the time: nothing about them is skipped, and it keeps their requirements. */
+/**
+ * A balloon whose host requests hints and statistics all the time: no check of them is skipped, and it meets their
+ * requirements.
+ */
 class AskedBalloonTest {
     private static final int PERIOD_MILLIS = 20;
-    /** In which the host has asked for certain. */
+    /** Within these times the host has certainly sent a request. */
     private static final Limits LIMITS = new Limits(Duration.ofSeconds(30), Duration.ofMillis(500));
 
     @TempDir

@@ -8,19 +8,19 @@ import org.exomem.conformance.BalloonBackEnd;
 import org.exomem.linux.EventFd;
 import org.exomem.linux.LinuxException;
 
-/** A balloon in a process of its own, for what can only be seen or done from outside. */
+/** A balloon in a separate process, for tests that need an outside view of the process. */
 final class BalloonProcess {
     private static final String LEAKY = "leaky";
     private static final long LOST_BYTES = 64 << 10;
 
     private BalloonProcess() {}
 
-    /** The command that starts it, for a shell. */
+    /** The shell command that starts it. */
     static String command() {
         return command("");
     }
 
-    /** The command that starts one that loses a descriptor and memory in each session. */
+    /** The shell command that starts one that leaks a descriptor and memory in each session. */
     static String leakyCommand() {
         return command(LEAKY);
     }

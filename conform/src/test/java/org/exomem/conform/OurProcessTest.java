@@ -17,7 +17,7 @@ import org.exomem.conform.trial.DeviceType;
 import org.exomem.conform.trial.Limits;
 import org.junit.jupiter.api.Test;
 
-/** What only a back-end in a process of its own shows: that it leaks nothing, and goes on when it was killed. */
+/** Properties that only a back-end in a separate process shows: it leaks nothing, and continues after it was killed. */
 class OurProcessTest {
     private static final Duration TO_START = Duration.ofMinutes(1);
 

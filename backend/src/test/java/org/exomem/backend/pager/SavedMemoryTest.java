@@ -95,8 +95,7 @@ class SavedMemoryTest {
             ImageFolder.open(image);
         }
         // The restore now reaches the start of a VMM.
-        assertThatThrownBy(() -> restore.run(vm -> Map.of(), new NoPaging()))
-                .hasMessageContaining(" did not start");
+        assertThatThrownBy(() -> restore.run(vm -> Map.of(), new NoPaging())).hasMessageContaining(" did not start");
         ImageFolder.open(image);
     }
 

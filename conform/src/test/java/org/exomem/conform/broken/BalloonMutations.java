@@ -15,7 +15,10 @@ import org.exomem.conformance.frontend.Payload;
 import org.exomem.conformance.frontend.Request;
 import org.exomem.conformance.guest.Buffer;
 
-/** The balloon (VIRTIO 5.5), wrong in one way each. The checks negotiate few features: the third queue is the one they need. */
+/**
+ * The balloon (VIRTIO 5.5), wrong in one way each. The checks negotiate few features: the queue that they need is the
+ * third.
+ */
 final class BalloonMutations {
     private static final long MUST_TELL_HOST = 1;
     private static final int INFLATE = 0;
@@ -93,7 +96,7 @@ final class BalloonMutations {
         return new Mutation(requirement, name, DeviceType.BALLOON, tampering);
     }
 
-    /** What is done again and again a while after something else. */
+    /** An action that is repeated for a while after an event. */
     private static final class Later {
         private final List<Runnable> tasks = new ArrayList<>();
         private long at;
@@ -133,7 +136,7 @@ final class BalloonMutations {
         });
     }
 
-    /** Tells an error of the queue after statistics whose tags are such. */
+    /** Reports an error of the queue after statistics with wrong tags. */
     private static Broken statistics(Predicate<List<Integer>> wrong) {
         Fds error = new Fds();
         return new Broken()
@@ -158,7 +161,7 @@ final class BalloonMutations {
         return tags;
     }
 
-    /** A host that asks for hints, which the real one does not know of. */
+    /** A host that requests hints without the knowledge of the real one. */
     private static Broken showing(Broken broken, IntUnaryOperator id) {
         return broken.answering(Request.GET_CONFIG, message -> {
             int at = Payload.CONFIG_HEADER_SIZE + COMMAND_ID - message.intAt(0);

@@ -14,7 +14,7 @@ import org.exomem.conformance.frontend.Payload;
 import org.exomem.linux.LinuxException;
 import org.jspecify.annotations.Nullable;
 
-/** A tampering put together from what is wrong: each method adds one thing. For one connection. */
+/** A tampering that is composed of single faults: each method adds one. For one connection. */
 final class Broken implements Tampering {
     private final Map<Integer, Change> requests = new HashMap<>();
     private final Map<Integer, Change> replies = new HashMap<>();
@@ -39,13 +39,13 @@ final class Broken implements Tampering {
     private boolean contentLate;
     private boolean relays;
 
-    /** What becomes of a message. */
+    /** The change of a message. */
     @FunctionalInterface
     interface Change {
         List<Message> apply(Message message, Line line) throws LinuxException;
     }
 
-    /** What becomes of used elements. */
+    /** The change of used elements. */
     @FunctionalInterface
     interface UsedChange {
         List<Element> apply(RingRelay ring, List<Element> elements);
@@ -69,12 +69,12 @@ final class Broken implements Tampering {
         return this;
     }
 
-    /** The back-end takes something else than what the front-end sent. */
+    /** The back-end receives another message than the front-end sent. */
     Broken taking(int request, UnaryOperator<Message> change) {
         return onRequest(request, (message, line) -> List.of(change.apply(message)));
     }
 
-    /** The back-end says that it has done it, and has not. */
+    /** The back-end reports success, and has done nothing. */
     Broken ignoring(int request) {
         return ignoring(request, message -> true);
     }
@@ -106,7 +106,7 @@ final class Broken implements Tampering {
         });
     }
 
-    /** The back-end sends this, whatever was asked for. */
+    /** The back-end sends this answer to any request of the kind. */
     Broken answeringItself(int request, UnaryOperator<Message> answer) {
         return onRequest(request, (message, line) -> {
             line.toFrontEnd(answer.apply(message));
@@ -135,7 +135,7 @@ final class Broken implements Tampering {
         return this;
     }
 
-    /** The back-end answers with something else. */
+    /** The back-end sends another answer. */
     Broken answering(int request, UnaryOperator<Message> change) {
         return onReply(request, (message, line) -> List.of(change.apply(message)));
     }
@@ -148,12 +148,12 @@ final class Broken implements Tampering {
         });
     }
 
-    /** The back-end refuses the request, whatever it was, with an error in its reply. */
+    /** The back-end refuses every such request, with an error in its reply. */
     Broken refusing(int request) {
         return answering(request, message -> message.withPayload(Payload.number(1)));
     }
 
-    /** The bits of an answer that is one number. */
+    /** Clears bits of an answer that is one number. */
     Broken withoutBits(int request, long bits) {
         return answering(request, message -> message.withLong(0, message.longAt(0) & ~bits));
     }
@@ -168,7 +168,7 @@ final class Broken implements Tampering {
         return this;
     }
 
-    /** What is done when the connection has ended. */
+    /** The action at the end of the connection. */
     @FunctionalInterface
     interface End {
         void ended(Line line, boolean byBackEnd);
@@ -179,7 +179,7 @@ final class Broken implements Tampering {
         return this;
     }
 
-    /** Gives free what was kept when the connection ends. */
+    /** Closes the kept descriptors at the end of the connection. */
     Broken keeping(Fds fds) {
         return onEnd((line, byBackEnd) -> fds.close());
     }
@@ -207,12 +207,12 @@ final class Broken implements Tampering {
         return this;
     }
 
-    /** Each used element becomes another one. */
+    /** Replaces each used element. */
     Broken eachUsed(UnaryOperator<Element> change) {
         return usedAs((ring, elements) -> elements.stream().map(change).toList());
     }
 
-    /** Something is done to guest memory before the driver sees that a chain was used. */
+    /** Changes guest memory before the driver sees that a chain was used. */
     Broken beforeUsed(BiConsumer<RingRelay, Chain> act) {
         return usedAs((ring, elements) -> {
             elements.forEach(element -> act.accept(ring, ring.chain(element.id())));
@@ -220,7 +220,7 @@ final class Broken implements Tampering {
         });
     }
 
-    /** Chains that are never used. */
+    /** These chains are never used. */
     Broken neverUsing(Predicate<Chain> which) {
         return usedAs((ring, elements) -> elements.stream()
                 .filter(element -> !which.test(ring.chain(element.id())))
@@ -257,13 +257,13 @@ final class Broken implements Tampering {
         return this;
     }
 
-    /** Leaves the others alone. */
+    /** Restricts the faults to these rings. */
     Broken onRings(Predicate<RingRelay> which) {
         rings = which;
         return this;
     }
 
-    /** Something is done when a ring starts. */
+    /** Runs an action when a ring starts. */
     Broken onStart(Consumer<RingRelay> act) {
         start = act;
         relays = true;
@@ -276,27 +276,27 @@ final class Broken implements Tampering {
         return this;
     }
 
-    /** The log is read and written, without atomic operations. */
+    /** The log is read and written without atomic operations. */
     Broken loggingPlainly() {
         logsPlainly = true;
         relays = true;
         return this;
     }
 
-    /** Looks for what is available only when it is kicked. */
+    /** Looks for available chains only after a kick. */
     Broken waitingForKicks() {
         waits = true;
         relays = true;
         return this;
     }
 
-    /** Stands between the rings, for what else is wrong. */
+    /** Relays the rings, for the other faults. */
     Broken relaying() {
         relays = true;
         return this;
     }
 
-    /** @param change gets the bits and the number of the 64-bit word of the log; returns the bits that are set */
+    /** @param change receives the bits and the number of the 64-bit word of the log; returns the bits that are set */
     Broken logging(LongBinaryOperator change) {
         logged = change;
         relays = true;

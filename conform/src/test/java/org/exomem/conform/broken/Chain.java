@@ -13,10 +13,10 @@ import org.exomem.conformance.guest.Buffer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What the driver has made available at once.
+ * A chain that the driver has made available.
  *
- * @param id by which it comes back
- * @param slots the descriptors of the ring that it takes
+ * @param id with which it is returned
+ * @param slots the number of the ring's descriptors that it occupies
  */
 record Chain(int id, List<Buffer> buffers, int slots) {
     private static final int NEXT = 1;
@@ -24,7 +24,7 @@ record Chain(int id, List<Buffer> buffers, int slots) {
     private static final int INDIRECT = 4;
     private static final int ENTRY = 16;
 
-    /** The chain at a head of a split ring. A chain that is no good ends where it can't be followed. */
+    /** The chain at a head of a split ring. An invalid chain ends where it can't be followed. */
     static Chain split(int head, MemorySegment table, int size, GuestView memory) {
         List<Buffer> buffers = new ArrayList<>();
         int at = head;
@@ -56,7 +56,7 @@ record Chain(int id, List<Buffer> buffers, int slots) {
         }
     }
 
-    /** @param flagsAt where an entry of an indirect table has its flags */
+    /** @param flagsAt the offset of the flags in an entry of an indirect table */
     private static void buffer(
             MemorySegment table, int at, int flags, int flagsAt, GuestView memory, List<Buffer> into) {
         long address = table.get(LE_LONG, (long) ENTRY * at);
@@ -105,7 +105,7 @@ record Chain(int id, List<Buffer> buffers, int slots) {
         return null;
     }
 
-    /** How many bytes the device may write. */
+    /** The number of bytes that the device may write. */
     long writableBytes() {
         return buffers.stream()
                 .filter(Buffer::writable)

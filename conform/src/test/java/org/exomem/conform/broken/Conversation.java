@@ -29,7 +29,7 @@ final class Conversation implements Line, AutoCloseable {
     /**
      * Takes both sockets over.
      *
-     * @param death is run when the back-end dies
+     * @param death runs when the back-end dies
      */
     Conversation(Fd frontEnd, Fd backEnd, Tampering tampering, Runnable death) throws LinuxException {
         this.front = new Wire(frontEnd);
@@ -39,7 +39,7 @@ final class Conversation implements Line, AutoCloseable {
         this.relays = tampering.relaysRings() ? new Relays(this, tampering) : null;
     }
 
-    /** Passes on all that has arrived; returns false at the end of the connection. */
+    /** Passes on everything that has arrived. Returns false at the end of the connection. */
     boolean step() {
         try {
             pump();
@@ -50,7 +50,7 @@ final class Conversation implements Line, AutoCloseable {
             fromFront();
             pump();
         } catch (LinuxException e) {
-            // One of both sides has gone.
+            // One of both sides has closed the connection.
             ended = true;
         }
         return !ended;
@@ -127,7 +127,7 @@ final class Conversation implements Line, AutoCloseable {
     }
 
     private void reply(Message message) throws LinuxException {
-        // What the back-end has done before it answered is seen before its answer.
+        // What the back-end did before its answer must be visible before the answer.
         pump();
         channelFromBack();
         Message relayed = relays == null ? message : relays.reply(message);
@@ -250,7 +250,7 @@ final class Conversation implements Line, AutoCloseable {
         return relays == null ? List.of() : relays.rings();
     }
 
-    /** What to wait on. */
+    /** The descriptors to wait on. */
     List<Fd> watched() {
         List<Fd> all = new ArrayList<>(List.of(front.fd(), back.fd()));
         if (channelFront != null && channelBack != null) {
@@ -263,7 +263,7 @@ final class Conversation implements Line, AutoCloseable {
         return all;
     }
 
-    /** True if something happens without any descriptor's doing. */
+    /** True if something may happen without an event on a descriptor. */
     boolean needsTicks() {
         return relays != null || tampering != Tampering.NONE || front.isWaiting() || back.isWaiting();
     }
@@ -273,7 +273,7 @@ final class Conversation implements Line, AutoCloseable {
         death.run();
     }
 
-    /** Somebody else has connected. */
+    /** Another front-end has connected. */
     void secondConnection() {
         tampering.secondConnection(this);
     }

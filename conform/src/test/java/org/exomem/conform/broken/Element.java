@@ -1,9 +1,9 @@
 package org.exomem.conform.broken;
 
 /**
- * One used element: a chain that the device gives back.
+ * One used element: a chain that the device returns.
  *
- * @param written bytes that the device says it has written
+ * @param written number of bytes that the device reports as written
  */
 record Element(int id, long written) {
     Element withWritten(long other) {

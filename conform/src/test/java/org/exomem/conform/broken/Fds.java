@@ -6,7 +6,7 @@ import org.exomem.linux.EventFd;
 import org.exomem.linux.Fd;
 import org.exomem.linux.LinuxException;
 
-/** Descriptors that a broken back-end keeps though it should not, as long as its saboteur runs. */
+/** Descriptors that a broken back-end wrongly keeps, as long as its saboteur runs. */
 final class Fds {
     private final List<Fd> kept = new ArrayList<>();
     private final List<EventFd> events = new ArrayList<>();
@@ -36,7 +36,7 @@ final class Fds {
         return kept.isEmpty();
     }
 
-    /** A duplicate of the first that was kept. */
+    /** A duplicate of the first one that was kept. */
     Fd first() throws LinuxException {
         return kept.getFirst().duplicate();
     }
@@ -53,12 +53,15 @@ final class Fds {
         events.clear();
     }
 
-    /** The same message; where it has no descriptor and says so by bit 8, it gets an eventfd that nobody signals. */
+    /**
+     * Returns the same message. If it has no descriptor and says so by bit 8, it gets an eventfd that is never
+     * signalled.
+     */
     static Message withEventInstead(Message message) {
         return message.fds().isEmpty() ? deaf(message.withLong(0, message.longAt(0) & 0xff)) : message;
     }
 
-    /** The same message with an eventfd that nobody signals. */
+    /** Returns the same message with an eventfd that is never signalled. */
     static Message withDeafEvent(Message message) {
         return message.fds().isEmpty() ? message : deaf(message);
     }

@@ -20,7 +20,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** A back-end whose very first answer is wrong gets a report, with that as a failure. */
+/** If the very first answer of a back-end is wrong, there is still a report, with that as a failure. */
 class FirstAnswerTest {
     private static final Limits SHORT = new Limits(Duration.ofSeconds(2), Limits.USUAL.quiet());
 

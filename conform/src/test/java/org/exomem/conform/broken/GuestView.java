@@ -13,7 +13,10 @@ import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
 import org.jspecify.annotations.Nullable;
 
-/** Guest memory as the front-end shares it, mapped by the saboteur too. A region that is removed stays mapped until its removal is known to have succeeded. */
+/**
+ * Guest memory as the front-end shares it, mapped by the saboteur, too. A removed region stays mapped until its removal
+ * has certainly succeeded.
+ */
 final class GuestView implements AutoCloseable {
     static final ValueLayout.OfShort LE_SHORT = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     static final ValueLayout.OfInt LE_INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -23,10 +26,10 @@ final class GuestView implements AutoCloseable {
     private final List<Mapping> mappings = new ArrayList<>();
     private List<Shared> regions = List.of();
 
-    /** A region that is mapped; all numbers are bytes. */
+    /** A mapped region; all numbers are bytes. */
     record Shared(long guestAddress, long userAddress, MemorySegment bytes) {}
 
-    /** The table as it is now, to be put back if a change of it is refused. */
+    /** The present table, to restore it if a change is refused. */
     List<Shared> regions() {
         return regions;
     }
@@ -75,11 +78,11 @@ final class GuestView implements AutoCloseable {
             mappings.add(mapping);
             into.add(new Shared(request.longAt(at), request.longAt(at + 16), mapping.segment()));
         } catch (LinuxException e) {
-            // What can't be mapped is refused by the back-end too.
+            // A region that can't be mapped is refused by the back-end, too.
         }
     }
 
-    /** Unmaps what is in no region any more. */
+    /** Unmaps memory that is in no region any more. */
     void forgetOthers() {
         for (Iterator<Mapping> all = mappings.iterator(); all.hasNext(); ) {
             Mapping mapping = all.next();
@@ -91,7 +94,7 @@ final class GuestView implements AutoCloseable {
         }
     }
 
-    /** A range by its user address, or null if no region has all of it. */
+    /** A range by its user address; null if no region contains all of it. */
     @Nullable
     MemorySegment user(long address, long length) {
         for (Shared region : regions) {
@@ -103,7 +106,7 @@ final class GuestView implements AutoCloseable {
         return null;
     }
 
-    /** A range by its guest address, or null if no region has all of it. */
+    /** A range by its guest address; null if no region contains all of it. */
     @Nullable
     MemorySegment guest(long address, long length) {
         for (Shared region : regions) {

@@ -5,22 +5,24 @@ import org.exomem.linux.LinuxException;
 
 /** A connection between a front-end and a back-end, as a tampering sees it. For one thread. */
 interface Line {
-    /** Sends the front-end something that the back-end did not say. */
+    /** Sends the front-end a message that is not from the back-end. */
     void toFrontEnd(Message message) throws LinuxException;
 
-    /** Sends the back-end something that the front-end did not say; what it answers to it goes to the front-end. */
+    /** Sends the back-end a message that is not from the front-end. The front-end gets the answer. */
     void toBackEnd(Message message) throws LinuxException;
 
-    /** Tells the front-end that a request has succeeded, if it asked for that; the back-end need not see it. */
+    /**
+     * Reports the success of a request to the front-end, if it asked for that. The back-end need not see the request.
+     */
     void acknowledge(Message request);
 
-    /** Sends something over the channel that the front-end gave to the back-end. */
+    /** Sends a message over the channel that the front-end gave to the back-end. */
     void overChannel(Message message);
 
-    /** Closes the connection, to both sides, as soon as all is done that is being done. */
+    /** Closes the connection to both sides, as soon as the present work is done. */
     void end();
 
-    /** The back-end serves nobody any more, from the next connection on. */
+    /** The back-end serves no connections any more, from the next one on. */
     void die();
 
     /** Virtio feature bits that were acknowledged. */
@@ -31,6 +33,6 @@ interface Line {
 
     GuestView memory();
 
-    /** Those that have been set up. */
+    /** The rings that have been set up. */
     List<RingRelay> rings();
 }

@@ -9,10 +9,10 @@ import org.exomem.linux.LinuxException;
 import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
 
-/** A dirty log of the saboteur's own in the back-end's hands, whose bits go on to the front-end's. */
+/** A dirty log of the saboteur, which the back-end marks. The marks go on to the front-end's log. */
 final class LogRelay implements AutoCloseable {
     private static final ValueLayout.OfLong WORD = ValueLayout.JAVA_LONG;
-    /** Between reading and writing a word where that is not atomic. */
+    /** The time between reading and writing a word without an atomic operation. */
     private static final long BETWEEN_NANOS = 1_000_000;
 
     private static final VarHandle LONG = WORD.varHandle();
@@ -30,9 +30,9 @@ final class LogRelay implements AutoCloseable {
     }
 
     /**
-     * Stands in for the front-end's file.
+     * Creates a substitute for the front-end's file.
      *
-     * @param fd stays the caller's
+     * @param fd remains the caller's
      * @param size of the log, bytes
      * @param offset of the log in its file, bytes
      */
@@ -48,7 +48,7 @@ final class LogRelay implements AutoCloseable {
         return file.fd().duplicate();
     }
 
-    /** Passes on what the back-end has marked. */
+    /** Passes on the back-end's marks. */
     void pump(Tampering tampering) {
         MemorySegment from = own.segment();
         MemorySegment to = theirs.segment();

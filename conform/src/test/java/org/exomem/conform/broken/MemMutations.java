@@ -186,7 +186,7 @@ final class MemMutations {
         }
     }
 
-    /** What becomes of a response: type at 0, state at 8. */
+    /** The change of a response: type at 0, state at 8. */
     @FunctionalInterface
     private interface Answer {
         void change(MemRequest request, MemorySegment response);
@@ -237,7 +237,7 @@ final class MemMutations {
         return () -> config(new Broken(), change);
     }
 
-    /** Each answer to GET_CONFIG that has the whole config space is changed. */
+    /** Changes each answer to GET_CONFIG that has the whole config space. */
     private static Broken config(Broken broken, Consumer<ByteBuffer> change) {
         return broken.answering(Request.GET_CONFIG, message -> {
             if (message.intAt(0) != 0 || message.intAt(4) < CONFIG_SIZE) {
@@ -273,7 +273,7 @@ final class MemMutations {
         return config(broken, fields -> fields.putLong(PLUGGED_SIZE, plugged[0]));
     }
 
-    /** Offers PERSISTENT_SUSPEND, which asks nothing of a device that keeps its blocks anyway. */
+    /** Offers PERSISTENT_SUSPEND, which demands nothing of a device that keeps its blocks anyway. */
     private static Broken suspending(Broken broken) {
         return broken.withBits(Request.GET_FEATURES, PERSISTENT_SUSPEND)
                 .taking(Request.SET_FEATURES, message -> message.withLong(0, message.longAt(0) & ~PERSISTENT_SUSPEND));
@@ -300,7 +300,7 @@ final class MemMutations {
         }
     }
 
-    /** The file of the guest's memory ends where the blocks begin, once one was unplugged. */
+    /** Truncates the file of the guest's memory where the blocks begin, after one was unplugged. */
     private static Tampering cutShort() {
         @Nullable SharedFile[] file = new SharedFile[1];
         Broken broken = answer((request, response) -> {

@@ -8,13 +8,13 @@ import org.exomem.conformance.frontend.Reply;
 import org.exomem.linux.Fd;
 
 /**
- * A vhost-user message on its way. The descriptors belong to whoever has it.
+ * A vhost-user message on its way. Its holder owns the descriptors.
  *
- * @param size what the header says of the payload's size, in bytes
+ * @param size the payload's size in the header, in bytes
  */
 @SuppressWarnings("ArrayRecordComponent") // never compared
 record Message(int request, int flags, int size, byte[] payload, List<Fd> fds) {
-    /** A reply to a request, with nothing but a payload. */
+    /** A reply to a request, with only a payload. */
     static Message reply(int request, byte[] payload) {
         return new Message(request, Reply.REPLY_FLAGS, payload.length, payload, List.of());
     }
@@ -36,7 +36,7 @@ record Message(int request, int flags, int size, byte[] payload, List<Fd> fds) {
         return new Message(other, flags, size, payload, fds);
     }
 
-    /** The same with a size in its header that may be wrong. */
+    /** The same with another, possibly wrong size in its header. */
     Message withSize(int other) {
         return new Message(request, flags, other, payload, fds);
     }
@@ -78,7 +78,7 @@ record Message(int request, int flags, int size, byte[] payload, List<Fd> fds) {
         return hasLong(offset) ? buffer().getLong(offset) : 0;
     }
 
-    /** The same with another field, if the payload has that field. */
+    /** The same with another value of a field, if the payload has that field. */
     Message withInt(int offset, int value) {
         if (!hasInt(offset)) {
             return this;
@@ -88,7 +88,7 @@ record Message(int request, int flags, int size, byte[] payload, List<Fd> fds) {
         return withPayload(copy);
     }
 
-    /** The same with another field, if the payload has that field. */
+    /** The same with another value of a field, if the payload has that field. */
     Message withLong(int offset, long value) {
         if (!hasLong(offset)) {
             return this;

@@ -4,15 +4,15 @@ import java.util.function.Supplier;
 import org.exomem.conform.trial.DeviceType;
 
 /**
- * One way in which a back-end is wrong.
+ * One fault of a back-end.
  *
- * @param requirement id of the requirement whose checks have to notice it
+ * @param requirement id of the requirement whose checks must notice the fault
  * @param name a sentence that says what the back-end does
- * @param device on which it is played
- * @param tampering makes it, for each connection anew
+ * @param device the type of the device that gets the fault
+ * @param tampering creates the fault for each connection
  */
 record Mutation(String requirement, String name, DeviceType device, Supplier<Tampering> tampering) {
-    /** A mutation of what does not depend on the device, played on the memory device, whose requests have answers. */
+    /** A fault that does not depend on the device. The memory device gets it, because its requests have answers. */
     static Mutation of(String requirement, String name, Supplier<Tampering> tampering) {
         return new Mutation(requirement, name, DeviceType.MEM, tampering);
     }

@@ -35,10 +35,10 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Each back-end that is broken in one way fails a check of the requirement that it breaks. */
+/** Each back-end with one fault fails a check of the requirement that it violates. */
 class MutationTest {
     private static final Limits LIMITS = new Limits(Duration.ofMillis(1500), Duration.ofMillis(100));
-    /** What is waited for takes no processor, so that several can wait at once. */
+    /** Waits take no processor time, so several tests can wait at once. */
     private static final int AT_ONCE = 6;
 
     @TempDir
@@ -100,7 +100,7 @@ class MutationTest {
         return all.toString();
     }
 
-    /** Runs the checks of a requirement against a back-end that a saboteur stands before. */
+    /** Runs the checks of a requirement against a back-end behind a saboteur. */
     private static List<CheckResult> play(String requirement, DeviceType device, Supplier<Tampering> tampering)
             throws Exception {
         List<Check> checks = checks(requirement, device);
@@ -110,7 +110,7 @@ class MutationTest {
         Path own = Files.createTempDirectory(folder, "m");
         try (Victim victim = Victim.of(device, own);
                 Saboteur saboteur = new Saboteur(own.resolve("s"), victim.socket(), tampering)) {
-            // What the runner asks before a check is answered rightly: it tries nothing otherwise.
+            // The runner's own questions before a check are answered rightly; otherwise it would try nothing.
             Runner.Progress arming = new Runner.Progress() {
                 @Override
                 public void begins(Check check, int number, int of) {
@@ -123,7 +123,7 @@ class MutationTest {
             Runner runner = new Runner(new ListeningBackEnd(saboteur.socket()), device, LIMITS, arming);
             List<CheckResult> results = new ArrayList<>();
             for (Check check : checks) {
-                // One that notices it is enough.
+                // One check that notices it is enough.
                 if (results.stream().noneMatch(MutationTest::isBad)) {
                     saboteur.disarm();
                     results.addAll(runner.run(List.of(check)).results());

@@ -9,12 +9,14 @@ import org.exomem.conformance.frontend.Features.Protocol;
 import org.exomem.conformance.frontend.Payload;
 import org.exomem.conformance.frontend.Request;
 
-/** Features that our devices do not have: the saboteur says that they have, and what it then does is wrong in one way each. */
+/**
+ * Features that exomem's devices do not have. The saboteur offers them, and implements them wrongly in one way each.
+ */
 final class OfferedMutations {
     private static final long RING_RESET = 1L << 40;
     private static final int RING_OF_NOBODY = 77;
 
-    /** What is said of an answer does not hold where there is none. */
+    /** A rule about an answer does not apply without an answer. */
     private static final Stream<Mutation> UNSERVED = Stream.of(
                     unserved(
                             Protocol.SHMEM_MAP,
@@ -82,7 +84,7 @@ final class OfferedMutations {
 
     private OfferedMutations() {}
 
-    /** A protocol feature is offered and accepted, and nothing that belongs to it is done. */
+    /** A protocol feature is offered and accepted, and nothing of it is implemented. */
     private static List<Mutation> unserved(long feature, String... requirements) {
         return Stream.of(requirements)
                 .map(requirement -> of(
@@ -102,7 +104,7 @@ final class OfferedMutations {
         return withoutTranslation().silentOn(Request.IOTLB_MSG);
     }
 
-    /** An error of a ring is told in-band, with a payload that is not right. */
+    /** An error of a ring is reported in-band, with a wrong payload. */
     private static Broken telling(byte[] payload) {
         return offering(Protocol.INBAND_NOTIFICATIONS)
                 .before(
@@ -114,7 +116,7 @@ final class OfferedMutations {
         return Mutation.of(requirement, name, tampering);
     }
 
-    /** Takes what the IOTLB is told, and looks at none of it. */
+    /** Accepts the IOTLB messages, and ignores them. */
     private static Broken withoutTranslation() {
         return new Broken()
                 .withBits(Request.GET_FEATURES, Features.ACCESS_PLATFORM)
@@ -124,7 +126,7 @@ final class OfferedMutations {
                 .ignoring(Request.IOTLB_MSG);
     }
 
-    /** What our devices do at GET_VRING_BASE is a reset of the queue. */
+    /** What exomem's devices do at GET_VRING_BASE is a reset of the queue. */
     private static Broken resetting(Broken broken) {
         return broken.withBits(Request.GET_FEATURES, RING_RESET)
                 .taking(Request.SET_FEATURES, message -> message.withLong(0, message.longAt(0) & ~RING_RESET));

@@ -12,8 +12,9 @@ import java.util.concurrent.locks.LockSupport;
 import org.exomem.conformance.frontend.Features;
 
 /**
- * A packed ring. A relay knows its position from SET_VRING_BASE only, so it can't follow one that goes on where the in-flight area says.
- * Nor one that is full of zeros and begins with a wrap counter of 0: to whoever only looks, zeros are used descriptors there.
+ * A packed ring. A relay knows a ring's position only from SET_VRING_BASE, so it can't follow one that continues where
+ * the in-flight area says. Nor can it follow a ring full of zeros that begins with a wrap counter of 0: zeros look like
+ * used descriptors there.
  */
 final class PackedRelay extends RingRelay {
     private static final int WRITE = 2;
@@ -23,7 +24,7 @@ final class PackedRelay extends RingRelay {
     private static final int AT_DESCRIPTOR = 2;
     private static final long VISIBLE_NANOS = 20_000_000;
 
-    /** Written in place of a length where the write flag is not set. */
+    /** Written instead of a length if the write flag is not set. */
     private static final long NOTHING_WRITTEN = -1;
 
     private final List<Chain> inOrder = new ArrayList<>();
@@ -64,7 +65,8 @@ final class PackedRelay extends RingRelay {
         int used = base >>> 16;
         taken = used & 0x7fff;
         takenWrap = (used & 0x8000) != 0;
-        // Between both positions is what an earlier back-end had taken and not used; the shadow has it from the start.
+        // An earlier back-end had taken and not used the chains between the two positions. The shadow has them from the
+        // start.
         inOrder.clear();
         int at = taken;
         MemorySegment ring = descriptors;
@@ -101,7 +103,7 @@ final class PackedRelay extends RingRelay {
         if (ring == null || device == null) {
             return false;
         }
-        // Kicks are wanted for all.
+        // All kicks are wanted.
         device.set(LE_SHORT, 2, (short) ENABLE);
         VarHandle.fullFence();
         boolean any = false;
@@ -221,7 +223,7 @@ final class PackedRelay extends RingRelay {
         int event = driver.get(LE_SHORT, 0);
         int offset = event & 0x7fff;
         int now = publishedBefore + publishedSlots;
-        // The wrap counter of the place at which the elements began.
+        // The wrap counter at the position where the elements began.
         if (((event & 0x8000) != 0) != takenBeforeWrap) {
             offset += size();
         }

@@ -10,7 +10,7 @@ import org.exomem.linux.Fd;
 import org.exomem.linux.LinuxException;
 import org.exomem.linux.PipeEnd;
 
-/** What can be wrong in post-copy: descriptors, answers, and what is done with memory before and behind them. */
+/** Faults of post-copy: descriptors, answers, and the use of memory before and after them. */
 final class PostcopyMutations {
     /** An answer with regions is longer than a number. */
     private static final int NUMBER = 8;
@@ -88,7 +88,10 @@ final class PostcopyMutations {
         }));
     }
 
-    /** Has the kernel read at the address, in a thread that waits in a system call until there is a page, or the mapping is gone. */
+    /**
+     * Makes the kernel read at the address, in a thread that waits in a system call until there is a page, or the
+     * mapping is gone.
+     */
     private static void touch(long address) {
         Thread.ofPlatform().daemon().name("hasty back-end").start(() -> {
             try {
@@ -100,7 +103,7 @@ final class PostcopyMutations {
                     }
                 }
             } catch (LinuxException e) {
-                // The mapping has gone.
+                // The mapping is gone.
             }
         });
     }

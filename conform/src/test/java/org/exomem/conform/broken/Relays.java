@@ -19,10 +19,12 @@ import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
 import org.jspecify.annotations.Nullable;
 
-/** All rings and the log of one connection, with a saboteur between: changes the messages that set them up. */
+/** All rings and the log of one connection behind a saboteur, which changes the messages that set them up. */
 final class Relays implements AutoCloseable {
     private static final int MOST_RINGS = 16;
-    /** Where the shadows are for the back-end, by guest and by user address: far from all that front-ends have. */
+    /**
+     * The address of the shadows for the back-end, by guest and by user address: far from all addresses of front-ends.
+     */
     private static final long SHADOWS = 1L << 40;
 
     private static final Set<Integer> MEMORY = Set.of(Request.SET_MEM_TABLE, Request.ADD_MEM_REG, Request.REM_MEM_REG);
@@ -48,7 +50,7 @@ final class Relays implements AutoCloseable {
     private boolean shown;
     private boolean listening;
 
-    /** What was said of a ring. */
+    /** The settings of a ring. */
     private static final class Setup {
         int size;
         int base;
@@ -80,7 +82,10 @@ final class Relays implements AutoCloseable {
         return rings;
     }
 
-    /** A request on its way to the back-end, as the back-end gets it, with what has to go along. */
+    /**
+     * A request on its way to the back-end: returns it as the back-end gets it, with the further messages that it
+     * needs.
+     */
     List<Message> request(Message message) throws LinuxException {
         switch (message.request()) {
             case Request.POSTCOPY_LISTEN -> listening = true;
@@ -88,7 +93,7 @@ final class Relays implements AutoCloseable {
             default -> {}
         }
         if (listening && MEMORY.contains(message.request())) {
-            // Pages that are still to come can't be looked at here, and the answer has all regions: no ring is relayed.
+            // Pages that have not arrived can't be read here, and the answer has all regions: no ring is relayed.
             return List.of(message);
         }
         return switch (message.request()) {
@@ -164,17 +169,17 @@ final class Relays implements AutoCloseable {
                 }
             }
             case Request.GET_MAX_MEM_SLOTS -> {
-                // One is taken by the shadows.
+                // The shadows occupy one slot.
                 return message.withLong(0, message.longAt(0) - 1);
             }
             default -> {
-                // Nothing of it is about rings.
+                // The message is not about rings.
             }
         }
         return message;
     }
 
-    /** Passes on what there is on all rings. */
+    /** Passes on the changes of all rings. */
     void pump() {
         for (Setup setup : setups.values()) {
             if (setup.ring != null) {
@@ -198,7 +203,7 @@ final class Relays implements AutoCloseable {
         return setups.computeIfAbsent(index, unused -> new Setup());
     }
 
-    /** The ring, of the kind that was negotiated. */
+    /** Creates the ring in the negotiated format. */
     private RingRelay ring(int index, Setup setup) {
         boolean packed = (features & Features.RING_PACKED) != 0;
         RingRelay ring = setup.ring;
@@ -247,7 +252,7 @@ final class Relays implements AutoCloseable {
         return withShadows(message);
     }
 
-    /** Shows the back-end the shadows before a message, if it does not have them. */
+    /** Shares the shadows with the back-end before a message, if it does not have them. */
     private List<Message> withShadows(Message message) throws LinuxException {
         if (shown || !protocolSet) {
             return List.of(message);
@@ -281,7 +286,7 @@ final class Relays implements AutoCloseable {
                 && setup.addresses[2] % 4 == 0;
         if (!ring.isResolved() || !aligned) {
             if (ring.isRunning()) {
-                // The back-end refuses to move it there.
+                // The back-end refuses to move the ring there.
                 setup.addresses = before;
                 resolve(ring, setup);
             } else {
@@ -327,7 +332,7 @@ final class Relays implements AutoCloseable {
                 tampering.starting(ring);
                 ring.start();
             } else {
-                // The back-end finds out for itself.
+                // The back-end finds the error itself.
                 all.add(Message.request(
                         Request.SET_VRING_ADDR,
                         Payload.ringAddresses(new RingAddresses(
@@ -375,7 +380,7 @@ final class Relays implements AutoCloseable {
             fd.close();
             return changed;
         } catch (LinuxException e) {
-            // What can't be mapped is refused by the back-end too.
+            // A region that can't be mapped is refused by the back-end, too.
             return message;
         }
     }
@@ -384,7 +389,7 @@ final class Relays implements AutoCloseable {
         rings().forEach(RingRelay::stop);
     }
 
-    /** What to wait on. */
+    /** Adds the descriptors to wait on. */
     void watch(List<Fd> into) {
         rings().forEach(ring -> ring.watch(into));
     }

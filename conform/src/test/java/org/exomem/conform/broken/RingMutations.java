@@ -14,7 +14,7 @@ import org.exomem.conformance.frontend.Features;
 import org.exomem.conformance.frontend.Payload;
 import org.exomem.conformance.frontend.Request;
 
-/** Rings, their life and their notifications, wrong in one way each. */
+/** Rings, their states and their notifications, wrong in one way each. */
 final class RingMutations {
     private static final int INDIRECT_AND_WRITE = 6;
     private static final int NEXT = 1;
@@ -278,12 +278,12 @@ final class RingMutations {
         return Mutation.of(requirement, name, tampering);
     }
 
-    /** Leaves packed rings alone. */
+    /** Does not change packed rings. */
     private static Broken split(Broken broken) {
         return broken.onRings(ring -> !ring.isPacked());
     }
 
-    /** Leaves split rings alone. */
+    /** Does not change split rings. */
     private static Broken packed(Broken broken) {
         return broken.onRings(RingRelay::isPacked);
     }
@@ -328,7 +328,7 @@ final class RingMutations {
         return (flags(ring, at) & INDIRECT) != 0;
     }
 
-    /** Each second element has the id of the one before, which has come back already. */
+    /** Every second element has the id of the one before, which was already returned. */
     private static Broken idsTwice() {
         int[] count = new int[1];
         int[] last = new int[1];
@@ -396,7 +396,7 @@ final class RingMutations {
                                         Request.SET_VRING_ENABLE, Payload.ring((int) message.longAt(0) & 0xff, 1))));
     }
 
-    /** Tells a position as if the ring stopped, and lets it go on. */
+    /** Returns a position as if the ring stopped, and lets it continue. */
     static Broken neverStops() {
         return new Broken().relaying().onRequest(Request.GET_VRING_BASE, (message, line) -> {
             for (RingRelay ring : line.rings()) {
@@ -431,7 +431,7 @@ final class RingMutations {
         });
     }
 
-    /** Does something again and again for a while after a ring was stopped. */
+    /** Repeats an action for a while after a ring was stopped. */
     private static Broken afterStop(Consumer<Line> act) {
         long[] next = new long[1];
         int[] left = new int[1];
@@ -451,7 +451,7 @@ final class RingMutations {
                 });
     }
 
-    /** Writes the beginning of each region, and moves the used indexes on. */
+    /** Writes the beginning of each region, and advances the used indexes. */
     static Broken writesAfterStop() {
         return afterStop(line -> {
             for (GuestView.Shared region : line.memory().regions()) {

@@ -14,9 +14,9 @@ import org.exomem.linux.PipeEnd;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Stands between the driver and the back-end at one ring: to the driver it is the device, to the back-end the driver. The back-end
- * has a ring of its own, the shadow, which has the same positions and the same content as the driver's, so that what else depends
- * on them (positions that are told, in-flight areas, logs) stays right.
+ * A relay between the driver and the back-end at one ring. It is the device for the driver, and the driver for the
+ * back-end. The back-end has a ring of its own, the shadow, with the same positions and the same content as the
+ * driver's, so that everything that depends on them (reported positions, in-flight areas, logs) stays right.
  *
  * <pre>
  * shadow of one ring       offset in bytes
@@ -66,7 +66,7 @@ abstract class RingRelay implements AutoCloseable {
         this.memory = line.memory();
     }
 
-    /** Goes on with the descriptors of another relay of the same ring, which is not used any more. */
+    /** Continues with the descriptors of another relay of the same ring, which is not used any more. */
     void takeOver(RingRelay other) {
         frontKick = other.frontKick;
         backKick = other.backKick;
@@ -102,7 +102,7 @@ abstract class RingRelay implements AutoCloseable {
         return size > 0;
     }
 
-    /** The chain that came under an id, or an empty one. */
+    /** The chain with an id, or an empty one. */
     Chain chain(int id) {
         return chains.getOrDefault(id, new Chain(id, List.of(), 1));
     }
@@ -123,12 +123,12 @@ abstract class RingRelay implements AutoCloseable {
         return 16L * size;
     }
 
-    /** Without a used_event that the driver need not have. */
+    /** Without a used_event, which the driver need not have. */
     abstract long driverBytes();
 
     abstract long deviceBytes();
 
-    /** Where the driver's ring is, again: memory has changed, or the ring has moved. */
+    /** Finds the driver's ring again, because memory has changed, or the ring has moved. */
     void resolve(int newSize, long newFeatures, long[] addresses) {
         size = newSize;
         features = newFeatures;
@@ -141,7 +141,7 @@ abstract class RingRelay implements AutoCloseable {
         return descriptors != null && driverArea != null && deviceArea != null;
     }
 
-    /** The ring starts, if it does not run: the shadow becomes like the driver's ring. */
+    /** Starts the ring, if it does not run: the shadow becomes equal to the driver's ring. */
     void start() {
         if (running || descriptors == null || driverArea == null || deviceArea == null) {
             return;
@@ -153,7 +153,7 @@ abstract class RingRelay implements AutoCloseable {
         chains.clear();
         running = true;
         begin();
-        // The back-end looks for what is available when it starts, without a kick.
+        // The back-end looks for available chains at its start, without a kick.
         if (held) {
             hide();
         } else {
@@ -161,34 +161,34 @@ abstract class RingRelay implements AutoCloseable {
         }
     }
 
-    /** What is available is not shown before the driver kicks. To be called before the start. */
+    /** Hides available chains until the driver kicks. Must be called before the start. */
     void holdUntilKicked() {
         held = true;
     }
 
-    /** Takes out of the shadow what is available. */
+    /** Removes available chains from the shadow. */
     abstract void hide();
 
-    /** Takes up the positions. */
+    /** Takes the positions over. */
     abstract void begin();
 
     void stop() {
         running = false;
     }
 
-    /** Shows the back-end what the driver has made available; returns true if there was something. */
+    /** Passes available chains on to the back-end. Returns true if there were any. */
     abstract boolean passAvailable();
 
-    /** The elements that the back-end has used since the last time. */
+    /** The elements that the back-end has used since the last call. */
     abstract List<Element> takeUsed();
 
-    /** Shows the driver used elements. */
+    /** Passes used elements on to the driver. */
     abstract void publish(List<Element> elements);
 
-    /** Whether the driver wants to be called for what was published last. */
+    /** Whether the driver wants a call for the elements that were published last. */
     abstract boolean callWanted();
 
-    /** Passes on what there is, both ways. */
+    /** Passes everything on, in both directions. */
     final void pump(Runnable beforePublishing) {
         if (isRelaying() && isResolved()) {
             List<Element> used = takeUsed();
@@ -219,12 +219,12 @@ abstract class RingRelay implements AutoCloseable {
         }
     }
 
-    /** How often the driver has kicked; kicks that came at once count as one. */
+    /** The number of the driver's kicks; simultaneous kicks count as one. */
     int kicks() {
         return kicks;
     }
 
-    /** Calls the driver by a write of fewer than 8 bytes, of which an eventfd takes none. */
+    /** Calls the driver by a write of fewer than 8 bytes, which an eventfd refuses. */
     void callWith(int bytes) {
         if (frontCall == null) {
             return;
@@ -235,7 +235,7 @@ abstract class RingRelay implements AutoCloseable {
                 pipe.write(arena.allocate(bytes));
             }
         } catch (LinuxException e) {
-            // Nobody is called then.
+            // The driver gets no call then.
         }
     }
 
@@ -249,7 +249,7 @@ abstract class RingRelay implements AutoCloseable {
         return event != null && event.drain();
     }
 
-    /** Takes the front-end's kick descriptor over; returns the one for the back-end, or the same if it is none that kicks. */
+    /** Takes the front-end's kick descriptor over. Returns the one for the back-end, or the same if it can't kick. */
     Fd interposeKick(Fd fd) throws LinuxException {
         EventFd adopted = EventFd.adopt(fd);
         if (adopted == null) {
@@ -263,7 +263,7 @@ abstract class RingRelay implements AutoCloseable {
         return backKick.fd().duplicate();
     }
 
-    /** Takes the front-end's call descriptor over; returns the one for the back-end, or the same if it is none that calls. */
+    /** Takes the front-end's call descriptor over. Returns the one for the back-end, or the same if it can't call. */
     Fd interposeCall(Fd fd) throws LinuxException {
         EventFd adopted = EventFd.adopt(fd);
         if (adopted == null) {
@@ -277,13 +277,13 @@ abstract class RingRelay implements AutoCloseable {
         return backCall.fd().duplicate();
     }
 
-    /** The front-end polls for what is used. */
+    /** The front-end polls for used elements. */
     void dropCall() {
         close(frontCall);
         frontCall = null;
     }
 
-    /** The back-end polls for what is available. */
+    /** The back-end polls for available chains. */
     void dropKick() {
         close(frontKick);
         frontKick = null;
@@ -291,7 +291,7 @@ abstract class RingRelay implements AutoCloseable {
         backKick = null;
     }
 
-    /** What to wait on. */
+    /** Adds the descriptors to wait on. */
     void watch(List<Fd> into) {
         if (frontKick != null) {
             into.add(frontKick.fd());

@@ -13,7 +13,7 @@ import org.exomem.linux.Fd;
 import org.exomem.linux.LinuxException;
 import org.exomem.linux.SharedFile;
 
-/** Back-ends that do not survive one thing each: they serve nobody after it. */
+/** Back-ends that fail after one event each: they serve no connection after it. */
 final class RobustMutations {
     private static final int SESSIONS = 3;
     private static final int NO_FD = 1 << 8;
@@ -130,7 +130,7 @@ final class RobustMutations {
                 });
     }
 
-    /** Offers a feature, and dies of a driver that does not accept it. */
+    /** Offers a feature, and fails if a driver does not accept it. */
     private static Broken diesWithout(long feature) {
         return new Broken().withBits(Request.GET_FEATURES, feature).onRequest(Request.SET_FEATURES, (message, line) -> {
             if ((message.longAt(0) & feature) == 0) {

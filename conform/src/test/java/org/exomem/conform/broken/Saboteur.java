@@ -16,8 +16,8 @@ import org.exomem.linux.SocketAccess;
 import org.exomem.linux.UnixSockets;
 
 /**
- * Listens on a socket as a back-end does, passes all on to a real back-end and back, and breaks it in one way. A thread of its own
- * does so until this is closed.
+ * Listens on a socket like a back-end, relays everything to a real back-end and back, and adds one fault. A thread of
+ * its own does this until this is closed.
  */
 final class Saboteur implements AutoCloseable {
     private static final int BACKLOG = 8;
@@ -38,9 +38,9 @@ final class Saboteur implements AutoCloseable {
     /**
      * Begins to listen.
      *
-     * @param socket where to listen; must not exist
-     * @param backEnd where the real back-end listens
-     * @param tampering makes one for each connection that begins while this is armed
+     * @param socket path to listen on; must not exist
+     * @param backEnd the socket of the real back-end
+     * @param tampering creates the fault for each connection that begins while this is armed
      */
     Saboteur(Path socket, Path backEnd, Supplier<Tampering> tampering) throws IOException {
         this.backEnd = backEnd;
@@ -53,17 +53,17 @@ final class Saboteur implements AutoCloseable {
         return listening.path();
     }
 
-    /** From the next connection on, the back-end is broken. */
+    /** Adds the fault from the next connection on. */
     void arm() {
         armed = true;
     }
 
-    /** From the next connection on, the back-end is right, unless it has died. */
+    /** Adds no fault from the next connection on; a back-end that has died stays dead. */
     void disarm() {
         armed = false;
     }
 
-    /** What went wrong here, which should be nothing. */
+    /** Unexpected failures of the saboteur itself; should be empty. */
     List<Throwable> failures() {
         return List.copyOf(failures);
     }
@@ -76,7 +76,8 @@ final class Saboteur implements AutoCloseable {
                 step();
                 Fd front = UnixSockets.accept(listening.fd());
                 if (front != null) {
-                    // The one before may have closed just now: the back-end has to know it before this one comes.
+                    // The previous connection may have closed just now: the back-end must know that before the new one
+                    // comes.
                     step();
                     begin(front);
                 }
@@ -110,7 +111,7 @@ final class Saboteur implements AutoCloseable {
             try {
                 goesOn = conversation.step();
             } catch (InternalError e) {
-                // A file of guest memory was cut short: the back-end can't use it either.
+                // A file of guest memory was truncated: the back-end can't use it either.
                 goesOn = false;
             } catch (RuntimeException | Error e) {
                 failures.add(e);

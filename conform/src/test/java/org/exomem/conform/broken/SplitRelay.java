@@ -13,7 +13,7 @@ import org.exomem.conformance.frontend.Features;
 /** A split ring. */
 final class SplitRelay extends RingRelay {
     private static final int NO_CALL = 1;
-    /** Long enough for a driver that polls to see what is wrong. */
+    /** Long enough for a driver that polls to see the fault. */
     private static final long VISIBLE_NANOS = 20_000_000;
 
     private int seen;
@@ -43,7 +43,8 @@ final class SplitRelay extends RingRelay {
         }
         published = Short.toUnsignedInt(device.get(LE_SHORT, 2));
         taken = published;
-        // What is available already counts as new, so that its chains are known; but the shadow shows none of it yet.
+        // Chains that are already available count as new, so that they are known; but the shadow does not contain them
+        // yet.
         seen = published;
         shadowDriverArea().set(LE_SHORT, 0, (short) 0);
         if (has(Features.EVENT_IDX)) {
@@ -89,7 +90,7 @@ final class SplitRelay extends RingRelay {
             seen = index;
             SHORT.setRelease(shadowDriverArea(), 2L, (short) index);
             any = true;
-            // What was added meanwhile came perhaps without a kick.
+            // Chains that were added meanwhile may come without a kick.
             VarHandle.fullFence();
         }
     }

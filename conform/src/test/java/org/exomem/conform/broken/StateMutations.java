@@ -193,7 +193,10 @@ final class StateMutations {
         return Mutation.of(requirement, name, tampering).on(type);
     }
 
-    /** The front-end gets a copy of the area, which the back-end does not change any more; its own one stays as it should be. */
+    /**
+     * The front-end gets a copy of the area, which the back-end does not change any more. The back-end's own area stays
+     * right.
+     */
     private static Broken area(boolean packed, Consumer<MemorySegment> change) {
         Fds kept = new Fds();
         return new Broken()
@@ -273,7 +276,7 @@ final class StateMutations {
         return List.of(message.withFds(List.of(pipe.readEnd())));
     }
 
-    /** Takes a request otherwise once a state was loaded. */
+    /** Changes a request after a state was loaded. */
     private static Broken afterLoad(int request, UnaryOperator<Message> change) {
         boolean[] loaded = new boolean[1];
         return new Broken()

@@ -7,8 +7,8 @@ import org.exomem.conform.trial.DeviceType;
 import org.exomem.conformance.frontend.Request;
 
 /**
- * The feature SUSPEND, which our devices do not have: the saboteur says that they have, and plays a device that suspends itself and
- * goes on, wrong in one way each.
+ * The feature SUSPEND, which exomem's devices do not have. The saboteur offers it, and acts as a device that suspends
+ * and resumes, wrong in one way each.
  */
 final class SuspendMutations {
     private static final long SUSPEND_FEATURE = 1L << 43;
@@ -44,7 +44,7 @@ final class SuspendMutations {
         USES_LATE
     }
 
-    /** The status as such a device shows it. Its queues run on, which is a fault of its own. */
+    /** The status as such a device shows it. Its queues continue to run, which is a fault of its own. */
     private static final class Device {
         private static final long A_WHILE = 40_000_000;
 

@@ -3,14 +3,14 @@ package org.exomem.conform.broken;
 import java.util.List;
 
 /**
- * What a saboteur does to one connection. Each method passes on what it is given, unless a tampering does otherwise. One object for
- * each connection, used by one thread.
+ * The changes of a saboteur to one connection. By default each method passes on its input. One object for each
+ * connection, used by one thread.
  */
 interface Tampering {
-    /** Changes nothing, and leaves rings alone. */
+    /** Changes nothing, and does not relay rings. */
     Tampering NONE = new Tampering() {};
 
-    /** Changes nothing, and stands between the rings too. */
+    /** Changes nothing, and relays rings. */
     Tampering RELAYED = new Tampering() {
         @Override
         public boolean relaysRings() {
@@ -35,13 +35,13 @@ interface Tampering {
         return List.of(message);
     }
 
-    /** Is called again and again, about every millisecond. */
+    /** Called repeatedly, about every millisecond. */
     default void tick(Line line) {}
 
-    /** Bytes of a message that did not come whole are on their way to the back-end. */
+    /** A part of an incomplete message goes to the back-end. */
     default void piece(Line line) {}
 
-    /** Somebody else has connected while this connection lasts. */
+    /** Another front-end has connected during this connection. */
     default void secondConnection(Line line) {}
 
     /**
@@ -53,36 +53,38 @@ interface Tampering {
 
     // Rings and the log
 
-    /** True if the saboteur has to stand between the rings of driver and back-end, and between their logs. */
+    /** True if the saboteur must relay the rings between driver and back-end, and their logs. */
     default boolean relaysRings() {
         return false;
     }
 
-    /** A ring starts: the back-end is told after this. */
+    /** A ring starts. The back-end is notified after this. */
     default void starting(RingRelay ring) {}
 
-    /** A kick has come, and nothing new is available. */
+    /** A kick has come without a new available chain. */
     default void idleKick(RingRelay ring) {}
 
-    /** True if the back-end looks for what is available only when it is kicked. */
+    /** True if the back-end looks for available chains only after a kick. */
     default boolean waitsForKicks() {
         return false;
     }
 
-    /** The driver has made a chain available, which the back-end sees after this. */
+    /** The driver has made a chain available. The back-end sees it after this. */
     default void available(RingRelay ring, Chain chain) {}
 
-    /** The back-end has used chains; returns what the driver sees instead. */
+    /** The back-end has used chains. Returns what the driver sees instead. */
     default List<Element> used(RingRelay ring, List<Element> elements) {
         return elements;
     }
 
-    /** Used elements were made visible; returns whether the driver is called. */
+    /** Used elements were made visible. Returns whether the driver gets a call. */
     default boolean calls(RingRelay ring, boolean wanted) {
         return wanted;
     }
 
-    /** True if the index of a split ring, or the flags of a packed one, are written before the rest of a used element. */
+    /**
+     * True if the index of a split ring, or the flags of a packed one, are written before the rest of a used element.
+     */
     default boolean publishesBeforeContent(RingRelay ring) {
         return false;
     }
@@ -92,17 +94,17 @@ interface Tampering {
         return 0;
     }
 
-    /** What the driver is told of when to kick next: avail_event of a split ring with EVENT_IDX. */
+    /** The request for the next kick: avail_event of a split ring with EVENT_IDX. */
     default int availEvent(int seen) {
         return seen;
     }
 
-    /** True if the log is changed as one should: by atomic operations. */
+    /** True if the log is changed rightly, by atomic operations. */
     default boolean logsAtomically() {
         return true;
     }
 
-    /** Bits of a word of the log that the back-end has set; returns what is set instead. */
+    /** Bits of a word of the log that the back-end has set. Returns the bits that are set instead. */
     default long logged(long bits, long word) {
         return bits;
     }

@@ -25,11 +25,11 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** A saboteur that breaks nothing is not noticed: what a check finds with one that does is the doing of its mutation. */
+/** A saboteur without a fault is not noticed. So a failure with a fault is the effect of that fault. */
 class TransparentSaboteurTest {
     private static final Limits LIMITS = new Limits(Duration.ofSeconds(10), Limits.USUAL.quiet());
     private static final int REQUESTS = 300;
-    /** What a relay of a packed ring can't follow; see {@link PackedRelay}. */
+    /** Requirements that a relay of a packed ring can't follow; see {@link PackedRelay}. */
     private static final Set<String> UNRELAYED = Set.of("vhost.vring.5", "vhost.inflight.22", "vhost.inflight.24");
 
     @TempDir

@@ -3,7 +3,7 @@ package org.exomem.conform.broken;
 import java.util.Map;
 import java.util.TreeMap;
 
-/** Requirements that have checks and no mutation, and why none can be made. */
+/** Requirements that have checks and no mutation, and why none is possible. */
 final class Unbroken {
     private static final String PROGRAM =
             "It is about a program and how it is started. A saboteur stands on a socket, and starts none.";

@@ -5,12 +5,12 @@ import org.exomem.conform.trial.DeviceType;
 import org.exomem.conformance.BalloonBackEnd;
 import org.exomem.conformance.mem.MemBackEnd;
 
-/** A right back-end, that a saboteur breaks. */
+/** A correct back-end, to which a saboteur adds a fault. */
 record Victim(Path socket, AutoCloseable backEnd) implements AutoCloseable {
-    /** Bytes that the memory device wants to be plugged. */
+    /** The requested size of the memory device, in bytes. */
     private static final long REQUESTED = 64 << 20;
 
-    /** One of our own devices, as new. */
+    /** One of exomem's devices, newly created. */
     static Victim of(DeviceType type, Path folder) throws Exception {
         return switch (type) {
             case BALLOON, ANY -> {

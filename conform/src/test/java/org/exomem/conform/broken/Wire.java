@@ -15,8 +15,8 @@ import org.exomem.linux.MessageSocket;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One end of a connection: whole messages where there are any, and bytes where a message stays incomplete, so that what is
- * cut short arrives as it was sent. For one thread.
+ * One end of a connection: whole messages where possible, and bytes where a message stays incomplete, so that truncated
+ * data arrives as it was sent. For one thread.
  */
 final class Wire implements AutoCloseable {
     private static final int LARGEST = 1 << 16;
@@ -47,11 +47,11 @@ final class Wire implements AutoCloseable {
      */
     record Whole(Message message, boolean inPieces) implements Part {}
 
-    /** Bytes of a message that is not whole, or of one with an impossible size. */
+    /** Bytes of an incomplete message, or of one with an impossible size. */
     @SuppressWarnings("ArrayRecordComponent") // never compared
     record Piece(byte[] bytes, List<Fd> fds) implements Part {}
 
-    /** The other side has closed. */
+    /** The other side has closed the connection. */
     record End() implements Part {}
 
     Wire(Fd fd) {
@@ -62,7 +62,7 @@ final class Wire implements AutoCloseable {
         return socket.fd();
     }
 
-    /** True if something is to be passed on after a while, though nothing more arrives. */
+    /** True if something must be passed on after a while, even if nothing more arrives. */
     boolean isWaiting() {
         return have > passedOn;
     }

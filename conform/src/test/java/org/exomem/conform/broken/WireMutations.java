@@ -394,7 +394,7 @@ final class WireMutations {
                 requirement, name, () -> new Broken().onEveryReply((message, line) -> List.of(change.apply(message))));
     }
 
-    /** An answer whose payload is cut to half. */
+    /** An answer whose payload is cut in half. */
     private static Mutation number(String requirement, String name, int request) {
         return of(
                 requirement,
@@ -425,7 +425,7 @@ final class WireMutations {
                 .withSize(Integer.reverseBytes(message.size()));
     }
 
-    /** Sends CONFIG_CHANGE, or what becomes of it, when the driver is ready. */
+    /** Sends CONFIG_CHANGE, or a changed message, when the driver is ready. */
     private static Broken saying(UnaryOperator<Message> change) {
         return new Broken().onReply(Request.SET_STATUS, (message, line) -> {
             line.overChannel(change.apply(Message.request(Request.BackEnd.CONFIG_CHANGE, Payload.none())));
@@ -445,7 +445,7 @@ final class WireMutations {
         return message.withFds(fds);
     }
 
-    /** Calls again and again once there is a descriptor for it, until the ring is started. */
+    /** Calls repeatedly as soon as there is a descriptor, until the ring is started. */
     private static Broken callsEarly() {
         Fds calls = new Fds();
         long[] next = new long[1];
@@ -464,7 +464,7 @@ final class WireMutations {
                 });
     }
 
-    /** Gives the back-end the rest of the region, whatever the front-end says of it. */
+    /** Passes the rest of the region to the back-end, whatever the front-end has sent. */
     private static Broken removesByGuest() {
         Map<Long, Message> added = new HashMap<>();
         return new Broken()
@@ -487,7 +487,7 @@ final class WireMutations {
                 () -> saying(message -> message.withRequest(request)));
     }
 
-    /** The same with a channel that nobody reads. */
+    /** The same with a channel that is never read. */
     private static Message withDeafChannel(Message message) {
         try {
             List<Fd> pair = UnixSockets.pair();
@@ -513,7 +513,7 @@ final class WireMutations {
                         : List.of(message));
     }
 
-    /** Offers CROSS_ENDIAN, which the real back-end does not know. */
+    /** Offers CROSS_ENDIAN, which the real back-end does not have. */
     private static Broken oneByteOrder() {
         return new Broken()
                 .withBits(Request.GET_PROTOCOL_FEATURES, CROSS_ENDIAN)
@@ -541,7 +541,7 @@ final class WireMutations {
         });
     }
 
-    /** Closes the connection at a request once another one has come. */
+    /** Closes the connection at a request after another one has come. */
     private static Broken closedAfter(int first, int then) {
         boolean[] came = new boolean[1];
         return new Broken().before(first, line -> came[0] = true).closingOn(then, message -> came[0]);
@@ -569,7 +569,7 @@ final class WireMutations {
         });
     }
 
-    /** What is written into the config space is read from there, whatever the field. */
+    /** Writes to the config space change what is read there, for any field. */
     private static Broken writableConfig() {
         Map<Integer, Byte> written = new HashMap<>();
         return new Broken()

@@ -1,4 +1,4 @@
-/** Back-ends that are broken in one way each, so that the checks can be seen to fail. */
+/** Back-ends with one fault each, which show that the checks can fail. */
 @NullMarked
 package org.exomem.conform.broken;
 

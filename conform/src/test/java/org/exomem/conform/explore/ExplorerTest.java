@@ -15,7 +15,7 @@ import org.exomem.conformance.frontend.Request;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Random scripts against a back-end that bears all but one thing. */
+/** Random scripts against a back-end that fails at one event only. */
 class ExplorerTest {
     private static final Limits SHORT = new Limits(Duration.ofMillis(300), Duration.ofMillis(10));
     private static final int PAYLOAD_NUMBER = 4;

@@ -16,7 +16,9 @@ import org.exomem.conformance.frontend.Request;
 import org.exomem.linux.Fd;
 import org.exomem.linux.UnixSockets;
 
-/** Answers questions for numbers with 0 and takes all else, until a message comes that it can't bear: then it is silent for good. */
+/**
+ * Answers requests for numbers with 0 and accepts everything else, until a certain message comes: then it stays silent.
+ */
 final class FragileBackEnd implements BackEnd {
     private static final Duration LIMIT = Duration.ofMinutes(1);
 
@@ -62,7 +64,7 @@ final class FragileBackEnd implements BackEnd {
                 }
             }
         } catch (IOException e) {
-            // The front-end has gone, or sent what is no message.
+            // The front-end has gone, or sent an invalid message.
         } finally {
             sessions.arriveAndDeregister();
         }
@@ -79,7 +81,7 @@ final class FragileBackEnd implements BackEnd {
 
     @Override
     public Optional<Ending> ended() {
-        // Whoever looks has closed the connection and seen enough; the next session begins with a whole one.
+        // The reader has closed the connection; the next session begins with a whole message.
         sessions.arriveAndAwaitAdvance();
         broken = false;
         return Optional.empty();

@@ -26,7 +26,7 @@ import org.w3c.dom.Element;
 import org.w3c.dom.NodeList;
 import org.xml.sax.InputSource;
 
-/** Reports hold what came out, whatever the back-end has written into them. */
+/** Reports contain the results, whatever text the back-end has put into them. */
 class ReportFormatTest {
     private static final String NASTY = "</script> \"quoted\" & # \u0007 \ud800 ä\n\\ end";
     private static final RunReport REPORT = new RunReport(

@@ -14,7 +14,7 @@ import org.exomem.vhostuser.virtqueue.DescriptorChain;
 import org.exomem.vhostuser.virtqueue.Virtqueue;
 import org.jspecify.annotations.Nullable;
 
-/** A virtio-rng on a socket, which fills at most that many bytes of a buffer. */
+/** A virtio-rng on a socket, which fills at most a certain number of bytes of a buffer. */
 final class RngBackEnd implements VhostUserDevice, EndpointListener, AutoCloseable {
     private static final int RNG = 4;
     private static final long SEED = 7;

@@ -12,7 +12,7 @@ import org.exomem.reference.Party;
 import org.exomem.reference.Requirement;
 import org.junit.jupiter.api.Test;
 
-/** What is watched, held against the catalogue. */
+/** The observations compared with the catalogue. */
 class ObserversTest {
     private final Catalogue catalogue = Catalogue.load();
 
@@ -22,7 +22,7 @@ class ObserversTest {
                 .collect(Collectors.toCollection(TreeSet::new));
     }
 
-    /** What front-ends and drivers have to do by the documents of others, and what a back-end can see of it. */
+    /** The duties of front-ends and drivers in the documents of others that a back-end can observe. */
     private Set<String> observable() {
         return catalogue.documents().stream()
                 .filter(document -> !document.isChapter())

@@ -18,7 +18,7 @@ import org.exomem.conformance.guest.RingDriver;
 import org.exomem.linux.Fd;
 import org.jspecify.annotations.Nullable;
 
-/** A front-end and a guest that do one thing wrong. */
+/** A front-end and a guest with one fault. */
 final class Peer implements AutoCloseable {
     static final int RING = 16;
     private static final long MEMORY = 48 << 20;
@@ -31,21 +31,21 @@ final class Peer implements AutoCloseable {
     private @Nullable FrontEnd frontEnd;
     private @Nullable AttachedDevice attached;
 
-    /** @param noticed tells whether the device has noticed what is wrong */
+    /** @param noticed returns whether the device has noticed the fault */
     Peer(Path socket, Offer offer, BooleanSupplier noticed) throws IOException {
         this.socket = socket;
         this.offer = offer;
         this.noticed = noticed;
     }
 
-    /** A connection on which nothing was sent. */
+    /** A new connection without any message. */
     FrontEnd connect() throws IOException {
         FrontEnd connected = FrontEnd.connect(socket);
         frontEnd = connected;
         return connected;
     }
 
-    /** Sends a message on a new connection, or on the one there is. */
+    /** Sends a message on the present connection, or on a new one. */
     void send(int request, byte[] payload, Fd... fds) throws IOException {
         send(request, Connection.VERSION, payload, fds);
     }
@@ -55,18 +55,18 @@ final class Peer implements AutoCloseable {
         connected.send(request, flags, payload, List.of(fds));
     }
 
-    /** Acknowledges protocol features, whether they are offered or not; without REPLY_ACK nothing has to be answered. */
+    /** Acknowledges protocol features, even if they are not offered. Without REPLY_ACK nothing must be answered. */
     void protocol(long features) throws IOException {
         send(Request.SET_FEATURES, Payload.number(Features.PROTOCOL_FEATURES | Features.VERSION_1));
         send(Request.SET_PROTOCOL_FEATURES, Payload.number(features));
     }
 
-    /** All of the memory as one region. */
+    /** Shares all of the memory as one region. */
     void memory() throws IOException {
         send(Request.SET_MEM_TABLE, Payload.regions(ram.regions()), ram.file().fd());
     }
 
-    /** Negotiated, with memory. */
+    /** Negotiates, and shares the memory. */
     AttachedDevice attach(long features, long protocol) throws IOException {
         AttachedDevice device = AttachedDevice.attach(FrontEnd.connect(socket), ram, features, protocol);
         attached = device;
@@ -74,12 +74,12 @@ final class Peer implements AutoCloseable {
         return device;
     }
 
-    /** The same with what is offered, except for what a driver does not take. */
+    /** The same with all offered features, except for those that a driver must not accept. */
     AttachedDevice attach(long protocol) throws IOException {
         return attach(offer.features() & ~NOT_A_DRIVERS, protocol);
     }
 
-    /** Negotiated and running, with rings of 16 entries, each kicked once. */
+    /** Negotiates and starts rings of 16 entries, each kicked once. */
     AttachedDevice run(long without, long protocol) throws IOException {
         AttachedDevice device = attach(offer.features() & ~NOT_A_DRIVERS & ~without, protocol);
         for (int i = 0; i < (offer.device() == DeviceType.MEM ? 1 : 5); i++) {

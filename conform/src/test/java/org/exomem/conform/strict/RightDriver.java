@@ -28,7 +28,7 @@ final class RightDriver {
 
     private RightDriver() {}
 
-    /** Until there is nothing more to do. */
+    /** Returns when there is nothing more to do. */
     static void balloon(AttachedDevice device, BooleanSupplier done) throws IOException {
         long features = device.features();
         boolean poison = (features & BalloonFeatures.PAGE_POISON) != 0;
@@ -80,7 +80,7 @@ final class RightDriver {
         device.stop();
     }
 
-    /** Until there is nothing more to do. */
+    /** Returns when there is nothing more to do. */
     static void mem(AttachedDevice device, BooleanSupplier done) throws IOException {
         MemDriver driver = MemDriver.start(device);
         kickAll(device);

@@ -22,10 +22,10 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Our own front-end and drivers do nothing wrong, and do all that a strict device wants of them. */
+/** The test front-end and drivers make no faults, and do all that a strict device wants of them. */
 class RightFrontEndTest {
     private static final long MEMORY = 48 << 20;
-    /** What a front-end may do only while the rings are stopped, or with a log, has tests of its own. */
+    /** Features for stopped rings or logs have tests of their own. */
     private static final long PROTOCOL = ~(Protocol.GPA_ADDRESSES | Protocol.INBAND_NOTIFICATIONS);
 
     private static final long NOT_A_DRIVERS = Features.LOG_ALL | Features.SR_IOV | Offer.UNDEFINED;
@@ -102,7 +102,7 @@ class RightFrontEndTest {
                 .contains("mem.config.1", "mem.init.1", "mem.block.1", "mem.block.8", "reserved.5");
     }
 
-    /** What only a migration needs: state goes both ways. */
+    /** Transfers that only a migration needs: state goes both ways. */
     @Test
     void stateIsTransferredRightly() throws Exception {
         Offer offer = Offer.of(DeviceType.BALLOON);

@@ -21,7 +21,7 @@ import org.exomem.conform.strict.scene.Offer;
 import org.exomem.conform.strict.serve.Provocation;
 import org.exomem.conform.strict.serve.StrictDevice;
 
-/** A strict device in a thread of its own, and what it has found so far. */
+/** A strict device in a thread of its own, and its findings so far. */
 final class WatchedDevice implements AutoCloseable {
     static final long MIB = 1 << 20;
     static final long ADDRESS = 16 * MIB;
@@ -45,7 +45,7 @@ final class WatchedDevice implements AutoCloseable {
         });
     }
 
-    /** The same, of which is known while it runs that it was broken. */
+    /** The same observation; a violation is also known while the device runs. */
     private Observation noting(Observation observation) {
         return new Observation(observation.requirements(), observation.name(), observation.device(), () -> {
             Observer observer = observation.observer().get();
@@ -72,12 +72,12 @@ final class WatchedDevice implements AutoCloseable {
         return device.isScriptDone();
     }
 
-    /** What came out, when the session has ended. */
+    /** Waits for the end of the session, and returns the report. */
     RunReport report() throws Exception {
         return run.get(LIMIT.toSeconds(), TimeUnit.SECONDS).orElseThrow();
     }
 
-    /** Those of a verdict. */
+    /** The requirements with a verdict. */
     List<String> requirements(Verdict verdict) throws Exception {
         return report().results().stream()
                 .filter(result -> result.verdict() == verdict)

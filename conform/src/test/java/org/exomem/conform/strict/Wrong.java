@@ -5,18 +5,18 @@ import org.exomem.conform.strict.serve.Provocation;
 import org.exomem.conform.trial.DeviceType;
 
 /**
- * Something that a front-end or a driver does wrong.
+ * A fault of a front-end or a driver.
  *
- * @param requirement the id under which it has to be found
+ * @param requirement the id under which it must be found
  */
 record Wrong(String requirement, Offer offer, Provocation provocation, Deed deed) {
-    /** What is done; the connection is closed afterwards, when it was noticed. */
+    /** The faulty actions. The connection is closed afterwards, when the fault was noticed. */
     @FunctionalInterface
     interface Deed {
         void run(Peer peer) throws Exception;
     }
 
-    /** To a balloon. */
+    /** A fault with a balloon. */
     static Wrong of(String requirement, Deed deed) {
         return new Wrong(requirement, Offer.of(DeviceType.BALLOON), Provocation.NONE, deed);
     }

@@ -16,7 +16,7 @@ import org.exomem.conformance.guest.GuestRam;
 import org.exomem.conformance.guest.MemDriver;
 import org.exomem.conformance.guest.RingDriver;
 
-/** Drivers of balloons and memory devices that do something wrong. */
+/** Drivers of balloons and memory devices with faults. */
 final class WrongBalloons {
     private static final int INFLATE = 0;
     private static final int DEFLATE = 1;

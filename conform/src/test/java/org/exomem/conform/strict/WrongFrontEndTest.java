@@ -18,9 +18,9 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Front-ends and drivers that do one thing wrong each, which a strict device has to notice under its requirement. */
+/** Front-ends and drivers with one fault each, which a strict device must notice under its requirement. */
 class WrongFrontEndTest {
-    /** What is missing counts as missing soon. */
+    /** A small factor, so that a missing event counts as missing soon. */
     private static final double PATIENCE = 0.02;
 
     private static final Duration LIMIT = Duration.ofSeconds(20);

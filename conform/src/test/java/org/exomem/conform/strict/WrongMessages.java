@@ -16,11 +16,11 @@ import org.exomem.conformance.frontend.RequestRefusedException;
 import org.exomem.conformance.frontend.WrongAnswerException;
 import org.exomem.linux.EventFd;
 
-/** Headers, payloads and descriptors that are wrong. */
+/** Wrong headers, payloads and descriptors. */
 final class WrongMessages {
     private static final int TOO_SHORT = 3;
 
-    /** Requests whose form is watched under an id of its own, to be sent with three bytes of payload. */
+    /** Requests whose form has a requirement of its own; sent with three bytes of payload. */
     private static final Map<String, Integer> FORMS = Map.ofEntries(
             Map.entry("vhost.request.1", Request.GET_FEATURES),
             Map.entry("vhost.request.2", Request.SET_FEATURES),
@@ -112,7 +112,7 @@ final class WrongMessages {
                             try {
                                 peer.run(0, Protocol.REPLY_ACK | Protocol.BACKEND_REQ);
                             } catch (RequestRefusedException e) {
-                                // The session goes on nevertheless.
+                                // The session continues nevertheless.
                             }
                         })
                         .provoked(Provocation.FAILURE),
@@ -121,7 +121,7 @@ final class WrongMessages {
                             try {
                                 peer.frontEnd().getConfig(0, 16);
                             } catch (WrongAnswerException | java.io.IOException e) {
-                                // The session goes on nevertheless.
+                                // The session continues nevertheless.
                             }
                         })
                         .provoked(Provocation.WRONG_REPLY));

@@ -10,7 +10,7 @@ import org.exomem.conformance.guest.AttachedDevice;
 import org.exomem.conformance.guest.Buffer;
 import org.exomem.conformance.guest.RingDriver;
 
-/** Split and packed rings with something wrong in them. */
+/** Split and packed rings with faults in them. */
 final class WrongRings {
     private static final int NEXT = 1;
     private static final int WRITE = 2;
@@ -25,7 +25,7 @@ final class WrongRings {
                 .flatMap(each -> each);
     }
 
-    /** Rings that run; the first is changed, and its first entry made available. */
+    /** Running rings; the first one is changed, and its first entry made available. */
     private static Wrong split(String id, Content content) {
         return Wrong.of(id, peer -> {
             peer.run(0, 0);
@@ -101,7 +101,7 @@ final class WrongRings {
                 }));
     }
 
-    /** With EVENT_IDX the device says in avail_event what it has taken. */
+    /** With EVENT_IDX the device reports in avail_event what it has taken. */
     private static void awaitTaken(RingDriver ring, Peer peer) {
         org.awaitility.Awaitility.await().until(() -> peer.ram.getShort(ring.deviceArea() + 4 + 8L * Peer.RING) == 1);
     }
@@ -132,7 +132,7 @@ final class WrongRings {
                         .with(Features.IN_ORDER));
     }
 
-    /** A packed ring that runs; its descriptors are written, the first of them last. */
+    /** A running packed ring; its descriptors are written, the first of them last. */
     private static Wrong packed(String id, int ring, Content content) {
         return Wrong.of(id, peer -> {
                     peer.run(Features.EVENT_IDX, 0);
@@ -175,7 +175,7 @@ final class WrongRings {
                                 peer.ring(0).kickFd().signal();
                                 int used = wrap ? AVAIL | 1 << 15 : 0;
                                 int now = place;
-                                // Until the device has used it, its length changes again and again.
+                                // Changes its length repeatedly until the device has used it.
                                 for (int i = 0; peer.ram.getShort(at + 16L * now + 14) != used; i++) {
                                     if (peer.ram.getShort(at + 16L * now + 14) == flags) {
                                         peer.ram.putInt(at + 16L * now + 8, 4 * (i % 2));
@@ -188,7 +188,7 @@ final class WrongRings {
                         .with(Features.RING_PACKED));
     }
 
-    /** Adds chains, and notifies of each whether the device wants it or not, until that is noticed. */
+    /** Adds chains, and notifies for each, wanted or not, until the device notices. */
     private static void kickAlways(Peer peer) throws Exception {
         peer.run(0, 0);
         RingDriver ring = peer.ring(0);
@@ -209,7 +209,7 @@ final class WrongRings {
         peer.run(0, 0);
         RingDriver ring = peer.ring(0);
         long buffer = peer.ram.allocateZeroed(4, 4);
-        // What it finds when it looks for the first time does not count.
+        // Chains that it finds at its first look do not count.
         ring.transfer(List.of(Buffer.readable(buffer, 4)), org.exomem.conformance.frontend.FrontEnd.LIMIT);
         while (!peer.noticed.getAsBoolean()) {
             ring.add(List.of(Buffer.readable(buffer, 4)));
@@ -225,7 +225,7 @@ final class WrongRings {
                 Wrong.of("ring.split.kick.7", WrongRings::kickAlways),
                 Wrong.of("ring.split.kick.4", WrongRings::kickNever).without(Features.EVENT_IDX),
                 Wrong.of("ring.split.kick.6", WrongRings::kickNever),
-                // The driver never does anything more.
+                // The driver does nothing more.
                 Wrong.of("ring.split.interrupt.5", peer -> peer.run(0, 0)));
     }
 }

@@ -15,7 +15,7 @@ import org.exomem.conformance.guest.Buffer;
 import org.exomem.conformance.guest.RingDriver;
 import org.exomem.linux.EventFd;
 
-/** What is negotiated, shared and set up wrongly. */
+/** Faults in negotiation, shared memory and the setup of rings. */
 final class WrongSetUps {
     private static final long PAGE = 4096;
     private static final int GET_VRING_BASE_INFLIGHT = 1 << 20;
@@ -107,7 +107,7 @@ final class WrongSetUps {
                         }));
     }
 
-    /** A ring's parts one by one, without the message that enables it. */
+    /** Sends a ring's settings one by one, without the message that enables it. */
     private static void setUp(Peer peer, RingDriver ring, RingAddresses addresses) throws Exception {
         peer.send(Request.SET_VRING_NUM, Payload.ring(ring.index(), ring.size()));
         peer.send(Request.SET_VRING_BASE, Payload.ring(ring.index(), 0));

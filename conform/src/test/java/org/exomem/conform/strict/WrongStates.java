@@ -11,7 +11,7 @@ import org.exomem.linux.Fd;
 import org.exomem.linux.PipeEnd;
 import org.exomem.linux.SharedFile;
 
-/** Logs, transfers of state and postcopy that are wrong. */
+/** Wrong logs, transfers of state and post-copy. */
 final class WrongStates {
     private static final long FILE = 4096;
 

@@ -11,7 +11,7 @@ import org.exomem.conformance.frontend.Request;
 import org.exomem.conformance.guest.Buffer;
 import org.exomem.conformance.guest.RingDriver;
 
-/** Statuses and features that a driver should not have written. */
+/** Statuses and features that a driver must not write. */
 final class WrongStatuses {
     private static final int ACKNOWLEDGE = 1;
     private static final int DRIVER = 3;
@@ -32,7 +32,7 @@ final class WrongStatuses {
         }
     }
 
-    /** Running, with SUSPEND negotiated and set. */
+    /** A running device, with SUSPEND negotiated and set. */
     private static void suspended(Peer peer) throws Exception {
         var device = peer.attach(Features.SUSPEND | Features.PROTOCOL_FEATURES | Features.VERSION_1, Protocol.STATUS);
         device.addRing(0, Peer.RING);

@@ -1,4 +1,4 @@
-/** The strict device, with front-ends and drivers that are right, and with ones that are wrong. */
+/** The strict device, with correct and with faulty front-ends and drivers. */
 @NullMarked
 package org.exomem.conform.strict;
 

@@ -11,7 +11,7 @@ import org.exomem.reference.Party;
 import org.exomem.reference.Requirement;
 import org.junit.jupiter.api.Test;
 
-/** The checks, held against the catalogue. */
+/** The checks compared with the catalogue. */
 class SuiteTest {
     private final Catalogue catalogue = Catalogue.load();
 
@@ -21,7 +21,7 @@ class SuiteTest {
                 .collect(Collectors.toCollection(TreeSet::new));
     }
 
-    /** What devices and back-ends have to do by the documents of others and by robust.yaml, and what a front-end can see of it. */
+    /** The duties of devices and back-ends in the documents of others and robust.yaml that a front-end can observe. */
     private Set<String> observable() {
         return catalogue.documents().stream()
                 .filter(document -> !document.isChapter())

@@ -210,7 +210,7 @@ class PrecopyTest {
         assertThat(ticker.passed).isBetween(1L, SIZE / 25 + 1_000_000);
     }
 
-    /** Guesses that the second half of memory is free, and is certain of it at some pauses. */
+    /** Guesses that the second half of memory is free, and is certain of it at one of the pauses. */
     private static final class Guessing implements FreePageSource {
         private int pausesToGo;
         private boolean due;

@@ -16,12 +16,12 @@ import org.jspecify.annotations.Nullable;
  * A guest, its devices and its VMM, as far as they affect a migration, and for each page whether its content is needed.
  * Each {@link #step} is one small action of one of them, chosen by the seed.
  *
- * <p>The guest is honest or lies. An honest guest obeys VIRTIO. A liar hints pages that it uses; that a guest loses
- * such pages is not tested here. For both, a hinted page is not needed from the moment at which the guest puts the hint
- * into its queue, until it writes the page again.
+ * <p>The guest is honest or lies. An honest guest obeys VIRTIO; behaviour that VIRTIO does not define is not tested
+ * here. A liar hints pages that it uses. For both, a hinted page is not needed from the moment at which the guest puts
+ * the hint into its queue, until it writes the page again.
  */
 final class World {
-    /** An action of the guest, one of sixteen. */
+    /** Actions of a guest, each one of sixteen. */
     private static final int TAKES_BACK = 5;
 
     static final int WORDS_IN_PAGE = 2;
@@ -210,7 +210,7 @@ final class World {
         return true;
     }
 
-    /** The guest takes free pages. Their content does not matter to it. */
+    /** The guest gets pages that were free. Their content does not matter to it. */
     void take(int first, int count) {
         for (int p = first; p < first + count; p++) {
             uses[p] = Use.USED;

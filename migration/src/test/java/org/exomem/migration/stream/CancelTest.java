@@ -49,7 +49,7 @@ class CancelTest {
     private MigrationReceiver receiver;
     private MigrationSender sender;
 
-    /** Accepts the first call, and blocks in the next for a while. */
+    /** Blocks at the first content that arrives, until the test releases it. */
     private final class Stuck implements Destination {
         private void hold() throws IOException {
             stuck.countDown();

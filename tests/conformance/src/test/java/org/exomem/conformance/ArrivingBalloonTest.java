@@ -71,14 +71,14 @@ class ArrivingBalloonTest {
         return backEnd.onLoop(() -> backEnd.balloon.freePages().discardedBytes());
     }
 
-    /** Makes buffers of page numbers available, each on a page of its own; the pages are noted. */
+    /** Makes buffers of page numbers available, each on a page of its own, and records the pages. */
     private void inflate(RingDriver ring, Random random, BitSet pages) {
         GuestRam ram = guest.ram;
         int all = (int) (4 * MIB / GuestRam.PAGE);
         for (int i = 0; i < BUFFERS; i++) {
             long buffer = ram.allocate(2 * GuestRam.PAGE, GuestRam.PAGE) + random.nextInt(4096);
             for (int n = 0; n < NUMBERS; n++) {
-                // The upper half of the lower region, which holds nothing that the guest still needs.
+                // The upper half of the lower region, whose content the guest does not need any more.
                 int page = all / 2 + random.nextInt(all / 2);
                 pages.set(page);
                 ram.putInt(buffer + 4L * n, page);
@@ -111,7 +111,7 @@ class ArrivingBalloonTest {
 
         LateMemory memory = guest.leave();
         guest.listen();
-        // Only what is asked for: what is not needed must not be waited for.
+        // Only requested pages are placed: the device must not wait for pages that it does not need.
         memory.start(seed, false);
         List<RingDriver> rings = new ArrayList<>(List.of(inflate, deflate, statistics, reporting));
         for (RingDriver ring : rings) {
@@ -138,7 +138,7 @@ class ArrivingBalloonTest {
                 .isEqualTo(GuestRam.PAGE);
         assertThat(ram.getByte(reported)).as("a reported page is as it came").isEqualTo((byte) 0x5a);
 
-        // From now on it discards as ever.
+        // From now on it discards as usual.
         long more = ram.allocate(4, 4);
         ram.putInt(more, (int) (MIB / GuestRam.PAGE));
         inflate.add(List.of(Buffer.readable(more, 4)));

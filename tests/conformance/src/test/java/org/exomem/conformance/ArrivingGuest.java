@@ -15,9 +15,9 @@ import org.exomem.conformance.guest.RingDriver;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A guest that comes here by post-copy: its driver has made buffers available at another host, and its memory follows it. First rings are
- * added and filled; then {@link #leave} takes all of that away, {@link #listen} begins to bring it, and {@link #start} lets a device go on with a
- * ring.
+ * A guest that arrives by post-copy: its driver has made buffers available at another host, and its memory follows.
+ * First rings are added and filled. Then {@link #leave} takes all memory away, {@link #listen} begins to bring it, and
+ * {@link #start} lets a device continue with a ring.
  */
 public final class ArrivingGuest implements AutoCloseable {
     public static final long PROTOCOL = Protocol.MQ
@@ -35,7 +35,7 @@ public final class ArrivingGuest implements AutoCloseable {
     private @Nullable LateMemory memory;
 
     /**
-     * Negotiates; shares nothing.
+     * Negotiates, and shares nothing.
      *
      * @param frontEnd closed with this
      * @param ram closed with this
@@ -59,7 +59,7 @@ public final class ArrivingGuest implements AutoCloseable {
         return ring;
     }
 
-    /** The guest has left the other host: no page is here. */
+    /** The guest has left the other host: no page is present here. */
     public LateMemory leave() throws IOException {
         LateMemory taken = LateMemory.takenFrom(ram);
         memory = taken;
@@ -70,7 +70,7 @@ public final class ArrivingGuest implements AutoCloseable {
         return Objects.requireNonNull(memory, "the guest has not left");
     }
 
-    /** The pages can be brought, and all of the memory is shared. */
+    /** Makes the arrival of pages possible, and shares all of the memory. */
     public void listen() throws IOException {
         LateMemory late = memory();
         late.advise(frontEnd);
@@ -78,7 +78,7 @@ public final class ArrivingGuest implements AutoCloseable {
         late.share(frontEnd);
     }
 
-    /** Lets the device go on with a ring from its beginning, of which it has taken nothing. */
+    /** Lets the device continue with a ring from its beginning; it has taken nothing from the ring. */
     public void start(RingDriver ring) throws IOException {
         start(ring, (features & Features.RING_PACKED) == 0 ? 0 : 0x8000_8000);
     }
@@ -93,7 +93,7 @@ public final class ArrivingGuest implements AutoCloseable {
         frontEnd.setVringEnable(index, true);
     }
 
-    /** All pages come, in whichever order, and post-copy ends; then nobody must have touched one too early. */
+    /** Places all pages, in any order, and ends post-copy. Fails if a page was touched too early. */
     public void arrive() throws IOException {
         LateMemory late = memory();
         late.stop();

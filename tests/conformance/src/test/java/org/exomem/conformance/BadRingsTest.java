@@ -19,7 +19,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** A driver that breaks the rules of the rings stops its own queue, until it resets the device, and nothing else. */
+/** A driver that breaks the rules of the rings stops only its own queue, until it resets the device. */
 class BadRingsTest {
     private static final int NEXT = 1;
     private static final int WRITE = 2;
@@ -226,7 +226,7 @@ class BadRingsTest {
                         }));
     }
 
-    /** The first echo took two slots, so that the next is slot 2, in the first round. */
+    /** The first echo took two slots, so that the next one is slot 2, in the first round. */
     private static Ring packed(String name, Writing writing) {
         return new Ring("packed: " + name, EchoGuest.PACKED, writing);
     }

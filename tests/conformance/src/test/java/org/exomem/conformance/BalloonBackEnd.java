@@ -32,10 +32,10 @@ public final class BalloonBackEnd implements AutoCloseable, EndpointListener, Ba
     public final VirtioBalloon balloon;
     public final List<String> faults = new CopyOnWriteArrayList<>();
     public final List<HintingState> hinting = new CopyOnWriteArrayList<>();
-    /** What the device learns about pages, for a test that opens it. */
+    /** The device's reports about pages, for a test that opens the feed. */
     public final PageFeed feed = new PageFeed();
 
-    /** How pages are to be had, for a test that sets it before a front-end comes. */
+    /** The source of late pages, for a test that sets it before a front-end connects. */
     public volatile Function<Runnable, @Nullable LatePages> latePages = came -> null;
 
     private final Endpoint endpoint;
@@ -93,7 +93,7 @@ public final class BalloonBackEnd implements AutoCloseable, EndpointListener, Ba
         faults.add(kind + ": " + message);
     }
 
-    /** Ends as a back-end that dies, for the front-end's eyes. */
+    /** Closes the connection, like a back-end that dies. */
     public void disconnect() {
         endpoint.close();
     }

@@ -32,7 +32,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The balloon through the whole of vhost-user, with each set of features that a driver may choose. */
+/** The balloon over a real vhost-user connection, with each set of features that a driver may choose. */
 class BalloonTest {
     private static final long MEMORY = 16 << 20;
     private static final long FREE = 4 << 20;
@@ -173,7 +173,7 @@ class BalloonTest {
         assertThat(backEnd.faults).isEmpty();
     }
 
-    /** What the driver tells with a guard at address 8. */
+    /** The driver's report with a guard at address 8. */
     private static PageDescriptors descriptors(long address, long pages, long descriptors) {
         return new PageDescriptors(
                 12,
@@ -217,7 +217,7 @@ class BalloonTest {
         Path place = Files.createTempDirectory(parent, "exomem-ram");
         Path file = place.resolve("ram");
         try (GuestRam filed = GuestRam.ofFile(file, MEMORY)) {
-            // A disk's file system would give written pages their blocks late otherwise.
+            // Otherwise a disk's file system would allocate the blocks of written pages late.
             filed.file().allocate(0, MEMORY);
             filed.fill(0, MEMORY, (byte) 1);
             long before = filed.hostBytes();

@@ -22,7 +22,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The dirty log: every write of the back-end, and nothing else (VHU-LOG). */
+/** The dirty log has every write of the back-end, and nothing else (VHU-LOG). */
 class DirtyLogTest {
     private static final long LOG_OFFSET = 4096;
     private static final long LOG_BYTES = 128;
@@ -52,7 +52,7 @@ class DirtyLogTest {
         return EchoGuest.attach(backEnd.connect(), features, EchoGuest.EVERY_PROTOCOL_FEATURE);
     }
 
-    /** The pages marked since this was last asked. */
+    /** The pages that were marked since the last call. */
     private Set<Long> takeDirtyPages() {
         MemorySegment bits = mapping.segment().asSlice(LOG_OFFSET, LOG_BYTES);
         Set<Long> pages = new TreeSet<>();
@@ -104,7 +104,7 @@ class DirtyLogTest {
         }
     }
 
-    /** A packed ring's used entries stand among its descriptors. */
+    /** A packed ring's used entries are among its descriptors. */
     private static long usedPage(EchoGuest guest, long features) {
         return page((features & Features.RING_PACKED) != 0 ? guest.ring.descriptors() : guest.ring.deviceArea());
     }

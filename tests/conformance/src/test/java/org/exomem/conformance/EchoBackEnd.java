@@ -17,7 +17,7 @@ import org.exomem.vhostuser.backend.EndpointListener;
 import org.exomem.vhostuser.backend.EventLoop;
 import org.exomem.vhostuser.backend.FaultKind;
 
-/** An echo device of one VM on a socket, in this process, and what was told to its operator. */
+/** An echo device of one VM on a socket, in this process, and the reports to its operator. */
 final class EchoBackEnd implements AutoCloseable, EndpointListener {
     static final Duration LIMIT = Duration.ofMinutes(1);
 
@@ -30,7 +30,7 @@ final class EchoBackEnd implements AutoCloseable, EndpointListener {
     private final Endpoint endpoint;
     private final long memoryLimit;
 
-    /** What the operator was told of something that went wrong. */
+    /** A fault that was reported to the operator. */
     record Fault(FaultKind kind, String message) {}
 
     EchoBackEnd(Path socket) throws LinuxException {
@@ -54,7 +54,7 @@ final class EchoBackEnd implements AutoCloseable, EndpointListener {
         return FrontEnd.connect(socket);
     }
 
-    /** Waits until nobody is connected, and all that a connection held is gone. */
+    /** Waits until no front-end is connected, and all resources of a connection are released. */
     void awaitDisconnected() {
         await().atMost(LIMIT)
                 .pollDelay(Duration.ZERO)

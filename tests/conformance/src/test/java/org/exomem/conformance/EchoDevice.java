@@ -14,8 +14,8 @@ import org.exomem.vhostuser.virtqueue.Virtqueue;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The smallest device that shows what the library does: it writes what it reads. Queue {@link #HOLDING} keeps its chains
- * until it is told to give them back. Config bytes 0 to 7 are read-only, 8 to 15 are the driver's.
+ * The smallest device that shows what the library does: it writes what it reads. Queue {@link #HOLDING} keeps its
+ * chains until {@link #release}. Config bytes 0 to 7 are read-only, 8 to 15 are the driver's.
  */
 final class EchoDevice implements VhostUserDevice {
     static final int QUEUES = 4;
@@ -30,7 +30,7 @@ final class EchoDevice implements VhostUserDevice {
     private @Nullable DeviceLink link;
     private @Nullable Virtqueue holding;
 
-    /** What the session called, in order; may be read by any thread. */
+    /** The session's calls, in order; any thread may read them. */
     final List<String> calls = new CopyOnWriteArrayList<>();
 
     volatile long acknowledged;
@@ -119,7 +119,7 @@ final class EchoDevice implements VhostUserDevice {
         return written;
     }
 
-    /** Gives back all that is held; on the loop. */
+    /** Returns all held chains. Runs on the loop. */
     void release() {
         Virtqueue queue = holding;
         if (queue == null || link == null) {
@@ -137,7 +137,7 @@ final class EchoDevice implements VhostUserDevice {
         heldChains = 0;
     }
 
-    /** Changes the first byte of the config space and says so; on the loop. */
+    /** Changes the first byte of the config space, and reports that. Runs on the loop. */
     void changeConfig(int value) {
         config[0] = (byte) value;
         if (link != null) {

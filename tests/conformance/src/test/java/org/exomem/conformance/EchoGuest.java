@@ -14,7 +14,7 @@ import org.exomem.conformance.guest.GuestRam;
 import org.exomem.conformance.guest.RingDriver;
 import org.exomem.conformance.guest.Used;
 
-/** A guest with an echo device: its memory, its front-end, and its rings, which run. */
+/** A guest with an echo device: its memory, its front-end, and its running rings. */
 final class EchoGuest implements AutoCloseable {
     static final long SPLIT = Features.PROTOCOL_FEATURES | Features.VERSION_1 | Features.INDIRECT_DESC;
     static final long PACKED = SPLIT | Features.RING_PACKED;
@@ -78,7 +78,7 @@ final class EchoGuest implements AutoCloseable {
         return device.frontEnd();
     }
 
-    /** Has something echoed over queue 0 and checks it; each time something else. */
+    /** Sends a new message over queue 0 each time, and checks its echo. */
     void assertEcho() throws Exception {
         byte[] text = ("message " + ++messages).getBytes(StandardCharsets.UTF_8);
         Used used = ring.transfer(prepare(text), FrontEnd.LIMIT);
@@ -86,7 +86,7 @@ final class EchoGuest implements AutoCloseable {
         assertThat(response(text.length)).isEqualTo(text);
     }
 
-    /** Puts a message into guest memory; returns the chain to have it echoed. */
+    /** Puts a message into guest memory. Returns the chain that requests its echo. */
     List<Buffer> prepare(byte[] text) {
         for (int i = 0; i < text.length; i++) {
             ram.bytes(request + i, 1).set(JAVA_BYTE, 0, text[i]);

@@ -16,7 +16,7 @@ import java.util.stream.Stream;
 import org.exomem.linux.EventFd;
 import org.exomem.vhostuser.backend.Endpoint;
 
-/** An echo back-end in a process of its own, to be killed. Commands and answers are lines. */
+/** An echo back-end in a separate process, to be killed. Commands and answers are lines. */
 final class EchoProcess implements AutoCloseable {
     private final Process process;
     private final BufferedReader answers;
@@ -25,7 +25,7 @@ final class EchoProcess implements AutoCloseable {
         this(socket, List.of());
     }
 
-    /** A process that may have only so many open files. */
+    /** A process with a limit of open files. */
     static EchoProcess withFileLimit(Path socket, int files) throws IOException {
         return new EchoProcess(socket, List.of("bash", "-c", "ulimit -n " + files + "; exec \"$@\"", "bash"));
     }
@@ -56,7 +56,7 @@ final class EchoProcess implements AutoCloseable {
         return Integer.parseInt(ask("held"));
     }
 
-    /** Has the held chains given back. */
+    /** Makes the device return the held chains. */
     void release() throws IOException {
         ask("release");
     }
@@ -71,7 +71,7 @@ final class EchoProcess implements AutoCloseable {
         ask("free");
     }
 
-    /** What the operator was told of faults so far, in one line. */
+    /** The faults that were reported to the operator so far, in one line. */
     String faults() throws IOException {
         return ask("faults");
     }
@@ -86,13 +86,13 @@ final class EchoProcess implements AutoCloseable {
         return answer;
     }
 
-    /** Asks the process to end by SIGTERM; false if it has not within the time. */
+    /** Sends SIGTERM. Returns false if the process has not ended within the limit. */
     boolean terminate(Duration limit) throws InterruptedException {
         process.destroy();
         return process.waitFor(limit.toMillis(), TimeUnit.MILLISECONDS);
     }
 
-    /** Ends the process as SIGKILL does. */
+    /** Kills the process with SIGKILL. */
     @Override
     public void close() {
         process.destroyForcibly();
@@ -134,11 +134,11 @@ final class EchoProcess implements AutoCloseable {
                 hoard.add(new FileInputStream("/dev/null"));
             }
         } catch (IOException e) {
-            // That was the last one.
+            // There is no descriptor left.
         }
     }
 
-    /** Loads all classes that lie beside a class in a folder: later there may be no descriptor to read them with. */
+    /** Loads all classes in a class's folder: later there may be no descriptor to read them with. */
     private static void loadClasses(Class<?> one) throws Exception {
         Path root =
                 Path.of(one.getProtectionDomain().getCodeSource().getLocation().toURI());

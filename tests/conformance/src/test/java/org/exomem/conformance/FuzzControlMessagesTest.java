@@ -8,7 +8,7 @@ import org.exomem.vhostuser.backend.FaultKind;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A bounded run of the fuzzer; its own main makes long ones. */
+/** A short run of the fuzzer; its own main makes long ones. */
 class FuzzControlMessagesTest {
     private static final int CONNECTIONS = Integer.getInteger("exomem.fuzz", 1_500);
 

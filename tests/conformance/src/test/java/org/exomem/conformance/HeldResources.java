@@ -12,7 +12,7 @@ import java.util.TreeMap;
 import java.util.stream.Stream;
 
 /**
- * What this process holds of the kernel: descriptors by kind, and mappings of shared memory. Files and jars that class
+ * The kernel resources of this process: descriptors by kind, and mappings of shared memory. Files and jars that class
  * loading opens are left out.
  */
 record HeldResources(Map<String, Integer> descriptors, long sharedMappings) {
@@ -41,12 +41,12 @@ record HeldResources(Map<String, Integer> descriptors, long sharedMappings) {
         try {
             return Files.readSymbolicLink(entry).toString().replaceAll("\\[\\d+\\]", "");
         } catch (IOException e) {
-            // The descriptor of the listing itself is gone by now.
+            // The descriptor of the listing itself is closed by now.
             return "/gone";
         }
     }
 
-    /** Waits until this process holds no more and no less than it did; fails with both lists. */
+    /** Waits until this process has exactly the same resources again; otherwise fails with both lists. */
     void assertSameNow() {
         await().atMost(Duration.ofMinutes(1))
                 .pollDelay(Duration.ZERO)

@@ -18,7 +18,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What the back-end had in flight survives its death: the next one submits it again (VHU-INF). */
+/** The back-end's chains in flight survive its death: the next back-end submits them again (VHU-INF). */
 class InflightTest {
     private static final int CHAINS = 5;
     private static final long REQUESTS = 1 << 20;
@@ -38,7 +38,7 @@ class InflightTest {
             try (FrontEnd.Inflight inflight = guest.frontEnd().getInflightFd(2, EchoGuest.RING_SIZE)) {
                 guest.frontEnd().setInflightFd(inflight);
                 guest.device.start();
-                // One round comes back before, so that the second process finds a ring that is in use.
+                // One round returns before, so that the second process finds a ring that is in use.
                 List<Integer> done = submit(guest, 1);
                 awaitHeld(first, 1);
                 first.release();
@@ -74,8 +74,8 @@ class InflightTest {
     }
 
     /**
-     * The position that a front-end restores for a back-end that could not tell it: as QEMU does, from what was used. Of
-     * the ring's first descriptors one chain of two is done.
+     * The position that a front-end restores for a back-end that could not report it: as QEMU does, from the used
+     * chains. Of the ring's first descriptors, one chain of two is done.
      */
     private static int usedPosition(RingDriver ring, long features, int chains) {
         assertThat(ring.outstanding()).isEqualTo(chains);

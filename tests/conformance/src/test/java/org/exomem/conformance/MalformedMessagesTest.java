@@ -38,13 +38,13 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Each malformed message is refused and told to the operator. Another VM of the process is not affected, the
- * device serves the next front-end, and nothing leaks.
+ * Each malformed message is refused and reported to the operator. Another VM of the process is not affected, the device
+ * serves the next front-end, and nothing leaks.
  */
 class MalformedMessagesTest {
     private static final int HUGE = 1 << 30;
     private static final long FAR = 1L << 40;
-    /** A right request that no misdeed contains, whose answer shows that everything before was accepted. */
+    /** A valid request that no misdeed contains. Its answer shows that everything before was accepted. */
     private static final byte[] PROBE = Payload.config(3, 3, 0, new byte[3]);
 
     @TempDir
@@ -59,7 +59,7 @@ class MalformedMessagesTest {
         victim = new EchoBackEnd(folder.resolve("victim"));
         other = new EchoBackEnd(folder.resolve("other"));
         bystander = EchoGuest.start(other);
-        // What is created once and kept has to exist before anything is counted.
+        // Objects that are created once and kept must exist before resources are counted.
         try (EchoGuest first = EchoGuest.start(victim)) {
             first.assertEcho();
         }
@@ -173,7 +173,7 @@ class MalformedMessagesTest {
                 .mapToObj(number -> message("request " + number + ", which is not served", number, new byte[8]));
     }
 
-    /** Every request whose payload has one size, with a byte too few and one too many. */
+    /** Every request whose payload has one size, with one byte too few and one too many. */
     static Stream<Misdeed> sizes() {
         List<Misdeed> all = new ArrayList<>();
         for (RightMessages.Right right : RightMessages.all()) {
@@ -189,7 +189,7 @@ class MalformedMessagesTest {
         return all.stream();
     }
 
-    /** Every request with another number of descriptors than it takes, and those that take one with a wrong kind. */
+    /** Every request with a wrong number of descriptors, and those that take one with a wrong kind. */
     static Stream<Misdeed> descriptors() {
         List<Misdeed> all = new ArrayList<>();
         for (RightMessages.Right right : RightMessages.all()) {

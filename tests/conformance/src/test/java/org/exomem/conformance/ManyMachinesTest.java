@@ -28,9 +28,9 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Many VMs on one process; front-ends that stay silent, leave, come back, or take their memory away. */
+/** Many VMs in one process; front-ends that stay silent, disconnect, connect again, or take their memory away. */
 class ManyMachinesTest {
-    /** For what a machine under load may be late with. */
+    /** A limit that also suffices on a busy machine. */
     private static final Duration LIMIT = Duration.ofMinutes(1);
 
     @TempDir
@@ -135,7 +135,7 @@ class ManyMachinesTest {
             for (int i = 0; i < 100; i++) {
                 FrontEnd leaving = backEnd.connect();
                 leaving.getFeatures();
-                // The back-end is busy while one leaves and the other comes, and finds both at once.
+                // The back-end is busy while one disconnects and the other connects, and finds both at once.
                 CountDownLatch busy = new CountDownLatch(1);
                 CountDownLatch bothHappened = new CountDownLatch(1);
                 backEnd.loop.execute(() -> {
@@ -166,7 +166,7 @@ class ManyMachinesTest {
                     awaitUninterrupted(bothHappened);
                 });
                 busy.await();
-                // More than the back-end reads at once.
+                // More messages than the back-end reads at once.
                 for (int message = 0; message < 150; message++) {
                     leaving.send(Request.SET_OWNER, Connection.VERSION, Payload.none(), List.of());
                 }
@@ -340,7 +340,7 @@ class ManyMachinesTest {
         }
     }
 
-    /** A listener that is not asked. */
+    /** A listener whose calls do not matter. */
     private static class Told implements EndpointListener {
         @Override
         public void connected() {}

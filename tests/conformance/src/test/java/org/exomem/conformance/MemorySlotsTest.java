@@ -22,7 +22,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Memory that comes and goes in many pieces while queues run. */
+/** Memory that is added and removed in many pieces while queues run. */
 class MemorySlotsTest {
     private static final long PIECE = 64 << 10;
     private static final long FROM = 1L << 32;
@@ -93,7 +93,7 @@ class MemorySlotsTest {
             limited.awaitFault(FaultKind.FRONT_END, "removed but still in use by a queue");
             small.frontEnd().addMemoryRegion(ram, small.ram.file().fd());
             small.assertEcho();
-            // Now it is unmapped, and its room is there again.
+            // Now it is unmapped, and its room is free again.
             Region rest = new Region(FROM, limit - ram.size(), 1L << 45, 0);
             for (int i = 0; i < 5; i++) {
                 small.frontEnd().addMemoryRegion(rest, sparse.fd());
@@ -103,13 +103,12 @@ class MemorySlotsTest {
         }
     }
 
-    /** What the loop does at once, whatever the front-end sends, delays the VM's other devices by no more than this. */
+    /** The longest step of the loop, whatever the front-end sends. It bounds the delay of the VM's other devices. */
     @Test
     @Tag("VHU-MSG-5")
     void noStepOfTheEventLoopIsLongThoughEverySlotIsTakenAwayAtOnce() throws Exception {
         long best = Long.MAX_VALUE;
-        // On a machine under load the processor is taken away in the middle of a step: one undisturbed round tells
-        // enough.
+        // On a busy machine other processes interrupt a step: one undisturbed round is enough.
         for (int round = 0; round < ROUNDS && best > LONGEST_STEP.toNanos(); round++) {
             AtomicLong longest = new AtomicLong();
             for (int i = 0; i < SLOTS - 1; i++) {

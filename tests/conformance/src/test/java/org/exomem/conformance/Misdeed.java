@@ -11,15 +11,15 @@ import org.exomem.conformance.frontend.Request;
 import org.exomem.conformance.frontend.RingAddresses;
 import org.exomem.linux.Fd;
 
-/** Something that a front-end must not do to a guest that runs, under a name that says what. */
+/** A forbidden action of a front-end with a running guest, with a name that describes it. */
 record Misdeed(String name, Act act) {
-    /** Sends the messages; replies are read by the test. */
+    /** Sends the messages; the test reads the replies. */
     @FunctionalInterface
     interface Act {
         void commit(EchoGuest guest) throws Exception;
     }
 
-    /** One message, asking for confirmation, with descriptors that are closed after sending. */
+    /** One message with need-reply, with descriptors that are closed after sending. */
     static Misdeed message(String name, int request, byte[] payload, Fds fds) {
         return new Misdeed(name, guest -> send(guest, request, payload, fds));
     }
@@ -28,7 +28,7 @@ record Misdeed(String name, Act act) {
         return message(name, request, payload, guest -> List.of());
     }
 
-    /** A message whose header is as given, size included. */
+    /** A message with the given header, including its size. */
     static Misdeed header(String name, int request, int flags, int size, byte[] payload) {
         byte[] bytes = ByteBuffer.allocate(Connection.HEADER_SIZE + payload.length)
                 .order(ByteOrder.nativeOrder())
@@ -40,7 +40,7 @@ record Misdeed(String name, Act act) {
         return new Misdeed(name, guest -> guest.frontEnd().connection().sendBytes(bytes, List.of()));
     }
 
-    /** Rings whose addresses are bent, then started. */
+    /** Sets wrong addresses of rings, and starts the rings. */
     static Misdeed addresses(String name, UnaryOperator<RingAddresses> bend) {
         return new Misdeed(name, guest -> {
             guest.frontEnd().getVringBase(0);
@@ -66,7 +66,7 @@ record Misdeed(String name, Act act) {
         }
     }
 
-    /** Descriptors made for one message. */
+    /** Makes descriptors for one message. */
     @FunctionalInterface
     interface Fds {
         List<Fd> of(EchoGuest guest) throws IOException;

@@ -66,7 +66,7 @@ class MovedBalloonTest {
                 Protocol.REPLY_ACK | Protocol.CONFIG | Protocol.DEVICE_STATE);
     }
 
-    /** 1 MiB low and 2 MiB high in the balloon, and everything that the operator and the driver have to say. */
+    /** A balloon with 1 MiB of low and 2 MiB of high memory, and with all values of the operator and the driver. */
     private BalloonDriver inflated(long ringFeatures) throws Exception {
         BalloonDriver driver = BalloonDriver.start(attach(source, ringFeatures));
         driver.inflate(32 * MIB, MIB);
@@ -156,7 +156,7 @@ class MovedBalloonTest {
         }
     }
 
-    /** Changes that the checksum covers, made by somebody who can make checksums. */
+    /** Changes with a correct checksum, as an attacker could make them. */
     @ParameterizedTest
     @CsvSource({
         // driver, number of chunks, reserved, number and reserved of the second chunk

@@ -17,7 +17,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A process whose descriptors are used up throws no VM out: messages wait until some are free. */
+/** A process without free descriptors disconnects no VM: messages wait until some are free. */
 @Tag("VHU-HDR-8")
 class NoDescriptorsLeftTest {
     private static final Duration LIMIT = Duration.ofMinutes(1);
@@ -50,7 +50,7 @@ class NoDescriptorsLeftTest {
         try (EventFd first = new EventFd();
                 EventFd second = new EventFd()) {
             guest.frontEnd().setVringErr(0, first);
-            // Another one for another ring: none is closed for it.
+            // Another one for another ring: no descriptor is closed for it.
             guest.frontEnd()
                     .send(
                             Request.SET_VRING_ERR,
@@ -82,7 +82,7 @@ class NoDescriptorsLeftTest {
             await().atMost(LIMIT).until(() -> process.faults().contains("EMFILE"));
         }
         guest.close();
-        // What the front-end that left had brought is free for the next one.
+        // The descriptors of the disconnected front-end are free for the next one.
         guest = EchoGuest.attach(
                 FrontEnd.connect(folder.resolve("s")), EchoGuest.SPLIT, EchoGuest.EVERY_PROTOCOL_FEATURE);
         guest.device.start();

@@ -7,7 +7,7 @@ import com.tngtech.archunit.junit.AnalyzeClasses;
 import com.tngtech.archunit.junit.ArchTest;
 import com.tngtech.archunit.lang.ArchRule;
 
-/** The front-end takes nothing from the back-end but its system calls, so that one mistake can't hide in both. */
+/** The front-end uses no code of the back-end except its system calls, so that one mistake can't hide in both. */
 @AnalyzeClasses(packages = "org.exomem.conformance", importOptions = ImportOption.DoNotIncludeTests.class)
 class OwnEncodingTest {
     @ArchTest

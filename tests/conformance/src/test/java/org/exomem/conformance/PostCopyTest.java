@@ -43,14 +43,14 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Post-copy as a front-end drives it: pages of guest memory come when they are asked for (spec/vhost-user.md, VHU-PST). */
+/** Post-copy as a front-end drives it: pages of guest memory arrive on request (spec/vhost-user.md, VHU-PST). */
 class PostCopyTest {
     private static final long MIB = 1 << 20;
     private static final long MEMORY_LIMIT = 1L << 40;
     private static final int RING_SIZE = 128;
     private static final int CHAINS = 40;
     private static final Duration LIMIT = EchoBackEnd.LIMIT;
-    /** No page comes in this time that would come at all; on a busy machine it only makes a test weaker. */
+    /** The time within which an unwanted page would arrive. A busy machine only makes the test weaker. */
     private static final Duration QUIET = Duration.ofMillis(200);
 
     private static final Duration LONGEST_ECHO = Duration.ofSeconds(2);
@@ -81,7 +81,7 @@ class PostCopyTest {
         return guest;
     }
 
-    /** A chain to be echoed, which lies on pages of its own. */
+    /** A chain to be echoed, on pages of its own. */
     private record Echo(int id, long request, long response, byte[] text) {}
 
     private static List<Echo> fill(ArrivingGuest guest, RingDriver ring, Random random, int chains) {
@@ -149,7 +149,7 @@ class PostCopyTest {
         int asked = memory.askedPages();
         guest.arrive();
         assertEchoed(guest, ring, echoes);
-        // On a busy machine all may have come unasked.
+        // On a busy machine all pages may have arrived unrequested.
         assertThat(asked > 0 || alsoUnasked).as("pages were asked for").isTrue();
         assertThat(backEnd.faults).isEmpty();
     }
@@ -253,7 +253,7 @@ class PostCopyTest {
             }
             assertEchoed(guest, ring, echoes);
         }
-        // And without one nothing is late.
+        // Without a userfaultfd no page is late.
         List<Echo> echoes = fill(guest, ring, new Random(3), CHAINS);
         ring.kick();
         awaitEchoed(3 * CHAINS);
@@ -344,7 +344,7 @@ class PostCopyTest {
         List<Fd> files = guest.ram.regions().stream()
                 .map(region -> guest.ram.file().fd())
                 .toList();
-        // Fails if it is not answered by a number.
+        // Fails unless the answer is a number.
         guest.frontEnd.setMemTable(guest.ram.regions(), files);
         assertThatThrownBy(() -> guest.frontEnd.command(Request.SET_MEM_TABLE, Payload.number(0)))
                 .as("an acknowledgement of nothing")
@@ -377,7 +377,7 @@ class PostCopyTest {
         awaitEchoed(5);
         await().atMost(LIMIT).until(() -> memory.wasAsked(second.getFirst().request));
         memory.share(guest.frontEnd);
-        // What is held lies where its pages came before.
+        // Held chains are at addresses whose pages arrived before.
         backEnd.runOnLoop(backEnd.device::release);
         memory.release(second.getFirst().request);
         awaitEchoed(10);
@@ -414,7 +414,7 @@ class PostCopyTest {
                 running.assertEcho();
                 longest = Math.max(longest, System.nanoTime() - start);
                 if (i % 50 == 0) {
-                    // A thread that waits outside of a system call would keep the collector waiting for good.
+                    // A thread that waits outside of a system call would block the garbage collector for ever.
                     System.gc();
                 }
             }
@@ -504,7 +504,7 @@ class PostCopyTest {
             guest.frontEnd.close();
             backEnd.awaitDisconnected();
             awaitNoHelper();
-            // The front-end holds the userfaultfd all the time, and the page did not come by our doing.
+            // The front-end has the userfaultfd all the time, and the test did not place the page.
             long page = memory.page(echoes.get(3).request) * GuestRam.PAGE;
             assertThat(guest.ram.file().nextHole(page))
                     .as("the page that did not come is no page")
@@ -524,7 +524,7 @@ class PostCopyTest {
         LateMemory memory = guest.leave();
         guest.listen();
         guest.start(ring);
-        // Everything comes by other ways, and nobody answers the fault itself.
+        // All pages arrive in other ways, and the fault itself is not answered.
         await().atMost(LIMIT).until(() -> memory.lookForFaults() > 0);
         guest.ram.contents().copyFrom(contents(guest, memory));
         assertThat(memory.end(guest.frontEnd)).isZero();

@@ -48,7 +48,7 @@ class RacingDriverTest {
         }
     }
 
-    /** Writes plausible and implausible things all over the ring, and kicks all the time. */
+    /** Writes plausible and implausible values all over the ring, and kicks all the time. */
     private static void scribble(EchoGuest guest, Random random) {
         long descriptors = guest.ring.descriptors();
         long available = guest.ring.driverArea();
@@ -68,8 +68,8 @@ class RacingDriverTest {
 
     @Test
     void chainsThatChangeDuringProcessingAreReadOnce() throws Exception {
-        // The descriptor turns from a small to an impossible length and back while the device works: whatever it
-        // sees, it never reads beyond memory, and the queue of the other VM goes on.
+        // The descriptor changes from a small to an impossible length and back while the device works. Whatever the
+        // device reads, it must never read beyond memory, and the queue of the other VM must continue.
         try (EchoBackEnd victim = new EchoBackEnd(folder.resolve("victim"));
                 EchoGuest guest = EchoGuest.start(victim)) {
             long length = guest.ring.descriptors() + 8;

@@ -28,9 +28,9 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Every request of spec/vhost-user.md, sent rightly, and the form of its answer. */
+/** Every valid request of spec/vhost-user.md, and the form of its answer. */
 class RequestsTest {
-    /** For what a machine under load may be late with. */
+    /** A limit that also suffices on a busy machine. */
     private static final Duration LIMIT = Duration.ofMinutes(1);
 
     @TempDir
@@ -332,7 +332,7 @@ class RequestsTest {
     }
 
     private void assertNothingMoreIsSaid() throws Exception {
-        // Requests are answered in order: had something been left over, it would come before this answer.
+        // Requests are answered in order: unread data would come before this answer.
         assertThat(frontEnd.getQueueNum()).isEqualTo(EchoDevice.QUEUES);
         assertThat(frontEnd.connection().awaitReadable(Duration.ZERO)).isFalse();
     }

@@ -13,15 +13,15 @@ import org.exomem.linux.Fd;
 import org.exomem.linux.SharedFile;
 import org.exomem.linux.UnixSockets;
 
-/** One right example of every request that is served, to be bent by tests. */
+/** One valid example of every supported request, which tests alter. */
 final class RightMessages {
     private static final long FAR = 1L << 40;
 
     private RightMessages() {}
 
     /**
-     * @param fds makes the descriptors that go with it
-     * @param wrongFds as many, of a kind that the request can't use
+     * @param fds makes the descriptors of the request
+     * @param wrongFds makes as many, of a kind that the request can't use
      */
     @SuppressWarnings("ArrayRecordComponent") // never compared
     record Right(String name, int request, byte[] payload, Fds fds, Fds wrongFds, boolean takesDescriptor) {}

@@ -31,10 +31,10 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** The rules that other back-ends are known to get wrong, one by one. */
 class RulesThatBackEndsGetWrongTest {
-    /** For what a machine under load may be late with. */
+    /** A limit that also suffices on a busy machine. */
     private static final Duration LIMIT = Duration.ofMinutes(1);
 
-    /** How long to look for something that must not come; short, because it can't prove more than its length. */
+    /** How long to look for something that must not come; nothing later is noticed. */
     private static final Duration QUIET = Duration.ofMillis(50);
 
     private static final Duration LONGER_THAN_NEEDS_RESET_WAITS = Duration.ofMillis(1500);
@@ -157,7 +157,7 @@ class RulesThatBackEndsGetWrongTest {
     }
 
     private void assertNothingComesBack() throws Exception {
-        // The call for what came back before may arrive only now, and means nothing.
+        // The call for earlier chains may arrive only now, and has no meaning.
         if (Poll.readable(guest.ring.callFd().fd(), QUIET)) {
             guest.ring.callFd().drain();
         }
@@ -262,7 +262,7 @@ class RulesThatBackEndsGetWrongTest {
     @Tag("VHU-CFG-4")
     void aConfigChangeDuringTheStopOfADeviceIsToldOnceAfterTheNextStart() throws Exception {
         guest.device.start();
-        // The first thing that QEMU does to stop a device; it does not read the channel until it has stopped it.
+        // QEMU's first step when it stops a device; it does not read the channel before the stop is complete.
         frontEnd.setVringEnable(0, false);
         backEnd.runOnLoop(() -> backEnd.device.changeConfig(9));
         frontEnd.setVringEnable(EchoDevice.HOLDING, false);

@@ -30,7 +30,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A balloon in memory of which a part is elsewhere: what it discards is given back there too, which takes a while. */
+/** A balloon in memory of which a part is elsewhere: discarded pages are also returned there, which takes a while. */
 class SlowDiscardTest {
     private static final long MEMORY = 16 << 20;
     private static final long FREE = 4 << 20;
@@ -46,7 +46,7 @@ class SlowDiscardTest {
     private GuestRam ram;
     private volatile Elsewhere elsewhere = new Elsewhere(() -> {}, false);
 
-    /** On the event loop, but for what is volatile. */
+    /** Used on the event loop, except for volatile fields. */
     private static final class Elsewhere implements LatePages {
         private final Runnable came;
         private final boolean zeros;
@@ -200,7 +200,7 @@ class SlowDiscardTest {
             }
             await().during(A_WHILE).atMost(LIMIT).until(() -> !Poll.readable(read, Duration.ZERO));
             backEnd.disconnect();
-            // Nobody can write into the pipe any more.
+            // No process can write into the pipe any more.
             await().atMost(LIMIT).until(() -> Poll.readable(read, Duration.ZERO));
             assertThat(report.isDone()).isFalse();
         }

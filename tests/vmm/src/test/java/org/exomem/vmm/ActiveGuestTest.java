@@ -15,7 +15,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
-/** How much memory a real guest writes is estimated from outside of an unmodified QEMU. */
+/** The memory that a real guest writes is estimated from outside of an unmodified QEMU. */
 @RealGuest
 final class ActiveGuestTest {
     private static final long MIB = 1L << 20;
@@ -127,7 +127,7 @@ final class ActiveGuestTest {
         }
     }
 
-    /** All of the device's memory is watched, plugged and not, and the balloon's pages are given back meanwhile. */
+    /** All of the device's memory is watched, plugged and unplugged, and the balloon's pages are returned meanwhile. */
     @Test
     @Tag("VMM-ACTIVE-2")
     void balloonAndMemoryDeviceChangeWhileTheVmmIsWatchedAndTheGuestKeepsItsMemory() throws IOException {

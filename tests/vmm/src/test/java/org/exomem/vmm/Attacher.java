@@ -6,13 +6,14 @@ import org.exomem.linux.process.ForeignUserfaultfd;
 import org.exomem.linux.process.ProcessFd;
 
 /**
- * A program that attaches to a process many times, and says for how many microseconds its main thread stood still the longest. A
- * test can't do that itself: the JDK of whoever started a process waits for it, and would take its stops away.
+ * A program that attaches to a process many times, and prints the longest pause of its main thread in microseconds. A
+ * test can't do that itself: the JDK of the process that started the other one waits for it, and would take its stops
+ * away.
  */
 final class Attacher {
     private Attacher() {}
 
-    /** @param arguments the process and how often */
+    /** @param arguments the process and the number of attachments */
     public static void main(String[] arguments) throws IOException {
         long longest = 0;
         try (ProcessFd process = ProcessFd.open(Integer.parseInt(arguments[0]))) {

@@ -14,18 +14,21 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** One Linux guest on QEMU, its balloon served by {@code exomem serve}. {@link LinuxDriverTest} does it again with our driver. */
+/**
+ * One Linux guest on QEMU, with a balloon that {@code exomem serve} serves. {@link LinuxDriverTest} repeats the tests
+ * with exomem's driver.
+ */
 @RealGuest
 class BalloonedGuestTest {
 
     static final long MIB = 1L << 20;
     static final long RAM = 2048 * MIB;
-    /** How much the free memory of an idle guest varies. */
+    /** The variation of an idle guest's free memory. */
     static final long NOISE = 16 * MIB;
 
     static final Duration LIMIT = Duration.ofMinutes(2);
 
-    /** The kernels that the tests are run with. */
+    /** The kernels for the tests. */
     static Stream<GuestImage.Linux> kernels() {
         return Stream.of(GuestImage.Linux.values());
     }
@@ -35,7 +38,7 @@ class BalloonedGuestTest {
         return "virtio_balloon";
     }
 
-    /** The features that both sides have, of those that are on unless they are turned off. */
+    /** The features that both sides have, among those that are on by default. */
     Set<String> features() {
         return Set.of("must-tell-host", "statistics", "free-page-hint", "free-page-reporting");
     }
@@ -89,7 +92,7 @@ class BalloonedGuestTest {
             awaitActual(backEnd, RAM - inflated);
             assertThat(balloon.ballooned()).isEqualTo(inflated);
             assertThat(qemu.guest().memory().free()).isCloseTo(freeBefore - inflated, within(NOISE));
-            // Some of the pages had never been touched, so had no host memory to return.
+            // Some of the pages had never been touched, so they had no host memory to return.
             assertThat(qemu.ram().allocated()).isLessThan(RAM - inflated + NOISE);
             long change = backEnd.control()
                     .awaitEvent("BALLOON_CHANGE", LIMIT)
@@ -226,7 +229,7 @@ class BalloonedGuestTest {
         return qemu.guest().run("cat /sys/bus/virtio/devices/virtio0/features");
     }
 
-    /** Has the host allocate memory for that much of the guest's. */
+    /** Makes the host allocate memory for that much of the guest's. */
     private static void touch(Qemu qemu, int mib) throws IOException {
         qemu.guest().run("memeat fill touched " + mib + " 1");
         qemu.guest().run("memeat free touched");

@@ -13,7 +13,10 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
-/** A Linux guest whose driver tells its free pages as a bitmap moves while a program takes, writes and frees memory all the time. */
+/**
+ * A Linux guest whose driver reports its free pages as a bitmap moves while a program takes, writes and frees memory
+ * all the time.
+ */
 @RealGuest
 final class BitmapMoveTest {
     private static final long MIB = 1L << 20;
@@ -26,7 +29,7 @@ final class BitmapMoveTest {
     /** More with {@code -Dexomem.moves=100}. */
     private static final int MOVES = Integer.getInteger("exomem.moves", 2);
 
-    /** Takes memory, writes to it, and looks whether it is still there; writes down if it is not. */
+    /** Takes memory, writes to it, and checks its content; records a failure. */
     private static final String STRESS = "(i=9; while true; do i=$((i+1)); memeat fill s 80 $i;"
             + " memeat verify s | grep -q '^ok ' || echo $i >> /tmp/lost; memeat free s; echo $i > /tmp/round; done)"
             + " > /dev/null 2>&1 &";
@@ -35,7 +38,7 @@ final class BitmapMoveTest {
     final MovingGuests guests = new MovingGuests(RAM);
 
     private QemuCommand guest(String name) throws IOException {
-        // Of a QEMU that ended.
+        // The file of a QEMU that has ended.
         Files.deleteIfExists(guests.file(name + ".ram"));
         return guests.guest(name, "exomem_balloon");
     }
@@ -61,7 +64,7 @@ final class BitmapMoveTest {
     }
 
     /**
-     * @param writes how exomem learns what the guest writes
+     * @param writes how exomem finds the guest's writes
      * @param fate of free pages
      */
     private void moveThereAndBack(String writes, String fate) throws IOException {
@@ -102,13 +105,18 @@ final class BitmapMoveTest {
     }
 
     private Qemu move(BackEnd here, QemuCommand waiting, BackEnd there, String writes, String fate) throws IOException {
-        // The driver tells them before it can be asked for a bitmap.
+        // The driver reports page descriptors before it accepts a request for a bitmap.
         await().atMost(LIMIT)
                 .until(() -> here.balloon("vm").bitmap().path("descriptors").asLong() > 0);
         Qemu destination = Qemu.start(waiting);
         try {
+<<<<<<< HEAD
             // The first round takes 0.8 s, in which a guest on a busy host answers: it needs up to 50 ms.
             guests.begin(here, there, Map.of("writes", writes, "max-bandwidth", 256 * MIB));
+=======
+            // Slowly enough for a guest on a busy host to answer during the first round.
+            guests.begin(here, there, Map.of("writes", writes, "max-bandwidth", 64 * MIB));
+>>>>>>> h-words2
             JsonNode left = awaitEnd(here);
             JsonNode arrived = awaitEnd(there);
             assertThat(left.path("status").asText()).as(left + here.output()).isEqualTo("completed");
@@ -118,6 +126,10 @@ final class BitmapMoveTest {
             assertThat(left.path("writes").path("way").asText())
                     .as(left.toString())
                     .isEqualTo(writes);
+<<<<<<< HEAD
+=======
+            // Pages that stayed behind once are missing at the destination.
+>>>>>>> h-words2
             JsonNode pages = left.path("pages");
             assertThat(pages.path(fate).asLong() + pages.path("hole").asLong())
                     .as(left.toString())

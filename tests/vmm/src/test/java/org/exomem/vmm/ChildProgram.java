@@ -7,7 +7,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/** A program of the test class path that runs in a process of its own. Closing it ends it. */
+/** A program of the test class path in a separate process. Closing it ends it. */
 final class ChildProgram implements AutoCloseable {
     private final Process process;
     private final BufferedReader output;
@@ -36,12 +36,12 @@ final class ChildProgram implements AutoCloseable {
         return process.pid();
     }
 
-    /** True if {@link #line} does not wait. */
+    /** True if {@link #line} would not wait. */
     boolean hasSaid() throws IOException {
         return output.ready();
     }
 
-    /** Returns the next line that it says. */
+    /** Returns the next line of its output. */
     String line() throws IOException {
         String line = output.readLine();
         if (line == null) {
@@ -50,7 +50,7 @@ final class ChildProgram implements AutoCloseable {
         return line;
     }
 
-    /** Has it do its work once more, and returns what it says then. */
+    /** Makes it do its work once more, and returns its output. */
     String next() throws IOException {
         process.getOutputStream().write('\n');
         process.getOutputStream().flush();

@@ -21,7 +21,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
-/** A Linux guest becomes a template, and clones run on from it. */
+/** A Linux guest becomes a template, and clones continue from it. */
 @RealGuest
 final class ClonedGuestTest {
     private static final long MIB = 1L << 20;
@@ -80,7 +80,7 @@ final class ClonedGuestTest {
                 for (OwnQemu one : running) {
                     assertThat(one.guest().run("memeat verify kept")).isEqualTo(checksum);
                 }
-                // One of them writes; the others and later ones know nothing of it.
+                // One clone writes. The others and later clones don't see that.
                 running.getFirst().guest().run("memeat free kept");
                 running.getFirst().guest().run("memeat fill own 100 7");
                 assertThat(running.get(1).guest().run("memeat verify kept")).isEqualTo(checksum);
@@ -151,18 +151,18 @@ final class ClonedGuestTest {
                 exomem.command("balloon", "golden-1", "1G", "--wait");
                 first.guest().run("memeat fill more 300 9");
                 assertThat(first.guest().run("memeat verify more")).contains("ok ");
-                // What it has written and then gives up goes back to the host.
+                // Memory that it has written and then releases goes back to the host.
                 long written = own(exomem, templates, first);
                 first.guest().run("memeat free more");
                 exomem.command("balloon", "golden-1", "500M", "--wait");
                 assertThat(written).isGreaterThan(400 * MIB);
                 assertThat(own(exomem, templates, first)).isLessThan(written - 250 * MIB);
                 exomem.command("balloon", "golden-1", "1G", "--wait");
-                // It can't get another VMM, and runs on.
+                // It can't get another VMM, and continues.
                 assertThatThrownBy(() -> exomem.command("update-vmm", "golden-1"))
                         .hasMessageContaining("runs a clone");
                 assertThat(first.guest().run("memeat verify own")).contains("ok ");
-                // What is shared already is found in the VMM's mappings.
+                // The pages that are shared already are found in the VMM's mappings.
                 exomem.command("detach", "golden-1");
                 exomem.command("attach", "golden-1");
                 await().atMost(LIMIT)
@@ -172,7 +172,7 @@ final class ClonedGuestTest {
                 first.guest().run("memeat fill more 300 9");
                 assertThat(first.guest().run("memeat verify more")).contains("ok ");
                 assertThat(first.guest().run("memeat verify kept")).isEqualTo(checksum);
-                // What the device has touched is in the clone's own file, and is in an image of it too.
+                // Pages that the device has touched are in the clone's own file, and also in its images.
                 exomem.command("template", "create", "golden-1", "second", "--templates", templates);
                 // An image would have the same name as the clone's own file.
                 Path own = guests.file("clones/golden-1");
@@ -188,7 +188,7 @@ final class ClonedGuestTest {
                 assertThat(third.guest().run("memeat verify own")).contains("ok ");
                 assertThat(third.guest().run("memeat verify more")).contains("ok ");
             }
-            // Whose VMM has ended is known no more.
+            // A clone whose VMM has ended is forgotten.
             await().atMost(LIMIT)
                     .until(() -> !exomem.command("vms").contains("golden-")
                             && !exomem.command("vms").contains("second-"));
@@ -269,7 +269,7 @@ final class ClonedGuestTest {
                 .asLong();
     }
 
-    /** What a clone has for itself, in bytes. */
+    /** The memory of a clone alone, in bytes. */
     private static long own(BackEnd exomem, String templates, OwnQemu clone) throws IOException {
         for (JsonNode one : Json.parse(exomem.run("template", "list", "--templates", templates, "--json"))
                 .path(0)

@@ -15,9 +15,9 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
- * QEMU's generic device dereferences a null pointer when it reads a config change while the device is not started. These tests
- * aim config changes at the moment in which a device stops, and count the QEMUs that end. {@code -Dexomem.rounds=200} aims as
- * many times at each kind of stop.
+ * QEMU's generic device dereferences a null pointer when it reads a config change while the device is not started.
+ * These tests time config changes to the moment in which a device stops, and count the QEMUs that end. {@code
+ * -Dexomem.rounds=200} sets the number of attempts for each kind of stop.
  */
 @RealGuest
 @Tag("VHU-CFG-4")
@@ -31,7 +31,7 @@ final class ConfigChangeAtStopTest {
     private static final long RAM = 256 * MIB;
     private static final long REGION = 256 * MIB;
     private static final long BLOCK = 4 * MIB;
-    /** The config change is sent at most so long before or after the stop. */
+    /** The config change is sent at most this long before or after the stop. */
     private static final long SPREAD_NANOS = 6_000_000;
 
     private static final Duration LIMIT = Duration.ofMinutes(2);
@@ -43,7 +43,7 @@ final class ConfigChangeAtStopTest {
         void run() throws IOException;
     }
 
-    /** What may stop the device at the moment at which a config change is sent, and what has it run again. */
+    /** The action that stops the device when a config change is sent, and the action that lets it run again. */
     private record Stop(Action stop, Action restart) {}
 
     @Test
@@ -67,7 +67,7 @@ final class ConfigChangeAtStopTest {
         }
     }
 
-    /** Nobody but the guest does anything: exomem has to tell that the device needs a reset. */
+    /** Only the guest acts: exomem must report that the device needs a reset. */
     @Test
     void qemuSurvivesADriverThatBreaksAQueueAndResets() throws IOException {
         try (Rounds rounds = Rounds.ofDriver()) {
@@ -123,11 +123,11 @@ final class ConfigChangeAtStopTest {
         assertThat(rounds.backEnd.isAlive()).isTrue();
     }
 
-    /** A guest that is started anew whenever its QEMU has ended. */
+    /** A guest that is started again whenever its QEMU has ended. */
     private static final class Rounds implements AutoCloseable {
         private final BackEnd backEnd;
         private final QemuCommand command;
-        /** Has the driver run, where it does not do so by itself. */
+        /** Starts the driver, if it does not start by itself. */
         private final Action start;
 
         private Qemu qemu;
@@ -204,7 +204,7 @@ final class ConfigChangeAtStopTest {
                     () -> qemu.guest().run("load virtio_balloon"));
         }
 
-        /** Returns whether QEMU is alive after a change and a stop; starts another one if it is not. */
+        /** Returns whether QEMU is alive after a change and a stop. Starts another one if it is not. */
         boolean survives(Action change, Stop stop, long delay) throws IOException {
             try {
                 long moment = System.nanoTime() + SPREAD_NANOS;

@@ -21,7 +21,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
-/** A Linux guest runs from an image before its memory has come. */
+/** A Linux guest runs from an image before its memory has arrived. */
 @RealGuest
 final class DemandedGuestTest {
     private static final long MIB = 1L << 20;
@@ -92,7 +92,7 @@ final class DemandedGuestTest {
                 assertThat(pagerFile()).doesNotExist();
                 assertThat(OpenFiles.of((int) qemu.pid()).names().values()).doesNotContain("anon_inode:[userfaultfd]");
                 assertThat(qemu.guest().run("memeat verify kept")).isEqualTo(checksum);
-                // It is a VM as any other now.
+                // By now it is an ordinary VM.
                 exomem.command("save", "vm", "--to", guests.file("again").toString());
             }
         }
@@ -123,7 +123,7 @@ final class DemandedGuestTest {
                 await().atMost(LIMIT).until(() -> pager(exomem).path("owed").asLong() == 0);
                 await().atMost(LIMIT).untilAsserted(() -> MovingGuests.assertNothingLeftIn(waiting));
             }
-            // Its devices are not plugged in, as it never got its state.
+            // Its devices are not plugged in, because it never got its state.
             awaitStatus(exomem, "completed");
             assertThat(pager(exomem).has("reason")).isTrue();
             try (Qemu _ = Qemu.start(guests.guest("b"))) {
@@ -164,7 +164,7 @@ final class DemandedGuestTest {
 
                 exomem.kill();
                 assertThat(pagerFile()).exists();
-                // What is cut off meanwhile can't come.
+                // The truncated part can't be read meanwhile.
                 Path ram = image.resolve(RAM_FILE);
                 Path whole = Files.move(ram, guests.file("whole"));
                 exomem.restart();
@@ -252,7 +252,7 @@ final class DemandedGuestTest {
             try (OwnQemu qemu = OwnQemu.start(guests.guest("a"), guests.file("a"))) {
                 qemu.guest().run("memeat fill kept 600 1");
                 checksum = qemu.guest().run("memeat verify kept");
-                // It touches pages all over its memory whenever it runs.
+                // The program touches pages all over the guest's memory whenever the guest runs.
                 qemu.guest().run("randwrite start 32");
                 exomem.command("save", "vm", "--to", image.toString(), "--end");
             }

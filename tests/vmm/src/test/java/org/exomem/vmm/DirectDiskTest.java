@@ -23,15 +23,16 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
- * A guest moves, or is a clone whose pages become shared, in the middle of reads of a slow disk that bypass the host's page cache ({@code
- * cache=none}): the host writes the guest's memory when a read ends, and QEMU's page tables show when it begins.
+ * A guest moves, or is a clone whose pages become shared, in the middle of reads of a slow disk that bypass the host's
+ * page cache ({@code cache=none}). The host writes the guest's memory when a read ends, but QEMU's page tables show the
+ * write when the read begins.
  */
 @RealGuest
 final class DirectDiskTest {
     private static final long MIB = 1L << 20;
     private static final long RAM = 256 * MIB;
     private static final long DISK = 1024 * MIB;
-    /** As many as the guest's program has. */
+    /** The number of readers in the guest's program. */
     private static final int READERS = 8;
 
     private static final Duration READ = Duration.ofMillis(60);
@@ -71,7 +72,7 @@ final class DirectDiskTest {
 
     /** Both QEMUs have the disk open, so neither may lock it. */
     private QemuCommand withDisk(QemuCommand guest, String name, String direct) throws IOException {
-        // Of a QEMU that ended.
+        // The file of a QEMU that has ended.
         Files.deleteIfExists(file(name + ".ram"));
         return guest.ram(RAM)
                 .ramFile(file(name + ".ram"))
@@ -142,7 +143,8 @@ final class DirectDiskTest {
     }
 
     /**
-     * When the watch began, until it had, and for good. Otherwise a read that was under way before it would be told of by nothing.
+     * The guest was stopped while the watch began, and for good. Otherwise a read that began before the watch would be
+     * missed.
      */
     private static void assertStoppedTwice(Qemu qemu) {
         assertThat(qemu.qmp().pollEvent("STOP")).isNotNull();
@@ -150,7 +152,7 @@ final class DirectDiskTest {
         assertThat(qemu.qmp().pollEvent("RESUME")).isNotNull();
     }
 
-    /** No write of its devices is told of early. */
+    /** No write of its devices is marked early. */
     @Test
     @Tag("MIG-WATCH-2")
     void guestWhoseDiskUsesThePageCacheIsNotStoppedWhenTheWatchBegins() throws IOException {
@@ -172,7 +174,7 @@ final class DirectDiskTest {
         }
     }
 
-    /** What a read writes to a page that is replaced meanwhile would be lost. */
+    /** Data that a read writes to a page during its replacement would be lost. */
     @Test
     @Tag("IMG-CLONE-11")
     void cloneStandsStillWhileItsPagesBecomeSharedAndEveryByteArrives() throws IOException {
@@ -196,7 +198,7 @@ final class DirectDiskTest {
                 await().atMost(LIMIT)
                         .until(() -> exomem.balloon("golden-1").features().contains("free-page-hint"));
                 qemu.guest().run("diskread start /dev/vda");
-                // A driver that starts anew has its queues elsewhere.
+                // A driver that starts again has its queues elsewhere.
                 exomem.command("detach", "golden-1");
                 disk.awaitReads(READERS / 2);
                 try (QmpClient watch = QmpClient.connect(folder.resolve("a.watch"))) {
@@ -223,7 +225,10 @@ final class DirectDiskTest {
         return Stream.of(first, then, List.of(last)).flatMap(List::stream).toArray(String[]::new);
     }
 
-    /** So a move without the rule is noticed. The reads are told of at the first sync, and end before the guest is stopped. */
+    /**
+     * So the test notices a move without the rule. The reads are marked at the first sync, and end before the guest is
+     * stopped.
+     */
     @Test
     @Tag("MIG-DIRTY-8")
     void readsThatEndBeforeThePauseArriveWithTheRuleAndAreLostWithoutIt() throws IOException {

@@ -18,7 +18,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Unplugged memory of a real guest that is guarded in an unmodified QEMU. */
+/** Guarded unplugged memory of a real guest in an unmodified QEMU. */
 @RealGuest
 final class GuardedGuestTest {
     private static final long MIB = 1L << 20;
@@ -27,7 +27,7 @@ final class GuardedGuestTest {
     private static final long PLUGGED = 260 * MIB;
     private static final Duration LIMIT = Duration.ofMinutes(2);
 
-    /** Behind the plugged blocks, in the same Linux memory block: further up no module can map anything. */
+    /** Behind the plugged blocks, in the same Linux memory block: no module can map anything further up. */
     private static final long UNPLUGGED = 0x110800000L;
 
     @TempDir
@@ -140,7 +140,7 @@ final class GuardedGuestTest {
         }
     }
 
-    /** QEMU does not connect again: its guest runs on with the memory that it has, and must not wait for good. */
+    /** QEMU does not connect again. Its guest continues with its present memory, and must not hang. */
     @Test
     @Tag("MEM-GUARD-7")
     void guestWaitsWhileExomemIsGoneAndGoesOnWhenItIsBack() throws Exception {
@@ -183,7 +183,10 @@ final class GuardedGuestTest {
                 .arguments("-qmp", "unix:" + folder.resolve("qmp") + ",server=on,wait=off"));
     }
 
-    /** Has a module use 1 MiB of physical memory that is not its own; it writes a header to each of its records. */
+    /**
+     * Makes a module use 1 MiB of physical memory that does not belong to it. The module writes a header to each of its
+     * records.
+     */
     private static void use(Qemu qemu, long address) throws IOException {
         qemu.guest()
                 .run("load ramoops mem_address=0x" + Long.toHexString(address)

@@ -17,7 +17,9 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** Memory devices of a real guest beside a balloon, on nodes, over resets, and with a guest that breaks its promise. */
+/**
+ * Memory devices of a real guest with a balloon, on nodes, over resets, and with a guest that uses unplugged memory.
+ */
 @RealGuest
 final class GuestMemoryDevicesTest {
 
@@ -45,7 +47,7 @@ final class GuestMemoryDevicesTest {
 
             for (int i = 1; i <= 3; i++) {
                 int round = i;
-                // Together they leave what the program and the kernel need.
+                // The balloon and the unplugged blocks leave the memory that the program and the kernel need.
                 long unplugged = 4 * MIB * random.nextInt(112);
                 long ballooned = 4 * MIB * random.nextInt(80);
                 // The balloon keeps its size while the rest grows or shrinks.
@@ -80,7 +82,7 @@ final class GuestMemoryDevicesTest {
         }
     }
 
-    /** Free pages of preallocated blocks are reported too; their memory was promised, so it stays. */
+    /** Free pages of preallocated blocks are reported, too. Their memory was promised, so it stays. */
     @Test
     @Tag("BAL-REP-4")
     void preallocatedMemoryStaysAllocatedWhileABalloonReportsFreePages() throws IOException {
@@ -95,7 +97,7 @@ final class GuestMemoryDevicesTest {
                         .nodes())) {
             awaitPlugged(backEnd, "m0", plugged);
             assertThat(qemu.ram(1).allocated()).isEqualTo(plugged);
-            // More than the blocks have room for, so that free pages of boot memory are reported too.
+            // More than the blocks can hold, so that free pages of boot memory are reported, too.
             qemu.guest().run("memeat fill gone 704 1");
             long filled = qemu.ram(0).allocated();
             long reported = reported(backEnd);
@@ -114,7 +116,7 @@ final class GuestMemoryDevicesTest {
         return backEnd.balloon("a").freePages().path("reported").asLong();
     }
 
-    /** The VMM shows a back-end only memory that is shared; the guest's balloon takes pages from all that it has. */
+    /** The VMM shares only shared memory with a back-end. The guest's balloon takes pages from all memory. */
     @ParameterizedTest
     @EnumSource(GuestImage.Linux.class)
     @Tag("BAL-INF-4")
@@ -134,7 +136,7 @@ final class GuestMemoryDevicesTest {
             qemu.guest().run("memeat fill kept 64 3");
             long free = qemu.guest().memory().free();
 
-            // Asked for more than boot memory has, the balloon takes pages of the DIMM, which exomem is not shown.
+            // With a target above boot memory, the balloon takes pages of the DIMM, which exomem does not see.
             BalloonControl balloon = backEnd.balloon("a");
             balloon.resize(BOOT - 480 * MIB);
             await().atMost(LIMIT)
@@ -151,7 +153,7 @@ final class GuestMemoryDevicesTest {
         }
     }
 
-    /** The nodes are crossed: the device's node counts, not the one that the firmware names for that memory. */
+    /** The nodes are exchanged: the device's node counts, not the one that the firmware names for that memory. */
     @Test
     void twoMemoryDevicesAreOnTheNodesThatTheyAreConfiguredFor() throws IOException {
         try (BackEnd backEnd = BackEnd.start(
@@ -185,7 +187,7 @@ final class GuestMemoryDevicesTest {
         return mib == 0 ? "0 B" : mib % 1024 == 0 ? mib / 1024 + " GiB" : mib + " MiB";
     }
 
-    /** Returns what the guest has on a node, 0 if it does not know of it. */
+    /** Returns the guest's memory on a node; 0 if the guest does not have the node. */
     private static long onNode(Qemu qemu, int node) throws IOException {
         String kib = qemu.guest()
                 .run("sed -n 's/^Node . MemTotal: *\\([0-9]*\\) kB$/\\1/p' /sys/devices/system/node/node" + node
@@ -207,7 +209,7 @@ final class GuestMemoryDevicesTest {
             memory.resize(768 * MIB);
             awaitPlugged(backEnd, "m0", 768 * MIB);
 
-            // Linux finds blocks plugged from before, unplugs them, and begins anew.
+            // Linux finds blocks that were plugged before, unplugs them, and starts anew.
             qemu.qmp().execute("system_reset");
             qemu.guest().awaitBoot(LIMIT);
             awaitTotal(qemu, before + 768 * MIB);
@@ -230,9 +232,9 @@ final class GuestMemoryDevicesTest {
     }
 
     /**
-     * Linux protects the region of a loaded driver from {@code /dev/mem}, and undoes mappings from before. A module that was
-     * told a wrong address gets through. It is one in a Linux memory block (128 MiB) of which only
-     * the first device block is plugged: further up no module can map anything.
+     * Linux protects the region of a loaded driver from {@code /dev/mem}, and undoes earlier mappings. A module with a
+     * wrong address is not prevented. The address is in a Linux memory block (128 MiB) of which only the first device
+     * block is plugged: no module can map anything further up.
      */
     @ParameterizedTest
     @EnumSource(GuestImage.Linux.class)
@@ -262,7 +264,7 @@ final class GuestMemoryDevicesTest {
             writeToEachPageOf(qemu, "0x110800000");
             List<JsonNode> found = new ArrayList<>();
             long bytes = 0;
-            // A round may come while it still writes.
+            // A round may happen while the guest still writes.
             while (bytes < MIB) {
                 JsonNode violation =
                         backEnd.control().awaitEvent("GUEST_VIOLATION", LIMIT).data();
@@ -292,7 +294,10 @@ final class GuestMemoryDevicesTest {
         }
     }
 
-    /** Has a module use 1 MiB of physical memory that is not its own; it writes a header to each of its records. */
+    /**
+     * Makes a module use 1 MiB of physical memory that does not belong to it. The module writes a header to each of its
+     * records.
+     */
     private static void writeToEachPageOf(Qemu qemu, String address) throws IOException {
         qemu.guest()
                 .run("load ramoops mem_address=" + address

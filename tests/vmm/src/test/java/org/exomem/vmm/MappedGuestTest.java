@@ -12,7 +12,7 @@ import java.util.Map;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** The map of a real Linux guest's memory: what devices, guest and host say adds up. */
+/** The map of a real Linux guest's memory: the numbers of devices, guest and host are consistent. */
 @RealGuest
 @Tag("CTL-42")
 class MappedGuestTest {
@@ -23,7 +23,7 @@ class MappedGuestTest {
     private static final long REGION = GIB;
     private static final Duration LIMIT = Duration.ofMinutes(2);
 
-    /** Bytes of a kind in all cells, or in those from one on. */
+    /** The bytes of a kind in all cells, from one cell on. */
     private static long bytes(JsonNode map, String kind, int from) {
         long pages = 0;
         int cell = 0;
@@ -37,7 +37,9 @@ class MappedGuestTest {
         return bytes(map, kind, 0);
     }
 
-    /** All addresses up to the end of the memory device, in cells of 256 MiB; looked at until all of it has been seen. */
+    /**
+     * All addresses up to the end of the memory device, in cells of 256 MiB. Repeated until all of it has been seen.
+     */
     private static JsonNode map(BackEnd backEnd) {
         return await().atMost(LIMIT)
                 .until(
@@ -48,7 +50,7 @@ class MappedGuestTest {
                         map -> bytes(map, "unseen") == 0);
     }
 
-    /** Each page is of one kind, in each cell. */
+    /** Checks that in each cell each page is of one kind. */
     private static void addsUp(JsonNode map) {
         List<String> kinds =
                 List.of("used", "hinted", "free", "reported", "balloon", "unplugged", "hole", "unseen", "none");
@@ -88,7 +90,7 @@ class MappedGuestTest {
             assertThat(bytes(before, "used")).isGreaterThan(32 * MIB);
             assertThat(bytes(before, "hole") + bytes(before, "reported")).isGreaterThan(256 * MIB);
 
-            // What a program writes has host memory.
+            // Memory that a program writes has host memory.
             qemu.guest().run("memeat fill kept 192 7");
             JsonNode filled = map(backEnd);
             addsUp(filled);
@@ -113,12 +115,12 @@ class MappedGuestTest {
         }
     }
 
-    /** What the map says that the host holds. */
+    /** The host memory in the map. */
     private static long host(JsonNode map) {
         return bytes(map, "used") + bytes(map, "hinted") + bytes(map, "free");
     }
 
-    /** The guest goes on while it is looked at: looked at again until the map says what the host says. */
+    /** The guest changes its memory meanwhile: repeated until the map agrees with the host. */
     private static void awaitHostMemory(BackEnd backEnd, Qemu qemu) {
         await().atMost(LIMIT)
                 .untilAsserted(() -> assertThat(host(map(backEnd)))

@@ -16,7 +16,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What Prometheus gets to know of a real Linux guest. */
+/** The metrics of a real Linux guest. */
 @RealGuest
 class MeasuredGuestTest {
     private static final long MIB = 1L << 20;
@@ -54,7 +54,7 @@ class MeasuredGuestTest {
         }
     }
 
-    /** NaN if it is not there. */
+    /** NaN if the series is missing. */
     private static double value(Path socket, String series) throws IOException {
         try (SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX)) {
             channel.connect(UnixDomainSocketAddress.of(socket));

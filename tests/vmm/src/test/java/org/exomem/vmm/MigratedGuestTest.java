@@ -21,12 +21,15 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** A Linux guest moves from one QEMU to another: its memory by exomem, the rest by QEMU, its balloon out and in again. */
+/**
+ * A Linux guest moves from one QEMU to another. Exomem sends its memory, QEMU the rest, and its balloon is unplugged
+ * and plugged in again.
+ */
 @RealGuest
 final class MigratedGuestTest {
     private static final long MIB = 1L << 20;
     private static final long RAM = 2048 * MIB;
-    /** The capability that exomem sets while QEMU saves its state, and no longer. */
+    /** The capability that exomem sets only while QEMU saves its state. */
     private static final String SHARED = "x-ignore-shared";
 
     private static final Duration LIMIT = Duration.ofMinutes(2);
@@ -136,7 +139,7 @@ final class MigratedGuestTest {
                         .listeningQmp(guests.qmp("a"))
                         .vhostUserBalloon(here.socket("vm"))
                         .vhostUserMemory(here.socket("vm/m0"), 256 * MIB, idAndBus))) {
-            // Nobody listens there: it is refused before it connects.
+            // Nothing listens there: the request is refused before it connects.
             here.control().execute("migrate", Map.of("vm", "vm", "uri", "unix:" + guests.file("stream")));
             assertFailed(here, why);
             assertThat(status(here).path("error-desc").asText()).contains("pcie-root-port");
@@ -177,7 +180,7 @@ final class MigratedGuestTest {
         assertAsBefore(here, source, false);
     }
 
-    /** A QEMU of another machine type refuses the state, after all memory was sent and the balloon taken out. */
+    /** A QEMU of another machine type refuses the state, after all memory was sent and the balloon unplugged. */
     private void migrationThatFailsAtTheEndLeavesNothingBehind(BackEnd here, Qemu source) throws IOException {
         leaveSharedMemoryOut(source, true);
         try (BackEnd there = guests.backEnd("c");
@@ -212,7 +215,7 @@ final class MigratedGuestTest {
         await().atMost(LIMIT).until(() -> here.balloon("vm").actual() == RAM);
     }
 
-    /** A file that replaced the one of that name that the waiting QEMU has mapped. */
+    /** Another file has replaced the file of that name that the waiting QEMU has mapped. */
     private void fileThatQemuHasNotMappedIsRefused(BackEnd here, BackEnd there) throws IOException {
         Path ram = guests.file("b.ram");
         Path kept = Files.createLink(guests.file("kept.ram"), ram);

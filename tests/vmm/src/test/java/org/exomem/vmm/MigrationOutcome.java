@@ -7,18 +7,18 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.Map;
 
-/** What a back-end says of the migration of its VM, called {@code vm}. */
+/** A back-end's reports on the migration of its VM, called {@code vm}. */
 final class MigrationOutcome {
     private static final Duration LIMIT = Duration.ofMinutes(2);
 
     private MigrationOutcome() {}
 
-    /** As it is now. */
+    /** The present status. */
     static JsonNode status(BackEnd backEnd) throws IOException {
         return backEnd.control().execute("query-migrate", Map.of("vm", "vm"));
     }
 
-    /** Waits until it has ended, however. */
+    /** Waits for the end of the migration, successful or not. */
     static JsonNode awaitEnd(BackEnd backEnd) {
         JsonNode[] last = new JsonNode[1];
         await().atMost(LIMIT).pollInterval(Duration.ofMillis(20)).until(() -> {

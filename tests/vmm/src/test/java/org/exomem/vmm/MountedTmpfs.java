@@ -7,7 +7,7 @@ import java.nio.file.Path;
 import java.util.concurrent.TimeUnit;
 
 /**
- * A small file system in memory, which takes root; without, the test is skipped.
+ * A small file system in memory. It needs root; without, the test is skipped.
  *
  * @param path where it is mounted
  */
@@ -18,7 +18,7 @@ record MountedTmpfs(Path path) implements AutoCloseable {
         return new MountedTmpfs(path);
     }
 
-    /** Gives it another size. */
+    /** Changes its size. */
     void resize(long bytes) throws IOException {
         run("mount", "-o", "remount,size=" + bytes, path.toString());
     }

@@ -16,14 +16,14 @@ import org.junit.jupiter.api.extension.BeforeEachCallback;
 import org.junit.jupiter.api.extension.ExtensionContext;
 
 /**
- * What a test needs whose guests move from QEMU to QEMU: a folder in memory for their RAM files and sockets, which all go by the name of
- * a guest.
+ * The environment of a test whose guests move from QEMU to QEMU: a folder in memory for their RAM files and sockets,
+ * which have the names of the guests.
  */
 final class MovingGuests implements BeforeEachCallback, AfterEachCallback {
     private final long ram;
     private @Nullable MemoryFolder folder;
 
-    /** @param ram bytes that each guest has, if nothing else is said */
+    /** @param ram the default memory of each guest, in bytes */
     MovingGuests(long ram) {
         this.ram = ram;
     }
@@ -40,22 +40,22 @@ final class MovingGuests implements BeforeEachCallback, AfterEachCallback {
         }
     }
 
-    /** In the folder. */
+    /** A file in the folder. */
     Path file(String name) {
         return Objects.requireNonNull(folder).path().resolve(name);
     }
 
-    /** Where the QEMU of that guest listens for QMP. */
+    /** The QMP socket of that guest's QEMU. */
     Path qmp(String name) {
         return file(name + ".qmp");
     }
 
-    /** One that has Linux's driver for a balloon. */
+    /** A guest with Linux's driver for its balloon. */
     QemuCommand guest(String name) {
         return guest(name, "virtio_balloon");
     }
 
-    /** One that has this driver for a balloon. */
+    /** A guest with this driver for its balloon. */
     QemuCommand guest(String name, String driver) {
         return QemuCommand.of(GuestImage.of(GuestImage.Linux.BOOKWORM))
                 .ram(ram)
@@ -64,12 +64,12 @@ final class MovingGuests implements BeforeEachCallback, AfterEachCallback {
                 .driver(driver);
     }
 
-    /** One for that guest, whose VM it calls {@code vm}. */
+    /** A back-end for that guest, with the VM name {@code vm}. */
     BackEnd backEnd(String name) throws IOException {
         return BackEnd.start("vm,vmm-qmp=" + qmp(name));
     }
 
-    /** Has {@code vm} leave one back-end for another; {@link MigrationOutcome} tells how it goes. */
+    /** Starts to move {@code vm} from one back-end to another. {@link MigrationOutcome} shows the progress. */
     void begin(BackEnd here, BackEnd there, Map<String, Object> options) throws IOException {
         Map<String, Object> where = Map.of("vm", "vm", "uri", "unix:" + file("stream"));
         there.control().execute("migrate-incoming", where);
@@ -78,7 +78,7 @@ final class MovingGuests implements BeforeEachCallback, AfterEachCallback {
         here.control().execute("migrate", wish);
     }
 
-    /** It runs on, as if it had never been attached to. */
+    /** Checks that QEMU runs as if nothing had ever been attached to it. */
     static void assertNothingLeftIn(Qemu qemu) throws IOException {
         assertThat(OpenFiles.of((int) qemu.pid()).names().values()).doesNotContain("anon_inode:[userfaultfd]");
         ProcessStatus status = ProcessStatus.of((int) qemu.pid());

@@ -11,12 +11,15 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
-/** Runs commands of {@code exomem} as a user without rights of its own; a test that can't have one is skipped. */
+/** Runs commands of {@code exomem} as an unprivileged user. If that is impossible, the test is skipped. */
 final class OtherUser {
     /** The user "nobody". */
     static final int UID = 65534;
 
-    /** A home that only its owner can enter is one that others can enter, in a mount namespace of its own: JDK, jars and QEMU may be there. */
+    /**
+     * Makes a home that only its owner can enter accessible, in a mount namespace of its own: JDK, jars and QEMU may be
+     * there.
+     */
     private static final String SCRIPT = """
             set -e
             there=$(mktemp -d)
@@ -38,7 +41,7 @@ final class OtherUser {
     /**
      * Runs a command.
      *
-     * @return what it said, with its exit code before that
+     * @return its exit code, followed by its output
      */
     static String run(String... words) throws IOException {
         assumeTrue(
@@ -64,7 +67,7 @@ final class OtherUser {
         }
     }
 
-    /** Makes a file or folder, with all that is in it, that user's. */
+    /** Gives a file or folder, with its content, to that user. */
     static void give(Path path) throws IOException {
         try (Stream<Path> all = Files.walk(path)) {
             for (Path one : all.toList()) {

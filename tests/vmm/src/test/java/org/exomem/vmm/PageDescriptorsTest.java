@@ -13,8 +13,9 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * What our driver tells of its page descriptors is true at any pause: free pages can be overwritten, and nothing in the guest is lost.
- * The descriptors are read from the guest's RAM without the device. A warning of the kernel ends the guest and so fails the test.
+ * The page descriptors that exomem's driver reports are right at any pause: free pages can be overwritten, and the
+ * guest loses nothing. The descriptors are read from the guest's RAM without the device. A warning of the kernel ends
+ * the guest and so fails the test.
  */
 @RealGuest
 final class PageDescriptorsTest {
@@ -27,7 +28,7 @@ final class PageDescriptorsTest {
 
     private static final String FOLDER = "/sys/bus/virtio/devices/virtio0/free_page_bitmap";
 
-    /** Takes memory, writes to it, and looks whether it is still there; writes down if it is not. */
+    /** Takes memory, writes to it, and checks its content; records a failure. */
     private static final String STRESS = "(i=9; while test ! -e /tmp/end; do i=$((i+1)); memeat fill s 120 $i;"
             + " memeat verify s | grep -q '^ok ' || echo $i >> /tmp/lost; memeat free s;"
             + " dd if=/dev/zero of=/tmp/file bs=1M count=32; rm /tmp/file; done; touch /tmp/ended)"
@@ -83,7 +84,7 @@ final class PageDescriptorsTest {
                 spoke += free.isEmpty() ? 0 : 1;
                 overwrite(qemu.ram(), free);
                 qemu.qmp().execute("cont");
-                // The guest goes on for a moment that differs.
+                // The guest runs for a varying moment.
                 assertThat(qemu.guest().run("memeat verify kept")).startsWith("ok ");
             }
             assertThat(spoke).isGreaterThan(PAUSES / 2);
@@ -135,7 +136,7 @@ final class PageDescriptorsTest {
         }
     }
 
-    /** A device that is unplugged for a move: its driver stays, and with it what it told. */
+    /** A device that is unplugged for a move: its driver stays, and so do its reports. */
     @ParameterizedTest
     @MethodSource("org.exomem.vmm.LinuxDriverTest#newest")
     @Tag("FPB-DESC-12")
@@ -154,7 +155,7 @@ final class PageDescriptorsTest {
     @MethodSource("org.exomem.vmm.LinuxDriverTest#newest")
     @Tag("FPB-DESC-3")
     void descriptorsOfMemoryThatGoesOfflineSayNothingAnyMore(GuestImage.Linux linux) throws IOException {
-        // A block of memory in which nothing is that can't be moved: the kernel lies below it.
+        // A memory block without anything unmovable: the kernel is below it.
         String offline = "for m in /sys/devices/system/memory/memory*; do"
                 + " grep -q Movable $m/valid_zones && echo offline > $m/state && basename $m && exit; done 2> /dev/null;"
                 + " dmesg | tail; exit 1";
@@ -204,7 +205,7 @@ final class PageDescriptorsTest {
                 try (Qemu qemu = start(backEnd, guest(backEnd, linux))) {
                     ToldInRam told = ToldInRam.find(qemu.ram());
                     awaitPages(told, told(qemu));
-                    // A kernel that panics stays where it is.
+                    // A kernel that panics does not reboot.
                     qemu.guest().run("echo 0 > /proc/sys/kernel/panic; (sleep 0.1; " + end + ") > /dev/null 2>&1 &");
                     await().atMost(LIMIT).until(() -> told.pages() == 0);
                     assertThat(qemu.isAlive()).isTrue();
@@ -222,7 +223,7 @@ final class PageDescriptorsTest {
                 .kernelArgument("oops=panic");
     }
 
-    /** Starts a guest whose driver has told all. */
+    /** Starts a guest whose driver has reported everything. */
     private static Qemu start(BackEnd backEnd, QemuCommand command) throws IOException {
         Qemu qemu = BalloonedGuestTest.start(backEnd, command);
         long[] last = {-1};
@@ -234,7 +235,10 @@ final class PageDescriptorsTest {
         return qemu;
     }
 
-    /** All guards of so many pages hold. A zone's lock, which is one, may be held for a moment while the guest runs. */
+    /**
+     * Waits until all guards of that many pages hold. A guard that is a zone's lock may be held for a moment while the
+     * guest runs.
+     */
     private static void awaitPages(ToldInRam told, long pages) {
         await().atMost(LIMIT).untilAsserted(() -> assertThat(told.pages()).isEqualTo(pages));
     }

@@ -18,14 +18,14 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
-/** A Linux guest begins at another QEMU before its memory is there (post-copy). */
+/** A Linux guest runs at another QEMU before its memory is there (post-copy). */
 @RealGuest
 final class PostCopyGuestTest {
     private static final long MIB = 1L << 20;
     private static final long RAM = 1024 * MIB;
     private static final Duration LIMIT = Duration.ofMinutes(2);
     private static final Map<String, Object> AT_ONCE = Map.of("post-copy-after-rounds", 0);
-    /** What nobody waits for takes some ten seconds. */
+    /** Pages without a request take some ten seconds. */
     private static final Map<String, Object> SLOWLY =
             Map.of("post-copy-after-rounds", 0, "max-bandwidth", 30 * MIB, "channels", 2);
 
@@ -63,7 +63,7 @@ final class PostCopyGuestTest {
         }
     }
 
-    /** What was sent before and written again meanwhile is thrown away at the destination. */
+    /** The destination discards pages that were sent before and written again meanwhile. */
     @Test
     @Tag("MIG-POST-1")
     @Tag("STR-PST-2")
@@ -155,7 +155,7 @@ final class PostCopyGuestTest {
             here.kill();
             await().atMost(LIMIT)
                     .until(() -> status(there).path("status").asText().equals("reconnecting"));
-            // What it waits for does not come: it neither ends nor says anything.
+            // The page that it waits for does not arrive: the guest neither ends nor reports anything.
             GuestShell guest = destination.guest();
             CompletableFuture<String> answer = CompletableFuture.supplyAsync(() -> {
                 try {

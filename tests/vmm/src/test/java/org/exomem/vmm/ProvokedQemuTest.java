@@ -14,8 +14,8 @@ import org.exomem.conform.trial.DeviceType;
 import org.junit.jupiter.api.Test;
 
 /**
- * What {@code exomem conform --as-device --provoke} does on purpose finds the faults of QEMU's generic device that docs/qemu.md
- * lists. A test that fails here has met a QEMU that is better than the documents say.
+ * The deliberate faults of {@code exomem conform --as-device --provoke} reveal the faults of QEMU's generic device that
+ * docs/qemu.md lists. If a test fails here, QEMU is better than the documents say.
  */
 @RealGuest
 final class ProvokedQemuTest {
@@ -94,7 +94,7 @@ final class ProvokedQemuTest {
         }
     }
 
-    /** The one thing that it does right: it refuses the device, and says why. */
+    /** The only case that it handles well: it refuses the device, and says why. */
     @Test
     void qemuEndsTheSessionWhenARequestHasFailed() throws IOException {
         try (StrictRun strict = provoking(Provocation.FAILURE)) {

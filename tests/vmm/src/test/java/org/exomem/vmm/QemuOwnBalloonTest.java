@@ -10,14 +10,14 @@ import java.util.Map;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** Proves the harness with the balloon that QEMU serves by itself: the other tests can rely on what these measure. */
+/** Tests of the test environment with QEMU's own balloon: the other tests can rely on these measurements. */
 @RealGuest
 final class QemuOwnBalloonTest {
 
     private static final long MIB = 1L << 20;
     private static final long RAM = 1024 * MIB;
     private static final long INFLATED = 512 * MIB;
-    /** How much the free memory of an idle guest varies. */
+    /** The variation of an idle guest's free memory. */
     private static final long NOISE = 16 * MIB;
 
     private static final Duration LIMIT = Duration.ofMinutes(2);

@@ -11,8 +11,8 @@ import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.extension.ExtensionContext;
 
 /**
- * Tests that need QEMU and a Linux guest. Without them they are skipped, with a line that says what to do; on a build
- * server, which says {@code CI=true}, they run and fail instead.
+ * Tests that need QEMU and a Linux guest. Without them they are skipped, with a line that says what to do. On a build
+ * server, which sets {@code CI=true}, they run and fail instead.
  */
 @Target(ElementType.TYPE)
 @Retention(RetentionPolicy.RUNTIME)

@@ -11,7 +11,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
-/** A guest boots with the options that {@code exomem vm command} prints, and nothing else of exomem. */
+/** A guest boots with the options that {@code exomem vm command} prints, and no others of exomem. */
 @RealGuest
 final class RecipeGuestTest {
     private static final long MIB = 1L << 20;

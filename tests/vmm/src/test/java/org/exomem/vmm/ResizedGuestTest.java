@@ -11,7 +11,7 @@ import java.util.List;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** One Linux guest on QEMU that grows and shrinks, its memory device served by {@code exomem serve}. */
+/** One Linux guest on QEMU that grows and shrinks, with a memory device that {@code exomem serve} serves. */
 @RealGuest
 final class ResizedGuestTest {
 
@@ -49,8 +49,8 @@ final class ResizedGuestTest {
     @ParameterizedTest
     @EnumSource(GuestImage.Linux.class)
     void guestHostAndBackEndAgreeAtEachSize(GuestImage.Linux linux) throws IOException {
-        // The region is a file of its own: with prealloc exactly what is plugged is allocated in it. The guest has it
-        // on its first node, so that it uses it first and keeps the memory free that it needs to grow.
+        // The region is a file of its own: with prealloc, exactly the plugged memory is allocated in it. It is on the
+        // guest's first node, so that the guest uses it first and keeps the memory free that it needs to grow.
         try (BackEnd backEnd = BackEnd.start(
                         List.of(), List.of("a/m0,addr=4G,size=2G,block=4M,requested=1G,node=0,prealloc=on"));
                 Qemu qemu = Qemu.start(guest(backEnd, linux).nodes())) {
@@ -67,7 +67,7 @@ final class ResizedGuestTest {
                 awaitAgreement(backEnd, qemu, before, size);
             }
 
-            // What is in use has to be moved first: that takes long enough to cancel it halfway.
+            // Memory in use must be moved first, which takes long enough to cancel it halfway.
             qemu.guest().run("memeat fill kept 512 5");
             memory.resize(512 * MIB);
             await().atMost(LIMIT).pollInterval(Duration.ofMillis(2)).until(() -> memory.plugged() < 1536 * MIB);
@@ -91,7 +91,7 @@ final class ResizedGuestTest {
                 Qemu qemu = Qemu.start(guest(backEnd, linux).driver("virtio_mem"))) {
             MemoryControl memory = backEnd.memory("a", "m0");
             awaitDone(backEnd, 1024 * MIB);
-            // Pages that can't be moved, all over the guest: much is free, and little can be unplugged.
+            // Unmovable pages all over the guest: much memory is free, and little can be unplugged.
             qemu.guest().run("memeat fill all 1152 3");
             qemu.guest().run("memeat pin all");
             assertThat(qemu.guest().memory().free()).isGreaterThan(1024 * MIB);
@@ -123,7 +123,7 @@ final class ResizedGuestTest {
                         () -> assertThat(memory.plugged()).as(backEnd.output()).isEqualTo(size));
     }
 
-    /** Linux counts just what is plugged; its descriptions of pages come out of memory that it has. */
+    /** Linux counts exactly the plugged memory; its page descriptors occupy memory that it has. */
     private static void awaitTotal(Qemu qemu, long bytes) {
         await().atMost(LIMIT)
                 .untilAsserted(() -> assertThat(qemu.guest().memory().total()).isEqualTo(bytes));

@@ -41,7 +41,7 @@ final class SavedVmTest {
                 await().atMost(LIMIT)
                         .until(() -> exomem.balloon("vm").features().contains("free-page-hint"));
                 qemu.guest().run("memeat fill kept 200 1");
-                // More than the guest never touched, or it is not asked for hints.
+                // More than the memory that the guest never touched; otherwise it is not asked for hints.
                 qemu.guest().run("memeat fill gone 600 2");
                 qemu.guest().run("memeat free gone");
                 checksum = qemu.guest().run("memeat verify kept");
@@ -53,7 +53,7 @@ final class SavedVmTest {
                         .isEqualTo("completed");
 
                 assertThat(qemu.guest().run("memeat verify kept")).isEqualTo(checksum);
-                // What the guest does now is not in the image.
+                // The image does not contain the guest's later changes.
                 qemu.guest().run("memeat fill later 100 3");
                 qemu.guest().run("memeat free kept");
                 await().atMost(LIMIT)
@@ -130,13 +130,13 @@ final class SavedVmTest {
         Path ram = guests.file("a.ram");
         Files.deleteIfExists(ram);
         Files.setPosixFilePermissions(guests.file(""), PosixFilePermissions.fromString("rwxr-xr-x"));
-        // The image is its owner's alone.
+        // Only the owner can read the image.
         assertThat(OtherUser.run("restore", image.toString()))
                 .startsWith("1 ")
                 .contains(image.toString())
                 .containsIgnoringCase("denied");
         OtherUser.give(image);
-        // It may read the image, and may not make the files of the VM where they were.
+        // The user may read the image, and may not create the files of the VM at their place.
         assertThat(OtherUser.run("restore", image.toString()))
                 .startsWith("1 ")
                 .contains(ram.toString())

@@ -8,8 +8,8 @@ import org.exomem.linux.Mapping;
 import org.exomem.linux.SharedFile;
 
 /**
- * A program that maps a part of a file and says so by a line; for each byte on its standard input it then writes one number more
- * into each page, and says so by a line.
+ * A program that maps a part of a file and prints a line. For each byte on its standard input it writes another number
+ * into each page, and prints a line.
  */
 final class Scribbler {
     private static final int PAGE = 4096;

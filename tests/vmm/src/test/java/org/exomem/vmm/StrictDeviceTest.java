@@ -15,8 +15,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * A strict device has a real front-end and a real driver: QEMU's generic device, and Linux. What these must have done for a device
- * to work at all is seen as kept, and nothing counts as broken but what is known to be.
+ * A strict device with a real front-end and a real driver: QEMU's generic device, and Linux. The rules without which no
+ * device can work must be seen as met, and only known faults may be found.
  */
 @RealGuest
 final class StrictDeviceTest {
@@ -24,10 +24,10 @@ final class StrictDeviceTest {
     private static final long RAM = 256 * MIB;
     private static final Duration LIMIT = Duration.ofMinutes(3);
 
-    /** Of the device status QEMU's generic device tells FEATURES_OK only (docs/qemu.md). */
+    /** QEMU's generic device forwards only FEATURES_OK of the device status (docs/qemu.md). */
     private static final String KNOWN_FAULT = "vhost.status.1";
 
-    /** Of any front-end and driver. */
+    /** Rules for any front-end and driver. */
     private static final List<String> KEPT = ids("""
             feature.1 feature.4 feature.5 feature.8 init.4 reserved.1 reserved.5 reserved.7 reserved.10
             vhost.address.5 vhost.call.1 vhost.channel.2 vhost.channel.6 vhost.channel.10 vhost.config.3 vhost.descriptor.1
@@ -82,7 +82,7 @@ final class StrictDeviceTest {
         }
     }
 
-    /** Packed rings, and a kernel that clears pages when they are freed, and so has a poison to tell. */
+    /** Packed rings, and a kernel that clears pages when they are freed, so that it has a poison value to report. */
     @ParameterizedTest
     @EnumSource(GuestImage.Linux.class)
     void findsNoFaultOfLinuxsDriverWithPackedRingsAndPoisonedPages(GuestImage.Linux linux) throws IOException {
@@ -138,7 +138,7 @@ final class StrictDeviceTest {
         }
     }
 
-    /** Whatever stops and starts a device is no fault of the one that it happens to. */
+    /** Events that stop and start a device are not faults of the driver. */
     @ParameterizedTest
     @EnumSource(names = {"BALLOON", "MEM"})
     void findsNoFaultWhenTheGuestBootsAgainOrItsDriverIsLoadedAgain(DeviceType type) throws IOException {
@@ -152,7 +152,7 @@ final class StrictDeviceTest {
                     ? command.vhostUserMemory(strict.socket(), StrictRun.REGION)
                     : command.vhostUserBalloon(strict.socket(), StrictRun.BALLOON_QUEUES);
             try (Qemu qemu = Qemu.start(command)) {
-                // In the middle of what the device wants of it.
+                // In the middle of the device's goals.
                 qemu.qmp().execute("system_reset");
                 qemu.guest().awaitBoot(LIMIT);
                 // Linux can't load the driver of a memory device again while memory is plugged.

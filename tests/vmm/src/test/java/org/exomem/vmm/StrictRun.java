@@ -22,9 +22,9 @@ import org.exomem.conform.strict.serve.Provocation;
 import org.exomem.conform.strict.serve.StrictDevice;
 import org.exomem.reference.Catalogue;
 
-/** A strict device, as {@code exomem conform --as-device} is one, in a thread of its own and on a socket in a folder of its own. */
+/** A strict device, as in {@code exomem conform --as-device}, with a thread and a socket of its own. */
 final class StrictRun implements AutoCloseable {
-    /** All that a strict balloon has. */
+    /** The number of queues of a strict balloon. */
     static final int BALLOON_QUEUES = 5;
 
     /** The size of a memory device's region in bytes. */
@@ -60,12 +60,12 @@ final class StrictRun implements AutoCloseable {
         return device.socket();
     }
 
-    /** True if the device has nothing more to ask of the driver, or the session has ended. */
+    /** True if the device has no more goals for the driver, or the session has ended. */
     boolean isScriptDone() {
         return device.isScriptDone() || run.isDone();
     }
 
-    /** What came out, when the front-end has gone. */
+    /** Waits for the end of the session, and returns the report. */
     RunReport report() throws IOException {
         try {
             return run.get(TO_REPORT.toSeconds(), TimeUnit.SECONDS)
@@ -78,7 +78,7 @@ final class StrictRun implements AutoCloseable {
         }
     }
 
-    /** The requirements of all that came out so. */
+    /** The requirements of all results with this verdict. */
     SortedSet<String> requirements(Verdict verdict) throws IOException {
         SortedSet<String> all = new TreeSet<>();
         for (CheckResult result : report().results()) {
@@ -89,7 +89,7 @@ final class StrictRun implements AutoCloseable {
         return all;
     }
 
-    /** What a person would be told, for the message of a failed test. */
+    /** The report for people, for the message of a failed test. */
     String told() throws IOException {
         return TerminalReport.failures(report(), Catalogue.load()) + TerminalReport.summary(report());
     }

@@ -8,10 +8,10 @@ import java.util.BitSet;
 import java.util.List;
 
 /**
- * The messages of page descriptors that lie in a guest's RAM, as its driver sent them, read from the file of the RAM and without the
- * device. It is for guests of which all RAM lies below 3 GiB, so that a guest's address is the offset in the file.
+ * The messages with page descriptors in a guest's RAM, as its driver sent them, read from the file of the RAM without
+ * the device. Only for guests whose RAM is all below 3 GiB, so that a guest's address is the offset in the file.
  *
- * <p>Messages of drivers that have gone may be among them.
+ * <p>Messages of earlier drivers may be among them.
  */
 final class ToldInRam {
     private static final int PAGE = 4096;
@@ -20,7 +20,7 @@ final class ToldInRam {
     private static final int RANGE = 32;
     /** The driver's buffers begin at a page. */
     private static final int LONGEST = 2 * PAGE;
-    /** How much of the file is looked through at once. */
+    /** The number of bytes of the file that are searched at once. */
     private static final int PART = 4 << 20;
 
     private record Guard(long address, int mask, int value) {}
@@ -94,7 +94,7 @@ final class ToldInRam {
                 ranges);
     }
 
-    /** Returns how many pages lie in ranges of which all guards hold. */
+    /** Returns the number of pages in ranges whose guards all hold. */
     long pages() throws IOException {
         long pages = 0;
         for (Message message : messages) {
@@ -105,7 +105,7 @@ final class ToldInRam {
         return pages;
     }
 
-    /** Returns the numbers of the pages that are told to be free. */
+    /** Returns the numbers of the pages that are reported as free. */
     BitSet free() throws IOException {
         BitSet free = new BitSet();
         for (Message message : messages) {

@@ -12,7 +12,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** exomem is replaced under a running guest: its balloon leaves and comes back, and the guest runs on. */
+/** exomem is replaced under a running guest: its balloon is unplugged and plugged in again, and the guest continues. */
 @RealGuest
 @Tag("CTL-34")
 final class UpdatedBackEndTest {
@@ -41,7 +41,7 @@ final class UpdatedBackEndTest {
             assertThat(backEnd.balloon("a").isConnected()).isFalse();
             // The driver takes all pages back when its device goes.
             await().atMost(LIMIT).until(() -> qemu.guest().memory().free() > RAM - 288 * MIB);
-            // Nothing is left to be detached.
+            // Nothing is left to detach.
             assertThat(backEnd.command("detach", "--all", "--quit")).isEmpty();
             backEnd.restart();
             assertThat(backEnd.balloon("a").isConnected()).isFalse();

@@ -15,7 +15,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
-/** A Linux guest goes from a QEMU to another one on the same host, which takes the first one's place. */
+/** A Linux guest moves from a QEMU to another one on the same host, which takes the first one's place. */
 @RealGuest
 final class UpdatedVmmTest {
     private static final long MIB = 1L << 20;
@@ -54,7 +54,7 @@ final class UpdatedVmmTest {
         }
     }
 
-    /** Whoever is its parent by now may not have asked yet how it ended. */
+    /** Its present parent may not have waited for it yet. */
     private static boolean hasEnded(long pid) {
         try {
             return ProcessStatus.of((int) pid).state() == 'Z';

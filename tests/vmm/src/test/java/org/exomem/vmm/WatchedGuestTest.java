@@ -22,7 +22,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** An unmodified QEMU is attached to and watched while its guest moves, and is afterwards as it was before. */
+/** A program attaches to an unmodified QEMU and watches it while its guest moves. Afterwards QEMU is as before. */
 @RealGuest
 final class WatchedGuestTest {
     private static final long MIB = 1L << 20;
@@ -81,7 +81,7 @@ final class WatchedGuestTest {
         }
     }
 
-    /** In memory that the guest leaves alone, so that nobody else writes there; after that was sent. */
+    /** In memory that the guest does not use, so that nothing else writes there; after that memory was sent. */
     @Test
     @Tag("MIG-WATCH-4")
     void whatAnotherProcessWritesArrivesAndItIsNamed() throws IOException {
@@ -159,7 +159,7 @@ final class WatchedGuestTest {
         }
     }
 
-    /** What a child of QEMU writes would be seen by nobody, if it ended before the next sync. */
+    /** The writes of a child of QEMU would be missed if it ended before the next sync. */
     @Test
     @Tag("MIG-WATCH-4")
     void childrenOfQemuDoNotGetTheGuestsMemory() throws IOException {

@@ -27,16 +27,16 @@ import org.exomem.migration.precopy.PrecopyOptions;
 import org.exomem.pages.Pages;
 
 /**
- * A program that moves a guest from one QEMU to another by watching its writes, as exomem does, but with MIG-DIRTY-8 or without.
- * It says "watching" before it sends, and "prepared" before it stops the guest, and waits each time for a line; in the end it says
- * "moved". A test can't do that itself: see {@link Attacher}.
+ * A program that moves a guest from one QEMU to another by watching its writes, as exomem does, but with MIG-DIRTY-8 or
+ * without. It prints "watching" before it sends, and "prepared" before it stops the guest, and waits each time for a
+ * line. At the end it prints "moved". A test can't do that itself: see {@link Attacher}.
  */
 final class WatchedMove {
     private WatchedMove() {}
 
     /**
-     * @param arguments the source's process; the files {@code NAME.ram} and {@code NAME.qmp} of the source and of the destination
-     *     without their endings; whether its writes are known to be told early
+     * @param arguments the source's process; the files {@code NAME.ram} and {@code NAME.qmp} of the source and of the
+     * destination without their endings; whether its writes are known to be marked early
      */
     public static void main(String[] arguments) throws IOException {
         String from = arguments[1];
@@ -66,7 +66,7 @@ final class WatchedMove {
         System.out.println("moved");
     }
 
-    /** Begins while the guest is stopped, with the rule and without: the test is about the other half of it. */
+    /** Begins while the guest is stopped, with the rule and without: the test is about the other half of the rule. */
     private static WatchedWrites watch(QmpVmm vmm, int pid, MemoryImage image, boolean early) throws IOException {
         try (ProcessFd process = ProcessFd.open(pid)) {
             vmm.pause();
@@ -113,7 +113,7 @@ final class WatchedMove {
         private final FileChannel file;
 
         Copy(Path path) throws IOException {
-            // A QEMU that waits may have written its ROMs there.
+            // A waiting QEMU may have written its ROMs there.
             try (SharedFile ram = SharedFile.open(path)) {
                 ram.punchHole(0, ram.size());
             }

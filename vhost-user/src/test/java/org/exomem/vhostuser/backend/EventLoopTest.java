@@ -72,7 +72,7 @@ class EventLoopTest {
     @Test
     void aTimerRunsOnceAndNotAfterItWasCancelled() throws Exception {
         AtomicInteger ran = new AtomicInteger();
-        // On the loop, where it can't run before it is cancelled, however late that is.
+        // On the loop, where the task can't run before it is cancelled, even late.
         loop.submit(() -> {
                     loop.schedule(Duration.ofMillis(20), () -> ran.addAndGet(100))
                             .cancel();

@@ -14,7 +14,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/** What becomes of requests for pages when their region is taken away. */
+/** Pending requests for pages when their region is removed. */
 class PageBringerTest {
     private static final int PAGE = 4096;
     private static final int BYTES = 8 * PAGE;

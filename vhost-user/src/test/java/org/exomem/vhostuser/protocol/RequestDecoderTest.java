@@ -56,7 +56,7 @@ class RequestDecoderTest {
                 random.nextBytes(content);
             }
             MemorySegment.copy(MemorySegment.ofArray(content), 0, bytes, 0, content.length);
-            // REM_MEM_REG closes what comes along, so it gets none here.
+            // REM_MEM_REG closes its descriptors, so it gets none here.
             int fds = type == RequestType.REM_MEM_REG ? 0 : random.nextInt(9);
             try {
                 RequestDecoder.decode(type, bytes, available.subList(0, fds));

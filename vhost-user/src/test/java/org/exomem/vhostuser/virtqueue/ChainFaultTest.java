@@ -11,7 +11,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Chains that either kind of ring refuses, and what it says. */
+/** Chains that both kinds of rings refuse, and the messages. */
 class ChainFaultTest {
     private static final String PLAIN = "org.exomem.vhostuser.virtqueue.RingKind#plain";
     private static final String ALL = "org.exomem.vhostuser.virtqueue.RingKind#all";
@@ -32,7 +32,7 @@ class ChainFaultTest {
         driver.add(List.of(pieces));
         refuses(queue, message);
         assertThat(queue.base()).as("nothing was taken").isEqualTo(base);
-        // A device that asks again learns the same.
+        // A second request gets the same answer.
         refuses(queue, message);
     }
 
@@ -86,7 +86,7 @@ class ChainFaultTest {
     @Tag("VQ-SPL-3")
     @MethodSource(PLAIN)
     void moreThanFourGibibytesInAChain(RingKind kind) {
-        // Sparse: nothing of it is ever touched.
+        // Sparse: none of it is ever touched.
         try (GuestRam huge = GuestRam.of(1 << 20, 6L << 30)) {
             TestDriver driver = TestDriver.create(huge, kind, SIZE);
             Virtqueue queue = Virtqueue.create(driver.setup());

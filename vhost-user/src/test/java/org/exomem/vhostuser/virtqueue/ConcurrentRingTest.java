@@ -19,7 +19,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Each ring between a driver and a device on two threads, both sleeping whenever the other gave no reason to be awake.
+ * Each ring between a driver and a device on two threads, which both sleep when the other side gives no reason to wake.
  * A missing barrier shows as a wrong payload, or as both sides asleep.
  */
 class ConcurrentRingTest {
@@ -27,7 +27,7 @@ class ConcurrentRingTest {
     private static final int SIZE = 16;
     private static final int SLOT_BYTES = 64;
     private static final int WRITABLE_OFFSET = 32;
-    /** How long a side sleeps before it is taken for lost; nothing waits this long while all is well. */
+    /** How long a side sleeps before it counts as hung; no wait takes this long in a correct run. */
     private static final int LOST_AFTER_SECONDS = 60;
 
     private static final ValueLayout.OfLong NUMBER = ValueLayout.JAVA_LONG_UNALIGNED;
@@ -77,7 +77,7 @@ class ConcurrentRingTest {
         assertThat(device).as("%s, seed %d", kind, seed).isCompleted();
     }
 
-    /** Answers each number with its complement; holds some chains back to push them out of order. */
+    /** Answers each number with its complement. Keeps some chains to push them out of order. */
     private void runDevice(Virtqueue queue, RingKind kind, Random random) throws InterruptedException {
         List<DescriptorChain> spare = new ArrayList<>();
         List<DescriptorChain> held = new ArrayList<>();

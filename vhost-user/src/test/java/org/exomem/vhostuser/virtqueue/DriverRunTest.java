@@ -9,7 +9,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** How a device finds out whether the driver that starts a queue is the one that was there before. */
+/** How a device finds out whether the driver that starts a queue is the same as before. */
 class DriverRunTest {
     private static final String PLAIN = "org.exomem.vhostuser.virtqueue.RingKind#plain";
     private static final int SIZE = 4;
@@ -75,7 +75,7 @@ class DriverRunTest {
         assertThat(DriverRun.of(queue, base, 0)).isEqualTo(DriverRun.UNKNOWN);
     }
 
-    /** Starts the queue, has buffers used one by one, stops it; returns where it stands. */
+    /** Starts the queue, uses buffers one by one, stops it, and returns its position. */
     private int serve(TestDriver driver, int base, int buffers) {
         Virtqueue queue = Virtqueue.create(driver.setup(base, null));
         for (int i = 0; i < buffers; i++) {

@@ -10,7 +10,7 @@ import org.exomem.linux.SharedFile;
 import org.exomem.vhostuser.memory.GuestMemory;
 import org.exomem.vhostuser.memory.MemoryRegion;
 
-/** Guest memory of some memfds, one guest address after the other, as the driver of a test sees it. */
+/** Guest memory of several memfds at contiguous guest addresses, as the driver of a test sees it. */
 final class GuestRam implements AutoCloseable {
     static final long START = 0x10_0000;
 
@@ -46,7 +46,7 @@ final class GuestRam implements AutoCloseable {
         return regions.get(i).guestAddress() + regions.get(i).size();
     }
 
-    /** Takes zeroed memory out of the first region. */
+    /** Allocates zeroed memory from the first region. */
     long allocate(long bytes, long alignment) {
         long address = (allocated + alignment - 1) & -alignment;
         allocated = address + bytes;
@@ -56,13 +56,13 @@ final class GuestRam implements AutoCloseable {
         return address;
     }
 
-    /** Frees what was allocated, and empties the first region. */
+    /** Frees all allocations, and clears the first region. */
     void reset() {
         regions.getFirst().segment().fill((byte) 0);
         allocated = START;
     }
 
-    /** A range that lies in one region. */
+    /** A range in one region. */
     MemorySegment at(long address, long bytes) {
         MemoryRegion region = regionOf(address);
         return region.segment().asSlice(address - region.guestAddress(), bytes);
@@ -82,7 +82,7 @@ final class GuestRam implements AutoCloseable {
         region.segment().set(JAVA_BYTE, address - region.guestAddress(), (byte) value);
     }
 
-    /** Little-endian, wherever the address lies. */
+    /** Writes a little-endian number at any address. */
     void setNumber(long address, int bytes, long value) {
         for (int i = 0; i < bytes; i++) {
             set(address + i, (int) (value >>> 8 * i));

@@ -17,14 +17,14 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** A driver that writes anything anywhere in the ring while the device reads it. */
+/** A driver that writes arbitrary values into the ring while the device reads it. */
 class HostileDriverTest {
     private static final int SIZE = 8;
-    /** Chains popped and faults found, together. */
+    /** The total of chains popped and faults found. */
     private static final int EVENTS = 6_000;
 
     private static final int WRITES = 6_000;
-    /** After so many looks in vain the ring is started anew: it may be stuck for good. */
+    /** After so many polls without a result the ring is started again: it may be stuck for good. */
     private static final int PATIENCE = 32;
 
     private static final int STARTS_IN_A_ROW = 256;
@@ -61,7 +61,7 @@ class HostileDriverTest {
             int inVain = 0;
             int starts = 0;
             while (pops + faults < EVENTS || writes.get() < WRITES) {
-                // Here as well as on the other thread, which may get no core for a while.
+                // On this thread as well as on the other, which may get no processor for a while.
                 scribble(driver, random);
                 try {
                     if (queue == null || inVain == PATIENCE) {
@@ -103,7 +103,7 @@ class HostileDriverTest {
         assertThat(kinds).as("faults found, %s, seed %d", kind, seed).hasSizeGreaterThan(2);
     }
 
-    /** Values near those that make sense, so that they get far. */
+    /** Values near valid ones, so that they get far. */
     private void scribble(TestDriver driver, Random random) {
         int slot = random.nextInt(SIZE);
         long address = random.nextInt(8) == 0 ? random.nextLong() : GuestRam.START + random.nextInt((1 << 16) + 8192);
@@ -132,7 +132,7 @@ class HostileDriverTest {
         }
     }
 
-    /** Reads and writes as a device may: what a chain shows must be there. */
+    /** Reads and writes as a device may: the memory of a chain must be accessible. */
     private static void touch(DescriptorChain chain) {
         for (int i = 0; i < chain.buffers(); i++) {
             MemoryRegion region = chain.region(i);

@@ -16,8 +16,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * A back-end that dies between two stores of a pop or a push. The stores are those that vhost-user's "Inflight I/O
- * tracking" lists, in its order; each test runs the operation, puts memory back to what it was before, and lets only the
- * first stores through.
+ * tracking" lists, in its order. Each test runs the operation, restores memory to its earlier content, and repeats only
+ * the first stores.
  */
 class InflightCrashTest {
     private static final String ALL = "org.exomem.vhostuser.virtqueue.RingKind#all";
@@ -32,7 +32,7 @@ class InflightCrashTest {
         }
     }
 
-    /** What the shared memory held at one moment. */
+    /** The content of the shared memory at one moment. */
     private record Images(List<MemorySegment> parts, List<byte[]> bytes) {
         static Images take(List<MemorySegment> parts) {
             return new Images(
@@ -57,7 +57,7 @@ class InflightCrashTest {
         ram.close();
     }
 
-    /** A queue some laps into its life: one chain held, one more on its way. */
+    /** A queue that has wrapped several times: one chain is held, and one more is available. */
     private final class Scene {
         final RingKind kind;
         final TestDriver driver;
@@ -106,7 +106,7 @@ class InflightCrashTest {
             queue.push(chain, 1);
         }
 
-        /** All that the next back-end finds to do; does it, and sees that the driver gets each one once. */
+        /** Starts the next back-end, and carries out all that it finds. Checks that the driver gets each chain once. */
         List<Long> finish() {
             queue = restart();
             List<Long> found = new ArrayList<>();
@@ -117,7 +117,7 @@ class InflightCrashTest {
                 assertThat(driver.poll()).isNotNull();
             }
             assertThat(driver.poll()).isNull();
-            // And goes on as if nothing had been, over a lap and another restart.
+            // It continues normally, over a round and another restart.
             for (int i = 0; i < driver.size + 1; i++) {
                 offer(2);
                 queue.push(pop(), 1);
@@ -148,7 +148,7 @@ class InflightCrashTest {
         }
     }
 
-    /** Returns false when all stores were let through. */
+    /** Returns false when all stores were repeated. */
     private boolean cutPushShort(RingKind kind, int size, int before, int stores, boolean driverReacts) {
         String context = kind + ", size " + size + " after " + before + " chains, " + stores + " stores";
         Scene scene = new Scene(kind, size, before);

@@ -19,7 +19,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** A queue whose back-end goes and comes again (vhost-user, "Inflight I/O tracking"). */
+/** A queue whose back-end ends and is replaced (vhost-user, "Inflight I/O tracking"). */
 class InflightTest {
     private static final String ALL = "org.exomem.vhostuser.virtqueue.RingKind#all";
     private static final String PLAIN = "org.exomem.vhostuser.virtqueue.RingKind#plain";
@@ -38,7 +38,7 @@ class InflightTest {
         return arena.allocate(InflightRegion.bytes(size, kind.features()), 64);
     }
 
-    /** What a front-end that knows nothing better sends after a crash. */
+    /** The base that a front-end without better knowledge sends after a crash. */
     private static int staleBase(RingKind kind) {
         return kind.packed() ? 0x8000_8000 : 0;
     }
@@ -77,7 +77,7 @@ class InflightTest {
         }
     }
 
-    /** Otherwise the second attempt would take its position from the region, and start where the front-end did not say. */
+    /** Otherwise the second attempt would take its position from the region, and not start where the front-end said. */
     @ParameterizedTest
     @Tag("VHU-INF-5")
     @MethodSource(PLAIN)
@@ -262,7 +262,7 @@ class InflightTest {
     @MethodSource(PLAIN)
     void listsThatMakeNoSenseAreTheFrontEndsFault(RingKind kind) {
         if (!kind.packed()) {
-            // One buffer past what the region knows, in a last batch that starts nowhere.
+            // One buffer beyond those that the region knows, in a last batch without a beginning.
             refuses(kind, "names entry 4 of 4", region -> region.set(U16, 12, (short) 4));
             return;
         }
@@ -345,7 +345,7 @@ class InflightTest {
             queue.push(chains[0], 0);
             queue.unpop(chains[3]);
             queue.unpop(chains[2]);
-            // What is still in flight is found again, and may be unpopped too.
+            // Chains that are still in flight are found again, and may be unpopped, too.
             queue = restart(driver, region);
             assertThat(queue.pop(chains[1] = new DescriptorChain())).isTrue();
             queue.unpop(chains[1]);

@@ -30,7 +30,7 @@ class LatePagesTest {
     private final Arena arena = Arena.ofShared();
     private final Arriving pages = new Arriving();
 
-    /** Pages come one at a time, when the test lets one. */
+    /** Pages come one at a time, when the test permits one. */
     private static final class Arriving implements LatePages {
         final BitSet here = new BitSet();
         int missing = -1;
@@ -57,7 +57,7 @@ class LatePagesTest {
         return ram.memory().regions().getFirst();
     }
 
-    /** The pages of the ring itself are here before a queue is made. */
+    /** The pages of the ring itself are present before a queue is created. */
     private void bringRing(TestDriver driver) {
         long end = driver.deviceAddress + driver.deviceArea.byteSize();
         pages.here.set(0, (int) ((end - GuestRam.START - 1) / PAGE) + 1);

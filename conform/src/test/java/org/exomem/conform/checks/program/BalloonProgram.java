@@ -8,9 +8,9 @@ import java.util.concurrent.CountDownLatch;
 import org.exomem.conformance.BalloonBackEnd;
 import org.exomem.linux.Fd;
 
-/** A balloon as a program by the conventions for back-end programs, which can be told to break one of them. */
+/** A balloon as a program by the conventions for back-end programs, which can violate one of them. */
 final class BalloonProgram {
-    /** What it does wrong. */
+    /** The violation. */
     enum Fault {
         NONE,
         IGNORES_SIGTERM,
@@ -23,7 +23,7 @@ final class BalloonProgram {
 
     private BalloonProgram() {}
 
-    /** The command that starts it, for a shell. */
+    /** The shell command that starts it. */
     static String command(Fault fault) {
         return String.join(
                 " ",

@@ -16,7 +16,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** A program that keeps the conventions passes, and each that breaks one fails for that. */
+/** A program that obeys the conventions passes. A program that violates one fails for that reason. */
 class ProgramChecksTest {
     private static final Duration TO_START = Duration.ofMinutes(1);
 

@@ -11,7 +11,7 @@ class MemoryFolderTest {
     @TempDir
     Path where;
 
-    /** The number of a process that has ended. */
+    /** The id of a process that has ended. */
     private static long ended() throws Exception {
         Process process = new ProcessBuilder("true").start();
         process.waitFor();

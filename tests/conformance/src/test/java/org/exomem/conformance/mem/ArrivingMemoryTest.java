@@ -112,7 +112,7 @@ class ArrivingMemoryTest {
     @Tag("VHU-PST-9")
     @Tag("MEM-BLK-8")
     void blocksStayAsTheyAreUntilAllMemoryIsHere(long seed) throws Exception {
-        // Something is in a block that is not plugged: a VMM of the other host may have read there.
+        // An unplugged block has content: a VMM of the other host may have read there.
         guest.ram.putByte(block(5), 1);
         add(STATE, block(0), 1);
         add(PLUG, block(0), 2);
@@ -125,7 +125,7 @@ class ArrivingMemoryTest {
         memory.start(seed, true);
         guest.start(ring);
         await().atMost(LIMIT).until(memory::isComplete);
-        // Each reason is told once: the last of four is that of the last request.
+        // Each reason is reported once: the last of four is that of the last request.
         await().atMost(LIMIT).until(() -> backEnd.onLoop(() -> backEnd.refusals.size()) == 4);
         assertThat(backEnd.onLoop(backEnd.device::canPatrol)).isFalse();
         guest.arrive();
@@ -136,7 +136,7 @@ class ArrivingMemoryTest {
         assertThat(answer(4)).as("UNPLUG ALL").isEqualTo(BUSY);
         assertThat(answer(5)).as("no request").isEqualTo(ERROR);
 
-        // What was put off is done, and blocks can be plugged.
+        // Deferred work is done, and blocks can be plugged.
         await().atMost(LIMIT).until(() -> backEnd.onLoop(backEnd.device::canPatrol));
         long page = memory.page(block(5)) * GuestRam.PAGE;
         assertThat(guest.ram.file().nextHole(page))

@@ -18,7 +18,7 @@ import org.exomem.pages.PageSubscription;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What a listener knows of the blocks of a memory device (spec/migration.md, MIG-STATE). */
+/** A listener's view of the blocks of a memory device (spec/migration.md, MIG-STATE). */
 class BlockFeedTest {
     private static final int BLOCKS = (int) (SIZE / BLOCK);
 

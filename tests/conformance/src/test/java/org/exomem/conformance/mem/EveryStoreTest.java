@@ -27,8 +27,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * A process that ends after each single store of a request. The stores are those of spec/state.md (STA-BIT-2, STA-LAST-1,
- * STA-MEM-1), in its order; that they are all is shown by replaying them, which must give what the device leaves.
+ * A process that ends after each single store of a request. The stores are those of spec/state.md (STA-BIT-2,
+ * STA-LAST-1, STA-MEM-1), in its order. A replay of them must give the device's result, which shows that no store is
+ * missing.
  */
 class EveryStoreTest {
     private static final MemoryRegionPlan PLAN = new MemoryRegionPlan(ADDRESS, SIZE, BLOCK, OptionalInt.empty());
@@ -70,7 +71,7 @@ class EveryStoreTest {
         return body;
     }
 
-    /** What a device leaves that does this. */
+    /** The state that a device leaves after a request. */
     private long[] after(long[] body, int type, int first, int count) throws Exception {
         long[] copy = body.clone();
         try (MemBackEnd backEnd = process(copy);
@@ -86,12 +87,14 @@ class EveryStoreTest {
     @BeforeEach
     void prepare() throws Exception {
         long[] fresh = fresh();
-        // Blocks that have nothing to do with it, in both words and elsewhere.
+        // Blocks that have nothing to do with the request, in both words and elsewhere.
         empty = after(after(after(fresh, MemDriver.PLUG, 3, 2), MemDriver.PLUG, 75, 1), MemDriver.PLUG, 200, 3);
         plugged = after(empty, MemDriver.PLUG, FIRST, COUNT);
     }
 
-    /** The stores between images: the note of the change, then each word of the map that differs from image to image. */
+    /**
+     * The stores between images: the record of the change, then each word of the map that differs from image to image.
+     */
     private static List<Store> stores(long[]... images) {
         long[] last = images[images.length - 1];
         List<Store> stores = new ArrayList<>();
@@ -201,7 +204,7 @@ class EveryStoreTest {
         GuestRam ram = GuestRam.ofLayout(0, 16 * MIB, ADDRESS, SIZE);
         try (MemBackEnd first = process(body, ram);
                 MemDriver driver = first.connect()) {
-            // Behind another request, so that it does not stand where a new driver begins.
+            // Behind another request, so that its position is not that of a new driver.
             assertThat(driver.state(block(0), 1)).isEqualTo(State.UNPLUGGED);
             assertThat(driver.plug(block(FIRST), COUNT)).isEqualTo(Answer.ACK);
             int base = driver.device().stop().getFirst();

@@ -9,7 +9,7 @@ import org.exomem.conformance.guest.MemDriver.Answer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A bounded run of the fuzzer; its own main makes long ones. */
+/** A short run of the fuzzer; its own main makes long ones. */
 class FuzzDeviceStateTest {
     private static final int STATES = Integer.getInteger("exomem.fuzz", 1_500);
 

@@ -30,9 +30,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** A driver that does what no driver should: in its buffers, in its numbers, and in how many it sends at once. */
+/** A hostile driver: in its buffers, in its numbers, and in how many requests it sends at once. */
 class HostileRequestsTest {
-    /** For what a machine under load may be late with. */
+    /** A limit that also suffices on a busy machine. */
     private static final Duration LIMIT = Duration.ofMinutes(1);
 
     private static final long NOWHERE = 0x5000_0000_0000L;
@@ -40,7 +40,7 @@ class HostileRequestsTest {
     @TempDir
     Path folder;
 
-    /** How a chain is made of a good request (24 bytes) and its response (10 bytes). */
+    /** Makes a chain from a valid request (24 bytes) and its response (10 bytes). */
     private record Chain(String name, BiFunction<Long, Long, List<Buffer>> buffers) {
         @Override
         public String toString() {

@@ -25,7 +25,7 @@ import org.exomem.vhostuser.backend.EndpointListener;
 import org.exomem.vhostuser.backend.EventLoop;
 import org.exomem.vhostuser.backend.FaultKind;
 
-/** A memory device on a socket, in this process, what was told to its operator, and memory for its guest. */
+/** A memory device on a socket, in this process, the reports to its operator, and memory for its guest. */
 public final class MemBackEnd implements AutoCloseable, EndpointListener, MemListener {
     static final long MIB = 1 << 20;
     static final long ADDRESS = 4L << 30;
@@ -37,7 +37,7 @@ public final class MemBackEnd implements AutoCloseable, EndpointListener, MemLis
     final GuestRam ram;
     final List<String> refusals = new CopyOnWriteArrayList<>();
     final PageFeed feed = new PageFeed();
-    /** What was told, in bytes. */
+    /** The reported sizes, in bytes. */
     final List<Long> pluggedSizes = new CopyOnWriteArrayList<>();
 
     final List<String> faults = new CopyOnWriteArrayList<>();
@@ -57,7 +57,7 @@ public final class MemBackEnd implements AutoCloseable, EndpointListener, MemLis
                 GuestRam.ofLayout(0, 16 * MIB, ADDRESS, SIZE));
     }
 
-    /** @param ram is closed with this */
+    /** @param ram closed with this */
     MemBackEnd(Path socket, KeptBlocks kept, long requested, boolean preallocate, GuestRam ram) throws Exception {
         this.socket = socket;
         this.ram = ram;
@@ -73,7 +73,7 @@ public final class MemBackEnd implements AutoCloseable, EndpointListener, MemLis
         return MemDriver.start(attach(ringFeatures));
     }
 
-    /** A front-end that has shared its memory, and a driver that has not begun. */
+    /** Attaches a front-end that shares its memory; its driver has not started. */
     AttachedDevice attach(long ringFeatures) throws Exception {
         return AttachedDevice.attach(
                 FrontEnd.connect(socket),
@@ -93,14 +93,14 @@ public final class MemBackEnd implements AutoCloseable, EndpointListener, MemLis
         return loop.submit(task).get(1, TimeUnit.MINUTES);
     }
 
-    /** What a whole round of the patrol finds, in bytes; what it finds is punched. */
+    /** Runs a whole round of the patrol. Returns the bytes that it finds, which it punches. */
     long patrol() throws Exception {
         await().atMost(Duration.ofMinutes(1)).until(() -> onLoop(device::canPatrol));
         return onLoop(() ->
                 Objects.requireNonNull(device.patrol(true, Long.MAX_VALUE / 2)).bytes());
     }
 
-    /** Returns when no block is plugged. */
+    /** Resets the system. Returns when no block is plugged. */
     void systemReset() throws Exception {
         onLoop(device::systemReset).get(1, TimeUnit.MINUTES);
     }

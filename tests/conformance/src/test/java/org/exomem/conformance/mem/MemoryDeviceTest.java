@@ -25,7 +25,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** The rules of a memory device (spec/mem.md), over a real connection. */
 class MemoryDeviceTest {
-    /** For what a machine under load may be late with. */
+    /** A limit that also suffices on a busy machine. */
     private static final Duration LIMIT = Duration.ofMinutes(1);
 
     @TempDir
@@ -118,7 +118,7 @@ class MemoryDeviceTest {
             assertThat(backEnd.ram.getByte(block(3) + BLOCK - 1)).isEqualTo((byte) 7);
             driver.unplugAll();
             assertThat(backEnd.ram.hostBytes()).isEqualTo(before);
-            // Looking is last: a hole of a memfd that is read takes a page.
+            // The read is last, because reading a hole of a memfd allocates a page.
             assertThat(backEnd.ram.getByte(block(4))).isZero();
         }
     }
@@ -171,7 +171,7 @@ class MemoryDeviceTest {
             assertThat(driver.send(0xffff, block(0), 1).answer()).as("unknown").isEqualTo(Answer.ERROR);
             assertThat(driver.config().pluggedSize()).isEqualTo(4 * BLOCK);
             assertThat(driver.state(block(4), 4)).isEqualTo(State.PLUGGED);
-            // Told once for each reason, however often it happens.
+            // Reported once for each reason, however often it happens.
             assertThat(backEnd.refusals).hasSize(5);
         }
     }

@@ -64,7 +64,7 @@ class MovedMemoryTest {
         return new MemoryRegionPlan(address, size, blockSize, node < 0 ? OptionalInt.empty() : OptionalInt.of(node));
     }
 
-    /** The state of a device with blocks 5 to 7 and 100 plugged of 64 MiB that are requested. */
+    /** The state of a device with blocks 5 to 7 and 100 plugged, of 64 MiB that are requested. */
     private byte[] savedState(MemBackEnd source) throws Exception {
         try (MemDriver driver = source.connect()) {
             return savedState(source, driver);
@@ -89,7 +89,7 @@ class MovedMemoryTest {
                 MemDriver driver = source.connect(features)) {
             byte[] state = savedState(source, driver);
             try (AttachedDevice moved = destination.attach(features)) {
-                // The destination's memory came over the network, zeros of what is unplugged included.
+                // The destination's memory came over the network, including the zeros of unplugged blocks.
                 ram.fill(block(6), BLOCK, (byte) 3);
                 ram.fill(block(50), BLOCK, (byte) 3);
                 moved.frontEnd().loadDeviceState(state);
@@ -201,7 +201,7 @@ class MovedMemoryTest {
         }
     }
 
-    /** Changes that the checksum covers, made by somebody who can make checksums. */
+    /** Changes with a correct checksum, as an attacker could make them. */
     @ParameterizedTest
     @CsvSource({
         // requested, usable, plugged, known, map
@@ -339,7 +339,7 @@ class MovedMemoryTest {
                 StateChannel.writeAll(writeEnd, Arrays.copyOf(state, 40), FrontEnd.LIMIT);
                 attached.frontEnd().send(43, 1, new byte[0], List.of());
                 attached.frontEnd().send(1, 1, new byte[0], List.of());
-                // The loop has other things to do meanwhile.
+                // The loop does other work meanwhile.
                 assertThat(destination.onLoop(destination.device::pluggedSize)).isZero();
                 StateChannel.writeAll(writeEnd, Arrays.copyOfRange(state, 40, state.length), FrontEnd.LIMIT);
             }

@@ -18,7 +18,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What others than the guest put into unplugged memory is not the guest's fault (MEM-VIO-6). */
+/** Content that others than the guest put into unplugged memory is not the guest's fault (MEM-VIO-6). */
 class PatrolledMemoryTest {
     @TempDir
     Path folder;
@@ -46,7 +46,7 @@ class PatrolledMemoryTest {
         driver.device().start(driver.ring(), driver.ring().base(), false);
     }
 
-    /** Nothing was found yet, and what is the guest's is. */
+    /** Nothing was found yet; memory that the guest uses is found. */
     private void assertOnlyTheGuestIsBlamed() throws Exception {
         assertThat(backEnd.patrol()).isZero();
         assertThat(ram.getByte(block(1))).as("plugged").isEqualTo((byte) 7);
@@ -74,7 +74,7 @@ class PatrolledMemoryTest {
             assertThat(backEnd.onLoop(backEnd.device::canPatrol)).isFalse();
             assertThat(backEnd.onLoop(() -> backEnd.device.patrol(true, 1_000_000)))
                     .isNull();
-            // It did not move after all.
+            // The device did not move after all.
             frontEnd.setFeatures(driver.device().features());
             assertOnlyTheGuestIsBlamed();
         }

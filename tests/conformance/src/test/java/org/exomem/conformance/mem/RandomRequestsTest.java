@@ -22,7 +22,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Random requests, sensible and senseless, many at once, against a model of the rules that is as simple as can be. */
+/** Random valid and invalid requests, many at once, compared with a very simple model of the rules. */
 class RandomRequestsTest {
     private static final int BLOCKS = (int) (SIZE / BLOCK);
     private static final int AT_ONCE = 32;
@@ -31,7 +31,7 @@ class RandomRequestsTest {
     @TempDir
     Path folder;
 
-    /** What a device is to answer, after spec/mem.md. */
+    /** The right answers of a device, by spec/mem.md. */
     private static final class Model {
         final BitSet plugged = new BitSet(BLOCKS);
         final long requested;

@@ -24,7 +24,9 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** A process without state meets a driver that was there before: what that has plugged is no violation. */
+/**
+ * A process without state meets a driver that was there before: blocks that this driver has plugged are no violation.
+ */
 class UnknownBlocksTest {
     private static final long LONG_ENOUGH = Long.MAX_VALUE / 2;
 
