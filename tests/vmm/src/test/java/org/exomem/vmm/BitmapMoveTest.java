@@ -110,13 +110,8 @@ final class BitmapMoveTest {
                 .until(() -> here.balloon("vm").bitmap().path("descriptors").asLong() > 0);
         Qemu destination = Qemu.start(waiting);
         try {
-<<<<<<< HEAD
             // The first round takes 0.8 s, in which a guest on a busy host answers: it needs up to 50 ms.
             guests.begin(here, there, Map.of("writes", writes, "max-bandwidth", 256 * MIB));
-=======
-            // Slowly enough for a guest on a busy host to answer during the first round.
-            guests.begin(here, there, Map.of("writes", writes, "max-bandwidth", 64 * MIB));
->>>>>>> h-words2
             JsonNode left = awaitEnd(here);
             JsonNode arrived = awaitEnd(there);
             assertThat(left.path("status").asText()).as(left + here.output()).isEqualTo("completed");
@@ -126,10 +121,6 @@ final class BitmapMoveTest {
             assertThat(left.path("writes").path("way").asText())
                     .as(left.toString())
                     .isEqualTo(writes);
-<<<<<<< HEAD
-=======
-            // Pages that stayed behind once are missing at the destination.
->>>>>>> h-words2
             JsonNode pages = left.path("pages");
             assertThat(pages.path(fate).asLong() + pages.path("hole").asLong())
                     .as(left.toString())
