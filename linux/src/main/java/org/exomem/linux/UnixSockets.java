@@ -150,7 +150,7 @@ public final class UnixSockets {
      *     connected (EINVAL); the message says which
      */
     public static Role roleOf(Fd fd) throws LinuxException {
-        if (!FileStatus.of(fd).isSocket()) {
+        if (!status(fd).isSocket()) {
             throw notUsable(fd, Errno.ENOTSOCK, "it is " + fd.description());
         }
         int domain = option(fd, SO_DOMAIN, 4).get(JAVA_INT, 0);
@@ -165,6 +165,16 @@ public final class UnixSockets {
             throw notUsable(fd, Errno.EINVAL, "it neither listens nor is connected");
         }
         return Role.CONNECTED;
+    }
+
+    private static FileStatus status(Fd fd) throws LinuxException {
+        try {
+            return FileStatus.of(fd);
+        } catch (LinuxException e) {
+            throw e.errno() == Errno.EBADF
+                    ? notUsable(fd, Errno.EBADF, "this process was started with no descriptor of that number")
+                    : e;
+        }
     }
 
     private static LinuxException notUsable(Fd fd, int errno, String what) {

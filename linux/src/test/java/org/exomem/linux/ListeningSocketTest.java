@@ -133,6 +133,8 @@ class ListeningSocketTest {
                 Fd datagrams = new Fd(LibC.socket(1, datagram, 0));
                 Fd idle = new Fd(LibC.socket(1, stream, 0));
                 EventFd eventFd = new EventFd()) {
+            Fd none = new Fd(1 << 20);
+            assertThatThrownBy(() -> UnixSockets.roleOf(none)).hasMessageContaining("no descriptor of that number");
             assertThatThrownBy(() -> UnixSockets.roleOf(tcp)).hasMessageContaining("an Internet stream socket");
             assertThatThrownBy(() -> UnixSockets.roleOf(datagrams)).hasMessageContaining("a Unix datagram socket");
             assertThatThrownBy(() -> UnixSockets.roleOf(idle)).hasMessageContaining("neither listens nor is connected");

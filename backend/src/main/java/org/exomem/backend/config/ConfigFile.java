@@ -90,8 +90,16 @@ public final class ConfigFile {
         if (Files.isDirectory(file)) {
             throw new ConfigException("\"" + file + "\" is a folder; a YAML file is wanted");
         }
-        try (YAMLParser yaml = new YAMLFactory().createParser(text(file))) {
-            return new ConfigFile(file, yaml, included).document();
+        YAMLFactory factory = new YAMLFactory();
+        try {
+            String text = text(file);
+            try (YAMLParser yaml = factory.createParser(text)) {
+                // A line that is indented wrongly would be told as something else that is missing before it.
+                for (JsonToken token = yaml.nextToken(); token != null; token = yaml.nextToken()) {}
+            }
+            try (YAMLParser yaml = factory.createParser(text)) {
+                return new ConfigFile(file, yaml, included).document();
+            }
         } catch (JsonProcessingException e) {
             throw new ConfigException(file + ":" + line(e.getLocation()) + ": not YAML: " + reason(e));
         } catch (CharacterCodingException e) {

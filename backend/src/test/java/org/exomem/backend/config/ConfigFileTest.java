@@ -100,6 +100,7 @@ class ConfigFileTest {
         'balloons:~  - vm: a~    socket: s~    discard: 3'   | 4: discard: "3" is neither on nor off
         'balloons:~  - vm: a~    socket:~'                   | 3: "socket" must be a single value
         'balloons:~  - vm: a~  - vm: b'                      | 2: socket (or fd) is missing: where the VMM attaches
+        'balloons:~  - vm: a~   socket: s'                   | 3: not YAML: while parsing a block collection: expected <block end>, but found '<block mapping start>'
         '- vm: a'                                            | 1: the file must be a mapping with balloons, mems, include, control, state, max-memory, metrics, metrics-tls, ui and ui-tls
         ''                                                   | 1: the file must be a mapping with balloons, mems, include, control, state, max-memory, metrics, metrics-tls, ui and ui-tls
         'max-memory: lots'                                   | 1: max-memory: "lots" is not a size; write it like 512M, 2G or 1.5GiB
