@@ -14,7 +14,7 @@ import com.tngtech.archunit.junit.ArchTest;
 import com.tngtech.archunit.lang.ArchRule;
 import com.tngtech.archunit.library.Architectures;
 
-/** The arrows of the house: who may know whom. */
+/** The architecture rules: which packages may depend on which. */
 @AnalyzeClasses(packages = "org.exomem", importOptions = ImportOption.DoNotIncludeTests.class)
 class ArrowsTest {
     private static final String LINUX = "org.exomem.linux..";

@@ -22,8 +22,8 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 
 /**
- * Holds the rules of {@code spec/} against the tests that name them: a test method or class that checks a rule has the
- * rule's id as its {@code @Tag}. Sources are read as text, so that tests of all modules are seen from here.
+ * Compares the rules of {@code spec/} with the tests that name them: a test method or class that checks a rule has the
+ * rule's id as its {@code @Tag}. Sources are read as text, so that the tests of all modules are found.
  */
 class EveryRuleHasATestTest {
     private static final Pattern TAG = Pattern.compile("@Tag\\(\"([^\"]*)\"\\)");
@@ -48,7 +48,7 @@ class EveryRuleHasATestTest {
         }
     }
 
-    /** The folder of the repository: Maven runs tests in a module of it, an IDE maybe at its top. */
+    /** The folder of the repository: Maven runs tests in a module of it, an IDE possibly at its top. */
     private static Path root() {
         Path folder = Path.of("").toAbsolutePath();
         while (!Files.isDirectory(folder.resolve("spec"))) {
@@ -80,7 +80,7 @@ class EveryRuleHasATestTest {
         return rules;
     }
 
-    /** What a check finds wrong, a line for each chapter that has something. */
+    /** The mistakes that a check finds, a line for each chapter that has any. */
     private static String byChapter(Function<Chapter, List<String>> check) {
         StringBuilder lines = new StringBuilder();
         for (Chapter chapter : CHAPTERS) {

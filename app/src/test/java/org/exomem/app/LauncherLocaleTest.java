@@ -12,7 +12,7 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The launcher and file names outside of ASCII, with a stand-in for the JVM that tells how it was started. */
+/** The launcher and file names outside of ASCII, with a substitute for the JVM that prints how it was started. */
 class LauncherLocaleTest {
     @TempDir
     Path folder;
@@ -29,12 +29,12 @@ class LauncherLocaleTest {
 
     @Test
     void aLocaleThatIsNotInstalledCountsAsNone() throws Exception {
-        // Bash may warn of it before.
+        // Bash may print a warning before.
         assertThat(launch("xx_XX.UTF-8")).endsWith("C.UTF-8 serve --config größe.yaml\n");
     }
 
     private String launch(String locale) throws Exception {
-        // The JVM of the test itself can only name such a file in a locale that has its letters.
+        // The JVM of the test itself can name such a file only in a locale that has its letters.
         assumeTrue("UTF-8".equals(System.getProperty("sun.jnu.encoding")));
         Path home = Files.createDirectories(folder.resolve("räume"));
         Path launcher = Files.copy(repository().resolve("exomem"), home.resolve("exomem"));

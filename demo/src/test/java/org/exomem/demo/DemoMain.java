@@ -2,7 +2,7 @@ package org.exomem.demo;
 
 import org.exomem.backend.command.ExomemCommand;
 
-/** The program with the demo, for a process of its own. */
+/** The program with the demo, for a separate process. */
 final class DemoMain {
     private DemoMain() {}
 

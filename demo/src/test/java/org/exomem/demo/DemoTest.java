@@ -29,7 +29,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** {@code exomem demo}, with all of its processes. */
 @Timeout(value = 180, unit = TimeUnit.SECONDS)
 class DemoTest {
-    /** For what a machine under load may be late with. */
+    /** A limit that also suffices on a busy machine. */
     private static final Duration LIMIT = Duration.ofMinutes(1);
 
     private static final long MIB = 1 << 20;
@@ -112,7 +112,7 @@ class DemoTest {
         }
     }
 
-    /** From the kernel itself: the JDK's ProcessHandle does not tell long command lines. */
+    /** From the kernel itself: the JDK's ProcessHandle omits long command lines. */
     private static List<Path> memories(Set<ProcessHandle> processes) throws IOException {
         List<Path> files = new ArrayList<>();
         for (ProcessHandle process : processes) {

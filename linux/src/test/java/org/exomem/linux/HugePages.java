@@ -6,9 +6,9 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** Huge pages that the host has reserved for a test; a test that can't get them is skipped. */
+/** Huge pages that the host has reserved for a test. A test that can't get them is skipped. */
 public final class HugePages implements AutoCloseable {
-    /** Bytes of each. */
+    /** The size of each, in bytes. */
     public static final long SIZE = 2 << 20;
 
     private static final Path RESERVED = Path.of("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages");

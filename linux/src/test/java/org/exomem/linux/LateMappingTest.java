@@ -15,7 +15,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/** Pages that are asked for and come later. */
+/** Pages that are requested and arrive later. */
 class LateMappingTest {
     private static final int PAGE = 4096;
     private static final int PAGES = 8;

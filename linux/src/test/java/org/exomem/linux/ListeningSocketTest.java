@@ -113,7 +113,7 @@ class ListeningSocketTest {
 
     @Test
     void pathsMayHaveLettersOutsideOfAscii() throws Exception {
-        // The JVM of the test itself can only name such a file in a locale that has its letters.
+        // The JVM of the test itself can name such a file only in a locale that has its letters.
         assumeTrue("UTF-8".equals(System.getProperty("sun.jnu.encoding")));
         Path path = folder.resolve("größe-空");
         try (ListeningSocket _ = ListeningSocket.open(path, 1, SocketAccess.OWNER_ONLY)) {

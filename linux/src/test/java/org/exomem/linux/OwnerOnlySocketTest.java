@@ -34,7 +34,7 @@ class OwnerOnlySocketTest {
         try (ServerSocketChannel listening = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
             OwnPath made = OwnerOnlySocket.bind(path, at -> {
                 listening.bind(UnixDomainSocketAddress.of(at));
-                // Whatever its own mode is by the umask, nobody else gets there.
+                // Whatever mode the umask gives to the socket, no other user reaches it.
                 assertThat(path).doesNotExist();
                 assertThat(there()).singleElement().satisfies(closed -> {
                     assertThat(closed.resolve(String.valueOf(at.getFileName()))).exists();

@@ -16,8 +16,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /**
- * In this process's own address space. Memory is touched by system calls: a Java thread that waits for a page would hold up the
- * garbage collector, and with it whoever gives the page.
+ * Tests in this process's own address space. Memory is touched by system calls: a Java thread that waits for a page
+ * would block the garbage collector, and with it the thread that provides the page.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class PageFaultsTest {
@@ -145,8 +145,8 @@ class PageFaultsTest {
     }
 
     /**
-     * The kernel wakes whoever waits before it has taken the range out, so that one of them may wait once more when that is done. Which
-     * of both comes first is chance; it is brought about here by mapping the file anew in its place.
+     * The kernel wakes waiting threads before it has removed the range, so that one of them may wait once more
+     * afterwards. The order of both is random. The test forces it by mapping the file again at the same place.
      */
     @Test
     void whoeverWaitsWhereNothingIsWatchedAnyMoreGoesOnWhenTheRangeIsLetGo() throws LinuxException {
@@ -158,7 +158,7 @@ class PageFaultsTest {
         assertThat(write).succeedsWithin(LIMIT).isEqualTo(1L);
     }
 
-    /** The kernel wakes nobody then who waits to write to a page that is there. */
+    /** The kernel does not wake a thread then that waits to write to a present page. */
     @Test
     void whoeverWaitsToWriteToAProtectedPageGoesOnWhenTheRangeIsLetGo() throws LinuxException {
         faults.unregister(start, PAGES * PAGE);

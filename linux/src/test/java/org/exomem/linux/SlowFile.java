@@ -15,9 +15,9 @@ import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 
 /**
- * A file whose reads wait, as those of a slow disk: a FUSE server of one file, mounted over a file. Reads past the page cache have
- * pinned the memory that they read into by the time they are asked for here. A read waits until it is let go, or for a time that is
- * the same for all. No two words of 8 bytes in it are the same. All methods may be called from any thread.
+ * A file with slow reads, like a slow disk: a FUSE server of one file, mounted over a file. Reads past the page cache
+ * have pinned the memory that they read into before the request arrives here. A read waits until it is released, or for
+ * a time that is the same for all. No two words of 8 bytes in it are the same. Any thread may call all methods.
  *
  * <pre>
  * request  0 length  4 opcode  8 unique  16 node  24 user, group, process  40 arguments
@@ -50,13 +50,13 @@ public final class SlowFile implements AutoCloseable {
         this.path = path;
         this.size = size;
         this.device = device;
-        // One more, for what else is asked while that many reads wait.
+        // One more server, for other requests while that many reads wait.
         for (int i = 0; i <= atOnce; i++) {
             Thread.ofPlatform().daemon().name("slow-file").start(this::serve);
         }
     }
 
-    /** Why there can be none here; empty if there can be. */
+    /** Why such a file is impossible here; empty if it is possible. */
     public static String whyNot() {
         return Files.isWritable(Path.of("/dev/fuse")) && isRoot() ? "" : "needs root and /dev/fuse";
     }
@@ -70,11 +70,11 @@ public final class SlowFile implements AutoCloseable {
     }
 
     /**
-     * Mounts one. All reads wait until they are let go.
+     * Mounts a file. All reads wait until they are released.
      *
-     * @param path of a file that exists, until this is closed hidden by this one
+     * @param path of an existing file, which this one hides until it is closed
      * @param size bytes
-     * @param atOnce how many reads are served at the same time
+     * @param atOnce the number of reads that are served at the same time
      */
     public static SlowFile over(Path path, long size, int atOnce) throws IOException {
         int device = (int) C.OPEN.of("/dev/fuse", O_RDWR, 0);
@@ -92,7 +92,7 @@ public final class SlowFile implements AutoCloseable {
         return new SlowFile(path, size, device, atOnce);
     }
 
-    /** Returns what is in a part of it, whole words. */
+    /** Returns the content of a part, in whole words. */
     public static byte[] content(long offset, int length) {
         MemorySegment bytes = MemorySegment.ofArray(new byte[length]);
         fill(bytes, offset);
@@ -112,22 +112,22 @@ public final class SlowFile implements AutoCloseable {
         }
     }
 
-    /** Lets one read go on, the next one if none waits. */
+    /** Releases one read, the next one if none waits. */
     public void letGo() {
         queue.letOneGo();
     }
 
-    /** From now on a read waits until it is let go. */
+    /** From now on a read waits until it is released. */
     public void hold() {
         queue.setDelay(FOREVER);
     }
 
-    /** From now on a read waits for that time, also one that waits already. */
+    /** From now on a read waits for that time. This includes reads that wait already. */
     public void delay(Duration time) {
         queue.setDelay(time);
     }
 
-    /** Reads that wait for their time, or to be let go. */
+    /** Reads that wait for their time, or for their release. */
     private static final class Queue {
         private long delayNanos = FOREVER.toNanos();
         private int waiting;
@@ -182,7 +182,7 @@ public final class SlowFile implements AutoCloseable {
                 answer(request, answer);
             }
         } catch (IOException e) {
-            // It is mounted no more.
+            // It is not mounted any more.
         }
     }
 
@@ -228,7 +228,7 @@ public final class SlowFile implements AutoCloseable {
         long wanted = request.get(JAVA_INT_UNALIGNED, REQUEST_HEADER + 16);
         long length = Math.clamp(size - offset, 0, wanted);
         queue.pass();
-        // Whole words: who looks for the smallest size that can be read asks for less.
+        // Whole words: a program that searches for the smallest readable size requests less.
         fill(answer.asSlice(ANSWER_HEADER, length + Long.BYTES - 1 & -Long.BYTES), offset);
         send(request, answer, length, 0);
     }
@@ -243,7 +243,7 @@ public final class SlowFile implements AutoCloseable {
 
     @Override
     public void close() throws IOException {
-        // A read that waits would keep a server.
+        // A waiting read would occupy a server.
         delay(Duration.ZERO);
         try {
             C.UNMOUNT.of(path.toString(), DETACH);

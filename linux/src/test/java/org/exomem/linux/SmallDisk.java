@@ -7,7 +7,10 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 
-/** A file system in memory that is soon full. Only root may make one: without, the test that wants one is skipped. */
+/**
+ * A file system in memory that is soon full. Only root can create one. Without root, the test that needs one is
+ * skipped.
+ */
 public final class SmallDisk implements AutoCloseable {
     private final Path folder;
 
@@ -15,7 +18,7 @@ public final class SmallDisk implements AutoCloseable {
         this.folder = folder;
     }
 
-    /** @param folder empty, hidden while the disk is there */
+    /** @param folder empty; hidden while the disk is mounted */
     public static SmallDisk at(Path folder, long bytes) throws IOException {
         if (run("mount", "-t", "tmpfs", "-o", "size=" + bytes, "exomem-test", folder.toString()) != 0) {
             abort("only root may mount a file system");
@@ -39,14 +42,14 @@ public final class SmallDisk implements AutoCloseable {
         throw new IOException(words[0] + " does not end");
     }
 
-    /** Makes room, or takes what is free. */
+    /** Makes room, or removes free space. */
     public void resize(long bytes) throws IOException {
         if (run("mount", "-o", "remount,size=" + bytes, folder.toString()) != 0) {
             throw new IOException("can't resize the file system at " + folder);
         }
     }
 
-    /** Whatever is still open there stays usable; the folder is as it was. */
+    /** Open files remain usable. The folder is as before. */
     @Override
     public void close() throws IOException {
         run("umount", "--lazy", folder.toString());

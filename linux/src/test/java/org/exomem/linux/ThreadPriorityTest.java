@@ -11,7 +11,7 @@ import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.Test;
 
 class ThreadPriorityTest {
-    /** Of proc_pid_stat(5), counted from the first word behind the name. */
+    /** The field of proc_pid_stat(5), counted from the first word after the name. */
     private static final int NICE = 16;
 
     @Test

@@ -11,7 +11,7 @@ import org.junit.jupiter.api.Test;
 
 class BitStoreTest {
     private static final int BITS = 200;
-    /** Where things are in the memory, in words of 8 bytes (spec/state.md, "Parts of a body"). */
+    /** Offsets in the memory, in words of 8 bytes (spec/state.md, "Parts of a body"). */
     private static final int DIGEST = 0;
 
     private static final int CHANGING = 1;

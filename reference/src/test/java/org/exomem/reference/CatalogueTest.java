@@ -17,9 +17,9 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
-/** The catalogue itself: that it is complete in itself, and fits the chapters of {@code spec/}. */
+/** The catalogue itself: it is complete, and consistent with the chapters of {@code spec/}. */
 class CatalogueTest {
-    /** What may define a rule in a chapter: an id at the beginning of a row, or in bold. */
+    /** The definition of a rule in a chapter: an id at the beginning of a row, or in bold. */
     private static final Pattern DEFINED = Pattern.compile("(?:^\\| *|\\*\\*)(" + Chapter.ID + ")\\b");
 
     private static final int MOST_SENTENCES = 2;
@@ -210,7 +210,7 @@ class CatalogueTest {
         }
     }
 
-    /** Otherwise the same would stand in the catalogue twice. */
+    /** Otherwise the catalogue would have the same rule twice. */
     @Test
     void noAliasHasAnEntryOfItsOwn() {
         for (Requirement requirement : ofOthers()) {
@@ -285,7 +285,7 @@ class CatalogueTest {
         List<String> twice = new ArrayList<>();
         for (Requirement requirement : catalogue.requirements()) {
             String key = requirement.strength() + " " + requirement.statement();
-            // The two formats of rings have some rules in common.
+            // The two ring formats share some rules.
             String id = seen.putIfAbsent(key, requirement.id());
             if (id != null && !id.startsWith("ring.split.")) {
                 twice.add(id + " and " + requirement.id());

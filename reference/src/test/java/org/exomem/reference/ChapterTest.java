@@ -10,7 +10,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** How the rules of a chapter are read, and what is said of mistakes in them. */
+/** How the rules of a chapter are read, and the messages about mistakes in them. */
 class ChapterTest {
     private static final String TOY = """
             # Toys

@@ -9,7 +9,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Files of the catalogue, and what is said of mistakes in them. */
+/** Files of the catalogue, and the messages about mistakes in them. */
 class DocumentReaderTest {
     private static final String FILE = """
             source:

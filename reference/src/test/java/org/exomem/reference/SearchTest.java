@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-/** What is found in the catalogue, by what somebody types. */
+/** The results of searches in the catalogue. */
 class SearchTest {
     private final Catalogue catalogue = Catalogue.load();
 

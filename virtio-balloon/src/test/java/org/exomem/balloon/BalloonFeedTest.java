@@ -14,7 +14,7 @@ import org.exomem.pages.PageSubscription;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** What a listener is told that begins when there are pages in the balloon (spec/migration.md, MIG-STATE). */
+/** The notifications of a listener that begins when there are pages in the balloon (spec/migration.md, MIG-STATE). */
 class BalloonFeedTest {
     private static final long START = 1L << 32;
     private static final int PFN = (int) (START >> 12);

@@ -14,7 +14,7 @@ import org.exomem.pages.PageDescriptors;
 import org.exomem.pages.PageDescriptors.Guard;
 import org.exomem.pages.PageDescriptors.Range;
 
-/** A message of page descriptors as a driver writes it, with every field as wrong as a test wants it. */
+/** A message of page descriptors as a driver writes it, in which a test can make every field wrong. */
 final class DescriptorText {
     private static final long START = 1L << 32;
     private static final BigInteger END = BigInteger.TWO.pow(64);
@@ -28,11 +28,11 @@ final class DescriptorText {
     int markValue = 0xf000_0000;
     List<Guard> guards = List.of(new Guard(START + 256, -1, 0));
     List<Range> ranges = List.of(new Range(START, 1 << 18, 2 * START, 1));
-    /** What the message says of its guards and ranges, if it is not what is there. */
+    /** The message's counts of guards and ranges, if they should differ from the real ones. */
     int guardCount = -1;
 
     int rangeCount = -2;
-    /** The bytes that are sent, if not all. */
+    /** The number of bytes that are sent, if not all. */
     int length = Integer.MAX_VALUE;
 
     /** As Linux on x86 might have it. */
@@ -84,7 +84,7 @@ final class DescriptorText {
                 pageShift, mostOrder, stride, markOffset, orderOffset, markMask, markValue, guards, ranges);
     }
 
-    /** Any bytes, or a message of which nothing, or a little, is wrong. */
+    /** Arbitrary bytes, or a message in which nothing or a little is wrong. */
     static byte[] random(Random random) {
         if (random.nextInt(8) == 0) {
             byte[] bytes = new byte[1 + random.nextInt(400)];
@@ -130,7 +130,7 @@ final class DescriptorText {
         };
     }
 
-    /** FPB-DESC-7, with numbers that have no end. */
+    /** Checks FPB-DESC-7, with unbounded numbers. */
     static void requireWellFormed(PageDescriptors told) {
         assertThat(told.pageShift()).isBetween(12, 30);
         assertThat(told.mostOrder()).isBetween(0, 30);

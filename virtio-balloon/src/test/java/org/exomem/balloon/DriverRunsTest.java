@@ -23,7 +23,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Whose pages are in the balloon: what front-ends tell of pauses, reboots and reconnects is not the same everywhere. */
+/**
+ * Which driver the pages in the balloon belong to: front-ends differ in how they report pauses, reboots and reconnects.
+ */
 class DriverRunsTest {
     private static final long START = 1L << 32;
     private static final int FIRST = 1 << 20;

@@ -50,7 +50,7 @@ class FreePageBitmapTest {
         guest.close();
     }
 
-    /** The driver makes a request buffer available and returns where it lies. */
+    /** The driver makes a request buffer available. Returns its address. */
     private long giveRequestBuffer(int bytes) {
         long address = guest.ram.allocate(bytes);
         queue.add(writable(address, bytes));
@@ -64,7 +64,7 @@ class FreePageBitmapTest {
         return ByteBuffer.wrap(copy).order(ByteOrder.LITTLE_ENDIAN);
     }
 
-    /** A driver with a buffer is asked; returns the request's id. */
+    /** Sends a request to a driver with a buffer. Returns the request's id. */
     private int asked() {
         long address = giveRequestBuffer(64);
         guest.balloon.askForFreePages(BitmapRequest.ALL);
@@ -90,7 +90,7 @@ class FreePageBitmapTest {
         guest.process(BITMAP);
     }
 
-    /** Sends a chunk, and returns which request the device wants to have answered after that. */
+    /** Sends a chunk. Returns the request that the device wants to have answered after that. */
     private int sendAndLook(byte[] message) {
         long wanted = guest.ram.allocate(4);
         queue.add(queue.readable(message), writable(wanted, 4));
@@ -162,7 +162,7 @@ class FreePageBitmapTest {
         assertThat(read(address, 24).getInt(0)).isEqualTo(answer().id());
     }
 
-    /** Which would be the same by chance once in 2^31 runs. */
+    /** By chance the two would be equal once in 2^31 runs. */
     @Test
     @Tag("FPB-REQ-8")
     void twoDevicesBeginWithDifferentIds() throws LinuxException {
@@ -456,7 +456,7 @@ class FreePageBitmapTest {
         assertThat(queue.used()).hasSize(2);
     }
 
-    /** Bits of single pages are read 64 at once, wherever the chunk begins, and memory ends in between. */
+    /** Bits of single pages are read 64 at once, at any beginning of the chunk, and memory ends in between. */
     @ParameterizedTest
     @ValueSource(ints = {0, 1, 5, 63, 64, 100})
     @Tag("FPB-LIM-1")

@@ -6,7 +6,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** A setting of the host kernel that a test needs for a while; put back at the end. */
+/** A setting of the host kernel that a test changes for a while; restored at the end. */
 final class HostSetting implements AutoCloseable {
     private final Path path;
     private final String before;
@@ -16,12 +16,12 @@ final class HostSetting implements AutoCloseable {
         this.before = before;
     }
 
-    /** Skips the test where the setting can't be written. */
+    /** Skips the test if the setting can't be written. */
     static HostSetting of(String path, String value, String purpose) throws IOException {
         Path file = Path.of(path);
         assumeTrue(Files.isWritable(file), "needs " + purpose + ": writing " + path + " as root");
         String before = Files.readString(file).strip();
-        // Where several values are possible the one in force stands in brackets.
+        // If several values are possible, the present one is in brackets.
         if (before.contains("[")) {
             before = before.substring(before.indexOf('[') + 1, before.indexOf(']'));
         }

@@ -13,7 +13,7 @@ import org.exomem.vhostuser.virtqueue.DriverFault;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** A driver that puts anything into any queue harms its own guest at most. */
+/** A driver that puts anything into any queue harms only its own guest. */
 class HostileDriverTest {
     private static final long START = 1L << 32;
     private static final int BYTES = 4 << 20;
@@ -78,7 +78,7 @@ class HostileDriverTest {
                         queue.readable(Arrays.copyOfRange(bytes, cut, bytes.length)));
     }
 
-    /** A chunk with anything in it, some of it sensible. */
+    /** A chunk with arbitrary content, some of it valid. */
     private static byte[] chunk(Random random, int id) {
         ByteBuffer bytes = ByteBuffer.allocate(
                         random.nextInt(8) == 0 ? 1 + random.nextInt(40) : 32 + random.nextInt(300))

@@ -20,7 +20,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** Memory of huge pages: a host page goes when all its parts are in the balloon, and not before. */
+/** Memory of huge pages: a host page is discarded when all its parts are in the balloon, and not before. */
 class HugePagesTest {
     private static final String RESERVED = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages";
     private static final String FREE = "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages";
@@ -140,7 +140,7 @@ class HugePagesTest {
         MemoryRegion region = region(2);
         guest.balloon.memoryChanged();
         guest.inflate(range(FIRST, PARTS - 1));
-        // The driver may be using the pages of before again, and tell later.
+        // The driver may already use earlier pages again, and report that later.
         guest.inflate(FIRST + PARTS - 1);
         assertThat(region.file().allocatedBytes()).isEqualTo(2 * HUGE);
 
@@ -216,7 +216,7 @@ class HugePagesTest {
             guest.inflate(everyOther);
 
             assertThat(guest.punched).hasSize(PARTS / 2);
-            // Before anything reads the holes: that would fill them.
+            // Before anything reads the holes, which would fill them.
             assertThat(region.file().allocatedBytes()).isEqualTo(4 * HUGE - HUGE / 2);
             assertThat(region.segment().get(JAVA_BYTE, HUGE)).isZero();
             assertThat(region.segment().get(JAVA_BYTE, HUGE + 4096)).isEqualTo((byte) 0x5a);

@@ -20,7 +20,7 @@ class PfnBatchTest {
         LeftAlone nothing = new LeftAlone(() -> 0, what -> {});
         for (int round = 0; round < 50; round++) {
             int count = 1 + random.nextInt(random.nextInt(10) == 0 ? 20_000 : 300);
-            // All 32 bits count: the highest page numbers are those that are negative as Java's int.
+            // All 32 bits count: the highest page numbers are negative as Java's int.
             int mask = random.nextBoolean() ? -1 : 0x3ff;
             TreeSet<Long> model = new TreeSet<>();
             batch.clear();

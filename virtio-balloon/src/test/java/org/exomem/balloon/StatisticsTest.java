@@ -32,7 +32,7 @@ class StatisticsTest {
         guest.close();
     }
 
-    /** Tag and value by turns. */
+    /** Alternating tags and values. */
     private static byte[] entries(long... tagsAndValues) {
         ByteBuffer bytes = ByteBuffer.allocate(tagsAndValues.length / 2 * 10).order(ByteOrder.LITTLE_ENDIAN);
         for (int i = 0; i < tagsAndValues.length; i += 2) {
@@ -296,7 +296,7 @@ class StatisticsTest {
         guest.stop(STATISTICS, false);
         assertThat(queue.used()).isEmpty();
 
-        // The front-end goes on from the used ring's index.
+        // The front-end continues from the used ring's index.
         guest.start(STATISTICS, 0);
         guest.balloon.requestStatistics();
 

@@ -19,8 +19,8 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
- * No step of the event loop is long, whatever a driver sends at once. Work is counted and not timed: a step may make some
- * thousand system calls that free some ten MiB.
+ * No step of the event loop is long, whatever a driver sends at once. Work is counted and not timed: a step may make
+ * some thousand system calls that free some ten MiB.
  */
 @Tag("BAL-STEP-1")
 class StepsTest {
@@ -50,7 +50,7 @@ class StepsTest {
         return IntStream.range(0, count).map(i -> FIRST + 2 * i).toArray();
     }
 
-    /** Processes a queue to its end; returns the number of steps, none of which may do too much. */
+    /** Processes a queue to its end. Returns the number of steps, none of which may do too much. */
     private int processInShortSteps(int index) {
         int steps = 0;
         boolean more = true;
@@ -193,7 +193,7 @@ class StepsTest {
         guest.stop(false);
         guest.balloon.disconnected();
 
-        // A front-end without in-flight memory goes on behind what was used.
+        // A front-end without in-flight memory continues after the used chains.
         guest.balloon.connected(guest);
         guest.start(INFLATE, 1);
         guest.process(INFLATE);
@@ -203,7 +203,7 @@ class StepsTest {
 
     @Test
     void memoryThatGoesWhileAChainIsInHandIsNotTouchedAnyMore() {
-        // The page numbers lie in the memory that goes.
+        // The page numbers are in the memory that is removed.
         int numbers = 1 << 20;
         for (int i = 0; i < numbers; i++) {
             large.segment().set(JAVA_INT, 4L * i, FIRST + (1 << 18) + i);

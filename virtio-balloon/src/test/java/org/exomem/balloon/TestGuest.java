@@ -19,8 +19,8 @@ import org.exomem.vhostuser.virtqueue.Virtqueue;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A balloon with everything around it that is not under test: memory, rings, the link to a front-end, timers, and a record
- * of what the balloon says to each of them.
+ * A balloon with an environment that is not under test: memory, rings, the link to a front-end, timers, and a record of
+ * the balloon's calls to each of them.
  */
 final class TestGuest implements AutoCloseable, DeviceLink, BalloonListener {
     /** False while the statistics queue is disabled. */
@@ -32,7 +32,7 @@ final class TestGuest implements AutoCloseable, DeviceLink, BalloonListener {
     static final BalloonOptions ALL =
             new BalloonOptions(true, true, true, true, true, true, FreePageRequests.BITMAP, true);
 
-    /** A call of fallocate, and how many chains of the queues had been given back before it. */
+    /** A call of fallocate, and the number of chains that the queues had returned before it. */
     record Punched(SharedFile file, long offset, long length, int usedBefore) {}
 
     /** A message of the feed. */
@@ -68,9 +68,9 @@ final class TestGuest implements AutoCloseable, DeviceLink, BalloonListener {
     final List<String> driverFaults = new ArrayList<>();
     /** Slices of work that wait for the event loop. */
     final Deque<Runnable> later = new ArrayDeque<>();
-    /** The balloon wants the queue that it processes to be processed once more. */
+    /** The balloon wants its present queue to be processed once more. */
     boolean again;
-    /** The steps of the event loop that processing took. */
+    /** The number of event loop steps that the processing took. */
     int steps;
 
     final List<Long> actuals = new ArrayList<>();
@@ -78,7 +78,7 @@ final class TestGuest implements AutoCloseable, DeviceLink, BalloonListener {
     final List<Integer> called = new ArrayList<>();
     int configChanges;
     int statisticsUpdates;
-    /** What fallocate answers instead of doing its work, or null. */
+    /** The failure of fallocate instead of its work, or null. */
     @Nullable
     LinuxException punchFailure;
 
@@ -122,7 +122,7 @@ final class TestGuest implements AutoCloseable, DeviceLink, BalloonListener {
         return queue.base();
     }
 
-    /** Stops all queues and returns where they stood. */
+    /** Stops all queues, and returns their positions. */
     int[] stop(boolean completing) {
         int[] bases = new int[queues.length];
         for (int i = 0; i < queues.length; i++) {
@@ -133,7 +133,7 @@ final class TestGuest implements AutoCloseable, DeviceLink, BalloonListener {
         return bases;
     }
 
-    /** Starts all five queues where they stopped. */
+    /** Starts all five queues at these positions. */
     void goOn(int[] bases) {
         for (int i = 0; i < QueueRole.count(ALL_FEATURES); i++) {
             start(i, bases[i]);
@@ -150,7 +150,7 @@ final class TestGuest implements AutoCloseable, DeviceLink, BalloonListener {
         }
     }
 
-    /** As the session does: until nothing is left to do. */
+    /** Processes a queue as the session does: until nothing is left to do. */
     void process(int index) {
         while (processOnce(index)) {}
     }

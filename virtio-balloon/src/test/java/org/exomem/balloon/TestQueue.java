@@ -11,7 +11,7 @@ import org.exomem.vhostuser.virtqueue.RingLayout;
 import org.exomem.vhostuser.virtqueue.Virtqueue;
 import org.exomem.vhostuser.virtqueue.VirtqueueSetup;
 
-/** A split ring with the simplest of drivers on its other side: descriptors are used once, in order. */
+/** A split ring with a very simple driver: descriptors are used once, in order. */
 final class TestQueue {
     static final int SIZE = 4096;
 
@@ -41,7 +41,7 @@ final class TestQueue {
         driverStartsAnew();
     }
 
-    /** The driver makes a new queue of the memory, as after a reboot. */
+    /** The driver creates a new queue in the memory, as after a reboot. */
     void driverStartsAnew() {
         ram.at(available, RingLayout.driverBytes(SIZE, 0)).fill((byte) 0);
         ram.at(used, RingLayout.deviceBytes(SIZE, 0)).fill((byte) 0);
@@ -112,13 +112,13 @@ final class TestQueue {
         return add(readable(littleEndian(pfns)));
     }
 
-    /** The guest's memory is as it was before the last chain came back. */
+    /** Restores the guest's memory to its state before the last chain returned. */
     void takeBackLast() {
         MemorySegment ring = ram.at(used, RingLayout.deviceBytes(SIZE, 0));
         ring.set(U16, 2, (short) (ring.get(U16, 2) - 1));
     }
 
-    /** The bytes that the device says it has written, of all chains that it gave back, in order. */
+    /** The reported numbers of written bytes, of all chains that the device has returned, in order. */
     List<Integer> usedLengths() {
         MemorySegment ring = ram.at(used, RingLayout.deviceBytes(SIZE, 0));
         List<Integer> lengths = new ArrayList<>();
@@ -128,7 +128,7 @@ final class TestQueue {
         return lengths;
     }
 
-    /** The heads of all chains that the device gave back, in order. */
+    /** The heads of all chains that the device has returned, in order. */
     List<Integer> used() {
         MemorySegment ring = ram.at(used, RingLayout.deviceBytes(SIZE, 0));
         int count = ring.get(U16, 2) & 0xffff;

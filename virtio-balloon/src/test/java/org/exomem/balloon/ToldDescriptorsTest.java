@@ -153,7 +153,7 @@ class ToldDescriptorsTest {
         assertThat(told()).containsExactly(DescriptorText.sensible().expected());
     }
 
-    /** A way to spoil a message, and how it is called. */
+    /** A way to make a message invalid, with its name. */
     private interface Spoil {
         void apply(DescriptorText message);
     }
@@ -368,7 +368,7 @@ class ToldDescriptorsTest {
                 .containsExactly(DescriptorText.ofRanges(2).expected());
     }
 
-    /** What QEMU does at a stop and a cont, with a reset as the protocol has it for the end of each start. */
+    /** QEMU's steps at a stop and a cont, with a reset as the protocol demands at the end of each start. */
     @ParameterizedTest
     @ValueSource(booleans = {true, false})
     @Tag("FPB-DESC-9")
@@ -419,7 +419,7 @@ class ToldDescriptorsTest {
         send(DescriptorText.sensible().bytes());
         send(DescriptorText.sensible().bytes());
         guest.stop(BITMAP, true);
-        // Of another driver, or of this one as it was before.
+        // Of another driver, or of this one in its earlier state.
         queue.takeBackLast();
         guest.start(BITMAP, 2);
 

@@ -123,7 +123,7 @@ class BlockBackingTest {
             discard(large, 0, 8);
             assertThat(huge.allocatedBytes()).isZero();
             assertThat(small.allocatedBytes()).as("of the other device").isEqualTo(2 * MIB);
-            // Before the pages are given back to the host.
+            // Before the pages are returned to the host.
             memory.close();
         }
     }

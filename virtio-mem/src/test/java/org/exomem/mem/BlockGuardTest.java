@@ -31,8 +31,8 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * This process is the VMM too. It touches memory by system calls: a Java thread that waits for a page would hold up the garbage
- * collector, and with it whoever gives the page.
+ * This process is also the VMM. It touches memory by system calls: a Java thread that waits for a page would block the
+ * garbage collector, and with it the thread that provides the page.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class BlockGuardTest {

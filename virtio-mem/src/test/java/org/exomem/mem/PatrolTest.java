@@ -33,7 +33,7 @@ class PatrolTest {
     }
 
     private MemoryRegion region(long address, long size) throws LinuxException {
-        // Something else comes first in the file, so that offsets and addresses differ.
+        // Other content comes first in the file, so that offsets and addresses differ.
         SharedFile file = SharedFile.memfd("ram", size + MIB);
         MemoryRegion region = MemoryRegion.map(address, size, address, MIB, file);
         memory.add(region);

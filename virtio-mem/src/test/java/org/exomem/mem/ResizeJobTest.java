@@ -9,7 +9,7 @@ import org.exomem.mem.ResizeJob.Presence;
 import org.exomem.mem.ResizeJob.Status;
 import org.junit.jupiter.api.Test;
 
-/** A resize as its operator sees it, with a clock that the test turns. */
+/** A resize from its operator's view, with a clock that the test controls. */
 class ResizeJobTest {
     private static final long SECOND = 1_000_000_000L;
     private static final long MIB = 1 << 20;

@@ -39,7 +39,7 @@ class UnpluggedMemoryTest {
 
     @BeforeEach
     void share() throws LinuxException {
-        // The host's answers: no file system that refuses to punch can be counted on to be there.
+        // Simulated answers of the host: a file system that refuses to punch is not always available.
         file = spy(SharedFile.memfd("ram", SIZE));
         memory.add(MemoryRegion.map(ADDRESS, SIZE, ADDRESS, 0, file));
         kept.keepKnown();

@@ -44,7 +44,7 @@ class KilledProcessTest {
             GuestRam ram = GuestRam.ofLayout(0, RAM, DevicesProcess.PLAN.address(), DevicesProcess.PLAN.size());
             rams.add(ram);
             // All kinds of rings, and front-ends with and without in-flight memory. A packed balloon whose front-end
-            // has none is left out: it starts anew when it is found at its initial position (BalloonedPages).
+            // has none is left out: it becomes empty when it is found at its initial position (BalloonedPages).
             boolean tracked = vm % 2 == 0;
             long event = vm % 3 == 0 ? Features.EVENT_IDX : 0;
             long packed = vm % 4 >= 2 ? Features.RING_PACKED : 0;

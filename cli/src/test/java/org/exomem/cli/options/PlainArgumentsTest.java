@@ -7,7 +7,7 @@ import java.util.List;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The short way must take what picocli takes, and leave the rest to it. */
+/** The fast parser must read lines as picocli does, and leave all others to picocli. */
 class PlainArgumentsTest {
     private final List<String> taken = new ArrayList<>();
     private final Usage usage = Usage.of("test", new Command() {

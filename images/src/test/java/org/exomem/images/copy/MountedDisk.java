@@ -9,7 +9,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 
-/** A small file system of its own; a test that can't have one is skipped. */
+/** A small file system. A test that can't mount one is skipped. */
 final class MountedDisk implements AutoCloseable {
     private final Path folder;
 
@@ -17,7 +17,7 @@ final class MountedDisk implements AutoCloseable {
         this.folder = folder;
     }
 
-    /** Memory with room for some bytes. */
+    /** A file system in memory with a size in bytes. */
     static MountedDisk tmpfs(Path folder, long size) throws IOException {
         return mounted(folder, "-t", "tmpfs", "-o", "size=" + size, "tmpfs");
     }

@@ -38,7 +38,7 @@ class SparseCopyTest {
     @TempDir
     private Path folder;
 
-    /** What a page of a made-up guest is. */
+    /** The kind of a page of a simulated guest. */
     private enum Kind {
         HOLE,
         ZEROS,
@@ -174,7 +174,7 @@ class SparseCopyTest {
         assertThat(folder).isEmptyDirectory();
     }
 
-    /** What is cut off reads as a hole, also if the file has its size again at the end. */
+    /** The truncated part reads as a hole, even if the file has its size again at the end. */
     @ParameterizedTest
     @ValueSource(longs = {PAGE, SIZE})
     void nothingIsLeftOfACopyOfAFileThatIsCutShortMeanwhile(long sizeAtTheEnd) throws IOException {

@@ -71,7 +71,7 @@ class ImageFolderTest {
         assertThat(folder).isDirectoryNotContaining("glob:**.new");
     }
 
-    /** What is on disk before the next step begins is there if the host ends in it. */
+    /** Data that is on disk before a step begins survives the end of the host during that step. */
     @Test
     void filesAreOnDiskBeforeTheManifestIs() {
         assertThat(steps).containsExactly(Step.values());
@@ -178,7 +178,7 @@ class ImageFolderTest {
         try (TakenImage taken = ImageFolder.open(folder).take()) {
             taken.useUp();
             assertNotOpened(Fault.NO_IMAGE, "a VM has run on its RAM files");
-            // The VMM refused to let the guest run.
+            // The VMM refused to resume the guest.
             taken.giveBack();
         }
         try (TakenImage taken = ImageFolder.open(folder).take()) {
@@ -186,7 +186,7 @@ class ImageFolderTest {
         }
         assertFault(Fault.NO_IMAGE, "a VM has run on its RAM files", two::take);
         assertNotOpened(Fault.NO_IMAGE, "a VM has run on its RAM files");
-        // The VM is saved again where it ran.
+        // The VM is saved again at its first place.
         ImageWriter again = ImageWriter.begin(folder);
         Files.write(again.state(), Saved.STATE);
         again.finish(Saved.description(), ImageWriter.Digests.NONE);
@@ -199,14 +199,14 @@ class ImageFolderTest {
     void imageOfARestoreThatWasBrokenOffIsWholeWhenItsVmmHasEnded() throws IOException {
         RamFileName ram = Saved.RAM.getFirst();
         try (SharedFile file = RamFiles.in(folder).open(ram)) {
-            // As a VMM has it.
+            // As a VMM maps it.
             try (Mapping _ = Mapping.of(file, 0, ram.size())) {
                 ImageFolder.open(folder).take().close();
                 assertNotOpened(
                         Fault.NO_IMAGE, "process " + ProcessHandle.current().pid());
                 assertFault(Fault.EXISTS, "already", () -> ImageWriter.begin(folder));
             }
-            // As a clone or a pager has it.
+            // As a clone or a pager maps it.
             try (Mapping _ = Mapping.forReading(file, 0, ram.size())) {
                 assertThat(ImageFolder.open(folder).manifest().vm()).isEqualTo("web");
             }

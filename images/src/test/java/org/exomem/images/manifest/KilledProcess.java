@@ -7,7 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 
-/** A JVM that kills itself in the middle of something. */
+/** A JVM that kills itself in the middle of its work. */
 final class KilledProcess {
     private static final int KILLED = 128 + 9;
 

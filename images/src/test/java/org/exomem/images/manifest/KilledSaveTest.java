@@ -27,7 +27,7 @@ class KilledSaveTest {
             assertThatThrownBy(() -> ImageFolder.open(folder))
                     .isInstanceOfSatisfying(
                             ImageException.class, e -> assertThat(e.fault()).isEqualTo(ImageException.Fault.NO_IMAGE));
-            // What is left does not stand in the way of the next save.
+            // The remaining files do not prevent the next save.
             ImageWriter next = ImageWriter.begin(folder);
             assertThat(next.state()).doesNotExist();
             assertThat(folder).isDirectoryNotContaining("glob:**manifest*");

@@ -15,7 +15,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 /** A process that starts a VM on an image's own RAM files is killed after each step. */
 @Tag("IMG-RESTORE-6")
 class KilledTakeTest {
-    /** What the process has done last. */
+    /** The last step of the process. */
     enum Step {
         TAKEN,
         USED_UP,

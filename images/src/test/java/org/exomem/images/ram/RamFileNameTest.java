@@ -98,7 +98,7 @@ class RamFileNameTest {
                 .hasMessageContaining("\"a\"");
     }
 
-    /** Texts that are nearly names; a name that is read has no other text. */
+    /** Texts that are almost valid names. A valid name must have no other text. */
     @Test
     void whatIsReadIsWrittenAsItWas() {
         Random random = new Random(12);

@@ -58,7 +58,7 @@ class ImageSignatureTest {
         image(folder, 1);
     }
 
-    /** An image whose RAM files have something at their beginning and end, and a hole in between. */
+    /** An image whose RAM files have content at their beginning and end, and a hole in between. */
     private void image(Path to, long seed) throws IOException {
         ImageWriter writer = ImageWriter.begin(to);
         RamFiles.in(to).create(RAM, RamFiles.Room.ON_DEMAND);

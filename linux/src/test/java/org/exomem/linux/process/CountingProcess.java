@@ -13,9 +13,9 @@ import java.nio.channels.FileChannel.MapMode;
 import java.nio.file.Path;
 
 /**
- * A program of a process of its own: it maps a file privately, has another open, and counts in each page as fast as it can, in several threads. For each
- * line that it reads it writes one with the sum of what they have counted beside the pages. At the end of its input the threads stop, and
- * it says whether each page holds what was counted in it.
+ * A separate program that maps a file privately, has another file open, and counts in each page as fast as it can, in
+ * several threads. For each line of input it prints a line with the sum of what the threads have counted outside of the
+ * pages. At the end of its input the threads stop, and it prints whether each page has the right count.
  */
 final class CountingProcess {
     private static final VarHandle COUNT = ValueLayout.JAVA_LONG.varHandle();
@@ -60,7 +60,7 @@ final class CountingProcess {
     private static boolean isRight(MemorySegment memory, long[][] counted) throws IOException {
         for (int number = 0; number < counted.length; number++) {
             for (int page = 0; page < counted[number].length; page++) {
-                // What the template has, in each word.
+                // The template's content in each word.
                 long expected = page + counted[number][page];
                 if (memory.get(ValueLayout.JAVA_LONG, page * 4096L + 8 * number) != expected) {
                     return false;

@@ -25,7 +25,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Against a program of the host that sleeps, which has to go on with its sleep after it was interrupted. */
+/** Tests against a program of the host that sleeps, which must continue its sleep after an interruption. */
 class ForeignUserfaultfdTest {
     private static final Duration LIMIT = Duration.ofSeconds(10);
     private static final int MOST_STEPS = 64;
@@ -35,8 +35,8 @@ class ForeignUserfaultfdTest {
     }
 
     /**
-     * A process that sleeps, and what can be seen of it from outside. It is no child of this one: the JDK waits for its children,
-     * and would be told that one has stopped in place of whoever traces it.
+     * A process that sleeps, and its state from outside. It is not a child of this one: the JDK waits for its children,
+     * and would receive the stop of a child instead of the process that traces it.
      */
     private record Sleeper(int pid) implements AutoCloseable {
         static Sleeper start(String program) throws IOException {
@@ -54,7 +54,7 @@ class ForeignUserfaultfdTest {
             }
         }
 
-        /** Number, arguments, stack and place of the system call in which it is. */
+        /** The number, the arguments, the stack and the place of its present system call. */
         String call() throws IOException {
             return Files.readString(Path.of("/proc", Integer.toString(pid()), "syscall"));
         }
@@ -91,7 +91,7 @@ class ForeignUserfaultfdTest {
         }
     }
 
-    /** Nobody would notice if it failed, but for those who are stopped for longer. */
+    /** A failure here would be noticed only by processes that stop longer. */
     @Test
     void whatIsDoneWhileAProcessStandsStillIsGoneThroughBefore() throws IOException {
         Rehearsal.rehearse();
@@ -141,7 +141,7 @@ class ForeignUserfaultfdTest {
             ForeignUserfaultfd.close(process, left.number());
             sleeper.awaitSleep();
             assertThat(sleeper.descriptors()).isEqualTo(before);
-            // Not another's, which has that number by now.
+            // Not the descriptor of another process that has that id by now.
             ForeignUserfaultfd.close(process, 0);
             assertThat(sleeper.descriptors()).isEqualTo(before);
         }
@@ -183,7 +183,7 @@ class ForeignUserfaultfdTest {
                 } catch (IOException e) {
                     assertThat(e).hasMessageContaining("failed on purpose");
                 }
-                // The kernel lets go when the thread has ended that traced it.
+                // The kernel ends the trace when the tracing thread has ended.
                 await().until(() -> process.status().tracer() == 0);
                 sleeper.awaitSleep();
                 assertThat(sleeper.descriptors())
@@ -197,7 +197,7 @@ class ForeignUserfaultfdTest {
         }
     }
 
-    /** A program that waits in a call which may return early, as the main thread of QEMU does. */
+    /** A program that waits in a call which may return early, like QEMU's main thread. */
     @Test
     @Tag("VMM-18")
     void processLivesOnWhenWhoeverAttachedToItIsKilledAtAnyStep(@TempDir Path folder) throws Exception {
@@ -226,7 +226,10 @@ class ForeignUserfaultfdTest {
         assertThat(step).isBetween(20, MOST_STEPS);
     }
 
-    /** The last two of its numbers are the stack and the place; what it sleeps for is told otherwise once it was interrupted. */
+    /**
+     * The last two of its numbers are the stack and the place. The time that it sleeps for has another form after an
+     * interruption.
+     */
     private static String place(String call) {
         String[] numbers = call.strip().split(" ");
         return numbers[numbers.length - 2] + " " + numbers[numbers.length - 1];
@@ -365,7 +368,7 @@ class ForeignUserfaultfdTest {
         }
     }
 
-    /** The kernel's calls, of which one fails and is not made, or all from that one on. */
+    /** The kernel's calls. One of them, or all from it on, fail and are not made. */
     private static class FailingTracing implements Tracing {
         private final int failing;
         private final boolean forGood;
@@ -401,7 +404,7 @@ class ForeignUserfaultfdTest {
             REAL.interrupt(thread);
         }
 
-        /** Many in a row count as one: how many there are is a matter of time. */
+        /** Many calls in a row count as one, because their number depends on time. */
         @Override
         public int poll(int thread) throws LinuxException {
             if (!polls || forGood && hasFailed()) {

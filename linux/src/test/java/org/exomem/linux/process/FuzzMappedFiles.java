@@ -7,16 +7,16 @@ import java.util.SplittableRandom;
 import org.exomem.linux.process.MappedFiles.Area;
 
 /**
- * Gives {@link MappedFiles} lists of mappings with the paths that a process may choose, and the same with characters changed. A right
- * list is taken for what it is; whatever else comes, the answer is an {@link IOException} with a reason, or mappings that end
- * behind where they begin. What a list says depends on the seed and its number alone.
+ * Passes lists of mappings to {@link MappedFiles}, with paths that a process may choose, and the same lists with
+ * changed characters. A valid list must be read correctly. For any other list the result must be an {@link IOException}
+ * with a reason, or mappings that end after their beginning. A list depends only on the seed and its number.
  *
- * <p>Usage: {@code FuzzMappedFiles [LISTS [SEED]]}; exit code 1 when something else came of it.
+ * <p>Usage: {@code FuzzMappedFiles [LISTS [SEED]]}; exit code 1 for any other result.
  */
 final class FuzzMappedFiles {
     private static final int MOST_MAPPINGS = 40;
     private static final int PAGE_BITS = 12;
-    /** Of the kernel's own, and what a process may choose. */
+    /** Paths of the kernel's own mappings, and paths that a process may choose. */
     private static final List<String> PATHS = List.of(
             "",
             "/dev/shm/ram",
@@ -56,7 +56,7 @@ final class FuzzMappedFiles {
         return refused;
     }
 
-    /** Has the list of one number read, then with something changed. */
+    /** Parses the list with this number, and then the list with a change. */
     void list(long number) throws IOException {
         SplittableRandom random = new SplittableRandom(seed ^ number * 0x9e3779b97f4a7c15L);
         StringBuilder text = new StringBuilder();
@@ -90,7 +90,7 @@ final class FuzzMappedFiles {
         }
     }
 
-    /** Writes a list as the kernel does, and returns the shared ones. */
+    /** Writes a list as the kernel does. Returns the shared mappings. */
     private static List<Area> mappings(SplittableRandom random, StringBuilder into) {
         List<Area> shared = new ArrayList<>();
         long at = 1L << PAGE_BITS;

@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import org.junit.jupiter.api.Test;
 
-/** A bounded run of the fuzzer; its own main makes long ones. */
+/** A short run of the fuzzer; its own main makes long ones. */
 class FuzzMappedFilesTest {
     private static final int LISTS = Integer.getInteger("exomem.fuzz", 3_000);
 

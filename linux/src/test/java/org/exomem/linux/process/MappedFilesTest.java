@@ -15,7 +15,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class MappedFilesTest {
-    /** More than anything else in this JVM maps to share. */
+    /** Larger than any other shared mapping of this JVM. */
     private static final long SIZE = 1L << 40;
 
     private static MappedFiles now() throws IOException {

@@ -10,13 +10,13 @@ import java.time.Duration;
 import org.awaitility.Awaitility;
 
 /**
- * Has the kernel give a process number again that another process had. Needs root, and a kernel with checkpoint and restore; a test
- * that can't have it is skipped.
+ * Makes the kernel reuse a process id. Needs root, and a kernel with checkpoint and restore. A test without these is
+ * skipped.
  */
 public final class NextPid {
     private static final Path LAST = Path.of("/proc/sys/kernel/ns_last_pid");
     private static final Duration LIMIT = Duration.ofSeconds(10);
-    /** Somebody else may be given the number. */
+    /** Another process may get the id. */
     private static final int TRIES = 50;
 
     private NextPid() {}
@@ -25,12 +25,12 @@ public final class NextPid {
         assumeTrue(Files.isWritable(LAST), "needs root to say which number the next process gets");
     }
 
-    /** A shell's command that has the process which it starts next get this number. */
+    /** A shell command that gives this id to the next process that the shell starts. */
     static String command(int pid) {
         return "echo " + (pid - 1) + " >" + LAST + "; ";
     }
 
-    /** Starts a process that gets this number, which was that of a process that was ended. */
+    /** Starts a process with this id, which an ended process had before. */
     public static <P extends AutoCloseable> P start(int pid, Start<P> start, Number<P> number) throws Exception {
         return attempt(
                 pid,
@@ -47,13 +47,13 @@ public final class NextPid {
         P process() throws IOException;
     }
 
-    /** Returns the number of one. */
+    /** Returns the id of a process. */
     @FunctionalInterface
     public interface Number<P> {
         int of(P process);
     }
 
-    /** The same, by whatever has the process get the number. */
+    /** The same, with any way to give the id to the process. */
     static <P extends AutoCloseable> P attempt(int pid, Start<P> start, Number<P> number) throws Exception {
         assumePossible();
         Awaitility.await().atMost(LIMIT).until(() -> !Files.exists(Path.of("/proc", Integer.toString(pid))));

@@ -27,7 +27,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** With a process that writes to the pages all the time. */
+/** Tests with a process that writes to the pages all the time. */
 class SharedInPlaceTest {
     private static final long PAGE = SharedFile.SMALL_PAGE;
     private static final int PAGES = 64;
@@ -61,7 +61,10 @@ class SharedInPlaceTest {
         return file;
     }
 
-    /** No child of this process: the JDK waits for its children, and would be told in place of whoever traces it. */
+    /**
+     * Not a child of this process: the JDK waits for its children, and would receive the stop of a child instead of the
+     * process that traces it.
+     */
     private record Counting(Process shell, int pid, long address, BufferedReader output) implements AutoCloseable {
         static Counting start(Path folder) throws IOException {
             Process shell = new ProcessBuilder(
@@ -115,7 +118,7 @@ class SharedInPlaceTest {
                 sharing.share(List.of(new SharedInPlace.Range(counting.address() + page * PAGE, page * PAGE, PAGE)));
             }
             assertThat(own.allocatedBytes()).isEqualTo(PAGES / 2 * PAGE);
-            // Of what is shared, both see the same.
+            // Both see the same content of shared memory.
             try (Mapping mapping = Mapping.of(own, 0, PAGES * PAGE)) {
                 long before = word(mapping.segment(), 2);
                 long start = System.nanoTime();
@@ -153,7 +156,7 @@ class SharedInPlaceTest {
             });
             try {
                 for (int i = 0; i < 100; i++) {
-                    // Before, in and behind what is shared.
+                    // Before, in and after the shared part.
                     second.share(List.of(range(counting, 8, 20), range(counting, 30, 1)));
                 }
             } finally {
@@ -208,7 +211,7 @@ class SharedInPlaceTest {
                 SharedInPlace sharing = SharedInPlace.of(process, own)) {
             List<String> files = List.of(MappedFiles.nameOf(template));
             await().until(() -> MappedMemory.of(counting.pid(), files).anonymous() == PAGES * PAGE);
-            // It stands still, so that it writes none of them again at once.
+            // It is stopped, so that it does not write them again at once.
             new ProcessBuilder("kill", "-STOP", Integer.toString(counting.pid()))
                     .start()
                     .waitFor();
@@ -220,7 +223,7 @@ class SharedInPlaceTest {
                     .start()
                     .waitFor();
             sharing.giveBack(List.of(new SharedInPlace.Range(counting.address(), 0, PAGES * PAGE)));
-            // It counts on from what the template has, and from there only.
+            // It continues to count from the template's content, and from nothing else.
             assertThat(counting.end()).isEqualTo("wrong");
         }
     }

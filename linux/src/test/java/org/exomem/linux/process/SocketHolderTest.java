@@ -19,7 +19,7 @@ class SocketHolderTest {
     @TempDir
     Path folder;
 
-    /** Says its pid and its child's, which has the socket; it closes its own. */
+    /** Prints its pid and its child's. The child has the socket; the parent closes its own. */
     private static final String HANDS_OVER = """
             use Socket;
             socket(my $s, PF_UNIX, SOCK_STREAM, 0) or die;
@@ -46,7 +46,7 @@ class SocketHolderTest {
                     .as("whoever has the number of one that let go of it")
                     .isFalse();
         } finally {
-            // Ends both.
+            // This ends both.
             maker.getOutputStream().close();
             assertThat(maker.waitFor(10, TimeUnit.SECONDS)).isTrue();
         }

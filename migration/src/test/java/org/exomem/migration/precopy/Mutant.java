@@ -26,7 +26,7 @@ enum Mutant {
     EARLY_WRITES_FORGOTTEN,
     /** A lost message is not noticed. */
     LOSSES_IGNORED,
-    /** Nor is a message that was lost before the source existed, but after the subscription. */
+    /** A message that was lost before the source existed, but after the subscription, is not noticed. */
     EARLY_LOSSES_IGNORED,
     /** The guest takes pages out of the balloon without a request. */
     NOT_TOLD_OF_DEFLATION,

@@ -35,7 +35,7 @@ import org.w3c.dom.Element;
 import org.w3c.dom.NodeList;
 import org.xml.sax.InputSource;
 
-/** The pages, as a browser would find them, with results of two made-up subjects. */
+/** The pages as a browser would get them, with results of two invented subjects. */
 class HtmlReferenceTest {
     private static final Catalogue CATALOGUE = Catalogue.load();
     private static final Run OURS = new Run(
@@ -71,7 +71,7 @@ class HtmlReferenceTest {
         }
     }
 
-    /** Forgives nothing: an element that is not closed is an error. */
+    /** A strict parser: an element that is not closed is an error. */
     private static Element parse(String page) throws Exception {
         assertThat(page).startsWith("<!DOCTYPE html>\n");
         return DocumentBuilderFactory.newInstance()
@@ -278,7 +278,7 @@ class HtmlReferenceTest {
                 .containsExactly(name));
     }
 
-    /** A test writes them, as the build's own JVM may be older than the project's. */
+    /** A test writes them, because the build's own JVM may be older than the project's. */
     @Test
     void theBuildLeavesThePagesInItsFolder() throws IOException {
         Path pages = Path.of("target", "html");
@@ -301,7 +301,7 @@ class HtmlReferenceTest {
         assertThat(pages.resolve("matrix.html")).content().contains("No results are in this copy");
     }
 
-    /** A chapter may be a document of the catalogue itself: its rules are the requirements then. */
+    /** A chapter may itself be a document of the catalogue: then its rules are the requirements. */
     @Test
     void aRequirementOfAChapterStandsInTheChapter() throws Exception {
         Document chapter = new Document(

@@ -10,7 +10,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Reports of the conformance runner, and what is said of files that are none. */
+/** Reports of the conformance runner, and the messages about invalid files. */
 class RunReaderTest {
     @TempDir
     private Path folder;

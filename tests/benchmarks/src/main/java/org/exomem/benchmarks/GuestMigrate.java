@@ -41,7 +41,7 @@ final class GuestMigrate extends Benchmark {
     /** Bytes a second, far more than any socket here carries. */
     private static final long NO_LIMIT = 100L << 30;
 
-    /** More than the engine's part is not available to the whole of exomem, neither here nor at the destination. */
+    /** More than the engine's part is not available to the whole of exomem, at the source or at the destination. */
     private static final String HEAP = "-Xmx64m";
 
     private static final double WANTED_BYTES = 22;

@@ -20,7 +20,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import picocli.CommandLine;
 
-/** Every benchmark still runs, as small as can be; what it measures so says nothing, and no target is looked at. */
+/** Every benchmark still runs, at its smallest size. The figures have no meaning then, and no target is checked. */
 class BenchmarksTest {
     @TempDir
     private Path results = Path.of("");
@@ -64,7 +64,7 @@ class BenchmarksTest {
 
     @Test
     void guestInflateMeasuresBothBalloons() throws IOException {
-        // The tests of real guests say what is missing, and fail on a build server that has none.
+        // The tests of real guests report what is missing, and fail on a build server without it.
         assumeThat(GuestImage.whyAbsent()).isEmpty();
         assertThat(figuresOf(List.of("guest-inflate", "--memory=512", "--inflate=128", "--used=0", "--rounds=1")))
                 .extracting(figure -> figure.path("value").asDouble())

@@ -7,7 +7,7 @@ import org.exomem.benchmarks.PageRuns.Run;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** A device can't join two runs into one call: only so does it do the same as bare calls. */
+/** A device can't join two runs into one call: otherwise it would make fewer calls than the plain calls. */
 class PageRunsTest {
     static List<PageRuns> shapes() {
         return List.of(PageRuns.whole(100, 5000), PageRuns.scattered(100, 5000), PageRuns.mixed(100, 5000));

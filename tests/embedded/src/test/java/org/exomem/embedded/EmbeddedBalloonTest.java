@@ -31,7 +31,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** The embedded guest with exomem's balloon. */
 @Timeout(180)
 class EmbeddedBalloonTest {
-    /** Generous, for a machine under load. */
+    /** A limit that also suffices on a busy machine. */
     private static final Duration LIMIT = Duration.ofMinutes(1);
 
     private static final long MIB = 1 << 20;
@@ -77,7 +77,10 @@ class EmbeddedBalloonTest {
                 .until(() -> backEnd.onLoop(condition));
     }
 
-    /** The pages that were hinted up to now, by their guest addresses; those of the last session only, if one began (MIG-HINT-2). */
+    /**
+     * The pages that were hinted so far, by their guest addresses; if a session began, only those of the last one
+     * (MIG-HINT-2).
+     */
     private BitSet hinted() {
         BitSet pages = new BitSet();
         PageFeed.Listener listener = (kind, session, address, length) -> {
@@ -209,7 +212,7 @@ class EmbeddedBalloonTest {
         }
     }
 
-    /** What a migration does with hints, of an honest and of a lying driver. */
+    /** The effect of hints on a migration, with an honest and with a lying driver. */
     @ParameterizedTest(name = "a driver that is {0}")
     @EnumSource(Hints.class)
     @Tag("BAL-HINT-9")
@@ -242,7 +245,7 @@ class EmbeddedBalloonTest {
                     hinted();
                     backEnd.runOnLoop(backEnd.balloon::startHinting);
                     if (driver != Hints.SILENT) {
-                        // Pages that are still lent out are not hinted again: a later session may find no others.
+                        // Pages that are still lent are not hinted again: a later session may find no others.
                         awaitThat(() -> backEnd.balloon.freePages().hintedBytes() > 0
                                 || backEnd.balloon.freePages().state() == HintingState.STOPPED);
                     }
@@ -376,7 +379,8 @@ class EmbeddedBalloonTest {
                 QmpClient qmp = client(guest);
                 SharedFile file = SharedFile.openOrCreate(options().ram(), SIZE)) {
             qmp.execute("x-load", "{'fill': " + 50 * MIB + ", 'free': " + 40 * MIB + "}");
-            // All but the pages that share a block with used ones: one processor's lie together, so at two ends.
+            // All but the pages that share a block with used ones. A processor's pages are contiguous, so there are two
+            // such ends.
             await().atMost(Duration.ofMinutes(1)).until(() -> file.allocatedBytes() <= 10 * MIB + 4 * MIB);
             assertThat(qmp.execute("x-load", "{'fill': " + 30 * MIB + "}")
                             .path("held")

@@ -31,7 +31,7 @@ final class LogReader implements AutoCloseable {
         this.lowPages = low / GuestRam.PAGE;
     }
 
-    /** Copies every page that was written since the last round; returns how many. */
+    /** Copies every page that was written since the last round. Returns their number. */
     long round() {
         BitSet written = new BitSet();
         sync(written);
@@ -39,10 +39,10 @@ final class LogReader implements AutoCloseable {
         return written.cardinality();
     }
 
-    /** Adds the pages that were written since the last time, by their numbers in the file. */
+    /** Adds the pages that were written since the last call, by their numbers in the file. */
     void sync(BitSet written) {
         for (long at = 0; at < log.segment().byteSize(); at += 8) {
-            // Acquire: the pages are read after the bits.
+            // Acquire: the pages must be read after the bits.
             long bits = (long) WORD.getAndSetAcquire(log.segment(), at, 0L);
             for (; bits != 0; bits &= bits - 1) {
                 long page = at * 8 + Long.numberOfTrailingZeros(bits);
@@ -51,7 +51,7 @@ final class LogReader implements AutoCloseable {
         }
     }
 
-    /** The number in the file of a page that is given by its guest address. */
+    /** The number in the file of a page, from its guest address. */
     int inFile(long guestPage) {
         return (int) (guestPage < lowPages ? guestPage : guestPage - FOUR_GIB_PAGES + lowPages);
     }

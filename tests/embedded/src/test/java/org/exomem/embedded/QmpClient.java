@@ -14,7 +14,7 @@ import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Queue;
 
-/** Speaks QMP. Waits without limit: a test has one. */
+/** A QMP client. Waits without a limit, because the test has one. */
 final class QmpClient implements AutoCloseable {
     private static final JsonMapper JSON = new JsonMapper();
 
@@ -32,7 +32,7 @@ final class QmpClient implements AutoCloseable {
         execute("qmp_capabilities");
     }
 
-    /** What the command returns. */
+    /** The result of the command. */
     JsonNode execute(String command) throws IOException {
         return execute(command, JSON.createObjectNode());
     }
@@ -49,7 +49,7 @@ final class QmpClient implements AutoCloseable {
         return answer.get("return");
     }
 
-    /** The description of the error that a command is refused with. */
+    /** The description of the error with which a command is refused. */
     String refusal(String command, String arguments) throws IOException {
         JsonNode answer = ask(command, (ObjectNode) JSON.readTree(arguments.replace('\'', '"')));
         if (!answer.has("error")) {
@@ -74,7 +74,7 @@ final class QmpClient implements AutoCloseable {
         }
     }
 
-    /** Waits for an event of this name; others before it are let go. */
+    /** Waits for an event with this name. Discards earlier ones. */
     JsonNode await(String event) throws IOException {
         while (true) {
             JsonNode next = events.isEmpty() ? messages.nextValue() : events.remove();

@@ -15,7 +15,7 @@ import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** Every input that the fuzzer found worth keeping, and every one that once showed a fault, keeps the rules. */
+/** All properties hold for every input of the corpus, and for every input that once showed a fault. */
 class CorpusTest {
     private static final Path MODULE = Files.isDirectory(Path.of("corpus")) ? Path.of("") : Path.of("tests/fuzz");
     private static final long MOST_BYTES = 1 << 20;

@@ -15,7 +15,7 @@ class FuzzRunTest {
     @TempDir
     Path home;
 
-    /** A fuzzer that got no coverage, because classes could not be instrumented, would not. */
+    /** Without coverage, because classes could not be instrumented, the fuzzer would not find it. */
     @Test
     void theFuzzerFindsAFaultThatOnlyCoverageLeadsTo() throws IOException {
         Folders folders = Folders.of(home, "planted");

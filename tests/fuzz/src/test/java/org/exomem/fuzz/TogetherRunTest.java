@@ -16,9 +16,11 @@ import org.junit.jupiter.api.io.TempDir;
 class TogetherRunTest {
     private static final Path MODULE = Files.isDirectory(Path.of("corpus")) ? Path.of("") : Path.of("tests/fuzz");
     private static final Duration TIME = Duration.ofSeconds(20);
-    /** Edges of the control flow, of some ten thousand: less means that classes are not instrumented. */
+    /**
+     * The smallest number of control-flow edges, of some ten thousand: fewer means that classes are not instrumented.
+     */
     private static final int LEAST_COVERAGE = 1000;
-    /** The same inputs in the same order each time, so that a change is judged by what it changes. */
+    /** The same inputs in the same order each time, so that a change is judged by its own effect. */
     private static final int SEED = 1;
 
     @TempDir
@@ -37,7 +39,7 @@ class TogetherRunTest {
     }
 
     private static String howToRepeat(Finding finding) throws IOException {
-        // The file is lost with the machine where a server runs the build.
+        // On a build server the file is lost with the machine.
         return "./exomem fuzz " + finding.target().id() + " --replay "
                 + finding.file().toAbsolutePath() + "\nthe input: "
                 + Base64.getEncoder().encodeToString(Files.readAllBytes(finding.file()));

@@ -7,7 +7,7 @@ import java.util.Objects;
 import java.util.Optional;
 import org.exomem.conform.run.Expectations;
 
-/** A back-end of others, as {@code tests/others} has it. */
+/** A back-end of another project, installed by {@code tests/others}. */
 enum OtherBackEnd {
     VIRTIOFSD("virtiofsd", "virtio-fs"),
     QEMU_STORAGE_DAEMON("qemu-storage-daemon", "virtio-blk"),
@@ -52,7 +52,7 @@ enum OtherBackEnd {
         return program;
     }
 
-    /** The device that it is, as the name of the request that it serves begins. */
+    /** The device's type, as the first part of its request's name. */
     String device() {
         return device;
     }
@@ -62,7 +62,7 @@ enum OtherBackEnd {
         return Files.readString(cache().resolve("versions").resolve(program)).strip();
     }
 
-    /** How it is started, from the top of the source tree. */
+    /** The command that starts it, from the top of the source tree. */
     String command() {
         return "tests/others/serve " + program + " {socket}";
     }

@@ -20,8 +20,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * What the runner finds in back-ends of others is what was looked into and written down in {@code tests/others/expect}: no
- * more, or a check is wrong or a new version is worse; and no less, or a check does not see what it saw.
+ * The runner's failures with back-ends of other projects must be those that were analysed and recorded in {@code
+ * tests/others/expect}. A further failure means that a check is wrong or a new version is worse. A missing failure
+ * means that a check does not see what it saw before.
  *
  * <p>With {@code -Dexomem.record=true} the results go to {@code spec/results}.
  */
@@ -30,7 +31,7 @@ class OtherBackEndsTest {
 
     @BeforeAll
     static void theBackEndsAreThere() {
-        // Not in every build: it takes minutes for each, and new checks first have to be looked into.
+        // Not in every build: each takes minutes, and the failures of new checks must be analysed first.
         assumeThat(Boolean.getBoolean("exomem.others") || Boolean.getBoolean("exomem.record"))
                 .isTrue();
         if (!"true".equals(System.getenv("CI"))) {

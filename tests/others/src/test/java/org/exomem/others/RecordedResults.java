@@ -12,7 +12,7 @@ import java.util.regex.Pattern;
 import org.exomem.conform.run.CheckResult;
 import org.exomem.conform.run.RunReport;
 
-/** What came out of a run, without what is another at each run: the reference's matrix is made of it. */
+/** The results of a run, without the parts that differ in each run. The reference's matrix is made of them. */
 final class RecordedResults {
     private static final ObjectMapper JSON = new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
     private static final Pattern DESCRIPTOR = Pattern.compile("\\bfd \\d+");

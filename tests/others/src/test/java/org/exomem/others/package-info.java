@@ -1,4 +1,4 @@
-/** The conformance runner, run on back-ends that others wrote. */
+/** The conformance runner, run on back-ends of other projects. */
 @NullMarked
 package org.exomem.others;
 

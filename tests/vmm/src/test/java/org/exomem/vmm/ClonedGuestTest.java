@@ -192,7 +192,7 @@ final class ClonedGuestTest {
             await().atMost(LIMIT)
                     .until(() -> !exomem.command("vms").contains("golden-")
                             && !exomem.command("vms").contains("second-"));
-            // Nor does it leave memory behind.
+            // It leaves no memory behind.
             await().atMost(LIMIT).until(() -> ramFiles(guests.file("clones")).isEmpty());
         }
     }

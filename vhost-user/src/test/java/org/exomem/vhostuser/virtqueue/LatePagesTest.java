@@ -139,7 +139,7 @@ class LatePagesTest {
                 .isInstanceOf(PagesLate.class);
         pages.here.set(0, 2);
         ram.memory().requireHere(GuestRam.START + PAGE - 1, 2);
-        // Elsewhere nothing is shared, and nothing can be touched.
+        // Elsewhere no memory is shared, and none can be touched.
         ram.memory().requireHere(0, PAGE);
         region().comesBy(null);
         region().requireHere(5L * PAGE, PAGE);

@@ -14,14 +14,14 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * The two places where device and driver each store a number and then load the other's. Each race is run once in each of
- * many rings, by two threads that keep step; both sides missing the other's store is the one forbidden outcome. It
+ * The two places where device and driver each store a number and then load the other's. Each race is run once in each
+ * of many rings, by two threads in step. The only forbidden outcome is that both sides miss the other's store. It
  * appears within a fraction of these rounds if either full fence is left out.
  */
 class NotificationRaceTest {
     private static final int RINGS = 500;
     private static final int PASSES = 150;
-    /** How long one side lets the other catch up; without end it would wait for one that has no core. */
+    /** The limit for the wait of one side for the other, which may have no processor. */
     private static final int PATIENCE = 500;
 
     private final GuestRam ram = GuestRam.of(1 << 20);

@@ -5,8 +5,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * VIRTIO, "Packed Virtqueues": "Supplying Buffers to The Device", "Receiving Used Buffers From The Device". Positions are
- * counted from the ring's first slot on without end; slot and wrap counter follow from them.
+ * VIRTIO, "Packed Virtqueues": "Supplying Buffers to The Device", "Receiving Used Buffers From The Device". Positions
+ * count from the ring's first slot without a limit; slot and wrap counter follow from them.
  */
 final class PackedDriver extends TestDriver {
     static final int AVAIL = 1 << 7;

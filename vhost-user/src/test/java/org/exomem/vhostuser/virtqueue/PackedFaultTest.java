@@ -8,7 +8,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** What only a packed ring's driver can do wrong (VIRTIO, "Packed Virtqueues"). */
+/** Faults that only a packed ring's driver can make (VIRTIO, "Packed Virtqueues"). */
 class PackedFaultTest {
     private static final int SIZE = 4;
     private static final int AVAILABLE = PackedDriver.AVAIL;

@@ -47,7 +47,7 @@ class QueueLifeTest {
             assertThat(queue.pop(chain)).isTrue();
             queue.push(chain, 1);
             assertThat(driver.poll()).isEqualTo(new Used(first, 1));
-            // The second stays available over the stop.
+            // The second one stays available during the stop.
             queue = Virtqueue.create(driver.setup(queue.base(), null));
             assertThat(queue.pop(chain)).isTrue();
             queue.push(chain, 2);

@@ -6,7 +6,7 @@ import java.util.List;
 import org.exomem.vhostuser.virtqueue.TestDriver.Piece;
 import org.junit.jupiter.api.Test;
 
-/** What a queue says of itself to somebody who debugs. */
+/** A queue's description of itself for debugging. */
 class QueueTextTest {
     private static final int SIZE = 4;
 

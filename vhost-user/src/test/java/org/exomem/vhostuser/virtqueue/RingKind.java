@@ -3,7 +3,7 @@ package org.exomem.vhostuser.virtqueue;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
-/** One combination of ring features, as it is negotiated for a test. */
+/** One combination of ring features, as negotiated for a test. */
 record RingKind(boolean packed, boolean eventIndex, boolean indirect, boolean inOrder) {
     static Stream<RingKind> all() {
         return IntStream.range(0, 16)
@@ -15,7 +15,7 @@ record RingKind(boolean packed, boolean eventIndex, boolean indirect, boolean in
         return Stream.of(SPLIT, PACKED);
     }
 
-    /** All ways in which the two sides tell each other when to notify. */
+    /** All ways in which the two sides report when to notify. */
     static Stream<RingKind> notifying() {
         return Stream.of(SPLIT, SPLIT.withEventIndex(), PACKED, PACKED.withEventIndex());
     }

@@ -26,7 +26,7 @@ final class SplitDriver extends TestDriver {
         freeCount = size;
     }
 
-    /** Starts both indices of a ring that was never used at another number, to come to their wrap-around sooner. */
+    /** Starts both indices of an unused ring at another number, so that they wrap sooner. */
     void startAt(int index) {
         available = index;
         kickAskedAt = index;

@@ -9,7 +9,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** What only a split ring's driver can do wrong (VIRTIO, "Split Virtqueues"). */
+/** Faults that only a split ring's driver can make (VIRTIO, "Split Virtqueues"). */
 class SplitFaultTest {
     private static final int SIZE = 8;
 

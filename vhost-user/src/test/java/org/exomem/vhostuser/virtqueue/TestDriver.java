@@ -8,7 +8,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A driver of one ring, written from VIRTIO alone: it shares no code with the device's side but the memory. One thread.
+ * A driver of one ring, written from VIRTIO alone: it shares no code with the device's side except the memory. For one
+ * thread.
  */
 abstract sealed class TestDriver permits SplitDriver, PackedDriver {
     static final VarHandle U16 =
@@ -25,7 +26,7 @@ abstract sealed class TestDriver permits SplitDriver, PackedDriver {
     /** A piece of a chain. */
     record Piece(long address, long length, boolean writable) {}
 
-    /** What the device gave back; {@code token} is what {@link #add} returned. */
+    /** A chain that the device has returned; {@code token} is the result of {@link #add}. */
     record Used(int token, long written) {}
 
     final GuestRam ram;
@@ -67,19 +68,19 @@ abstract sealed class TestDriver permits SplitDriver, PackedDriver {
     /** Takes the next used buffer, or null. */
     abstract @Nullable Used poll();
 
-    /** True if the device asked to be kicked for what was added since this was last asked. */
+    /** True if the device wants a kick for what was added since the last call. */
     abstract boolean mustKick();
 
     /** Asks for no calls. */
     abstract void disableCalls();
 
-    /** Asks for a call when the next buffer is used; true if one was meanwhile, for which no call will come. */
+    /** Requests a call for the next used buffer. True if one was used meanwhile, for which no call will come. */
     abstract boolean enableCalls();
 
-    /** Where SET_VRING_BASE starts a ring that nobody used yet. */
+    /** The base of SET_VRING_BASE for an unused ring. */
     abstract int initialBase();
 
-    /** An entry of the descriptor area, raw. */
+    /** Writes a raw entry of the descriptor area. */
     abstract void writeDescriptor(int index, long address, long length, int flags, int nextOrId);
 
     VirtqueueSetup setup() {
@@ -110,7 +111,7 @@ abstract sealed class TestDriver permits SplitDriver, PackedDriver {
         return tables + 16L * tableEntries * index;
     }
 
-    /** A table entry, wherever it lies. */
+    /** Writes a table entry at any address. */
     void writeEntry(long address, Piece piece, int flags, int flagsOffset, int next, int nextOffset) {
         ram.setNumber(address, 8, piece.address());
         ram.setNumber(address + 8, 4, piece.length());

@@ -8,7 +8,10 @@ import org.exomem.linux.SharedFile;
 import org.exomem.vhostuser.memory.GuestMemory;
 import org.exomem.vhostuser.memory.MemoryRegion;
 
-/** A program: accesses rings in every way that devices do, after their file was cut to nothing. Prints what threw no InternalError. */
+/**
+ * A program that accesses rings in every way that devices do, after their file was truncated to nothing. Prints the
+ * accesses that threw no InternalError.
+ */
 final class TruncatedMemory {
     private static final long START = 1 << 20;
     private static final int SIZE = 1 << 16;
@@ -63,7 +66,7 @@ final class TruncatedMemory {
             access.run();
             System.out.println(name);
         } catch (InternalError e) {
-            // The JVM's way to say that the memory has gone.
+            // With this error the JVM reports that the memory has gone.
         }
     }
 }

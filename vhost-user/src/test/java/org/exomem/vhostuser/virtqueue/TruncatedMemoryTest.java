@@ -8,7 +8,10 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** A front-end that cuts the file of guest memory short ends no process, whatever the JVM has made of the code by then. */
+/**
+ * A front-end that truncates the file of guest memory ends no process, whether the JVM has interpreted or compiled the
+ * code.
+ */
 @Tag("VHU-MEM-10")
 class TruncatedMemoryTest {
     @ParameterizedTest

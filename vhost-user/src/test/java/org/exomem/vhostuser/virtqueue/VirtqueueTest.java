@@ -16,7 +16,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** What a device may expect of either kind of ring. */
+/** The guarantees of both kinds of rings to a device. */
 class VirtqueueTest {
     private static final String ALL = "org.exomem.vhostuser.virtqueue.RingKind#all";
     private final GuestRam ram = GuestRam.of(8 << 20, 1 << 16);

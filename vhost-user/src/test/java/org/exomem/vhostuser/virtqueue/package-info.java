@@ -1,4 +1,4 @@
-/** A driver of both kinds of ring, and what a device may expect of a queue against it. */
+/** A driver of both kinds of rings, and tests of a queue's guarantees to a device against it. */
 @NullMarked
 package org.exomem.vhostuser.virtqueue;
 
