@@ -41,6 +41,9 @@ final class ExomemJvm {
                 "-XX:+UseSerialGC",
                 // The process ends before the better compiler would pay off.
                 "-XX:TieredStopAtLevel=1",
+                // As the launcher does. Remarks about the archive would be in the output that tests read.
+                "-Xlog:disable",
+                "-Xlog:all=error,aot*=off,cds*=off:stderr",
                 "--enable-native-access=ALL-UNNAMED"));
         all.addAll(options);
         all.addAll(List.of("-cp", classPath, MAIN));
