@@ -38,6 +38,13 @@ final class Descriptor {
     private long address;
     private long rest;
 
+    /** The bytes of a packed descriptor from {@link #LEN_OFFSET} on, as a little-endian number. */
+    static long packedRest(long length, int id, int flags) {
+        return length & 0xffff_ffffL
+                | (id & 0xffffL) << (PACKED_ID_OFFSET - LEN_OFFSET) * Byte.SIZE
+                | (flags & 0xffffL) << (PACKED_FLAGS_OFFSET - LEN_OFFSET) * Byte.SIZE;
+    }
+
     /** Copies entry {@code index} of a table that is aligned to 16 bytes. */
     void load(MemorySegment table, int index) {
         long offset = (long) index * RingLayout.DESCRIPTOR_BYTES;

@@ -41,4 +41,10 @@ final class LittleEndian {
         VarHandle.releaseFence();
         BYTE.set(area, offset, value);
     }
+
+    /** As {@link #setShortRelease}, for eight bytes at an address that is a multiple of eight. */
+    static void setLongRelease(MemorySegment area, long offset, long value) {
+        VarHandle.releaseFence();
+        LONG.set(area, offset, value);
+    }
 }

@@ -89,16 +89,17 @@ final class PackedRing {
         return (flags & (Descriptor.AVAIL | Descriptor.USED)) == (wrap ? Descriptor.AVAIL : Descriptor.USED);
     }
 
-    /** Writes a used descriptor; the driver can see it when this returns. */
+    /**
+     * Writes a used descriptor; the driver can see it when this returns. Length, id and flags change at once: if the process
+     * is killed, its successor finds the descriptor as the driver made it, or used.
+     */
     void writeUsed(int slot, int id, long written, boolean wrap) {
         long offset = offset(slot);
-        LittleEndian.INT.set(descriptors, offset + Descriptor.LEN_OFFSET, (int) written);
-        LittleEndian.SHORT.set(descriptors, offset + Descriptor.PACKED_ID_OFFSET, (short) id);
         // VQ-PCK-3; WRITE means that the length counts (VQ-PCK-6)
         int flags = (wrap ? Descriptor.AVAIL | Descriptor.USED : 0) | (written > 0 ? Descriptor.WRITE : 0);
-        // VQ-PCK-4. Release: id, len and the buffers' contents are written before the flags that hand them to the
-        // driver.
-        LittleEndian.setShortRelease(descriptors, offset + Descriptor.PACKED_FLAGS_OFFSET, (short) flags);
+        // VQ-PCK-4: the contents of the buffers are written before the flags that hand them to the driver.
+        LittleEndian.setLongRelease(
+                descriptors, offset + Descriptor.LEN_OFFSET, Descriptor.packedRest(written, id, flags));
         // SET_VRING_ADDR's log address is that of the device area; the descriptor ring is elsewhere.
         long address = descriptorArea.guestAddress() + offset;
         memory.markRing(deviceLogAddress < 0 ? -1 : address, address, RingLayout.DESCRIPTOR_BYTES);
