@@ -2,6 +2,7 @@ package org.exomem.images.ram;
 
 import java.io.IOException;
 import java.nio.file.DirectoryStream;
+import java.nio.file.FileStore;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
@@ -176,19 +177,22 @@ public final class RamFiles {
     }
 
     private void reserve(RamFileName name, SharedFile file) throws IOException {
+        // A disk file system takes all the space that is left before it refuses, and programs of others fail meanwhile.
+        FileStore store = Files.getFileStore(folder);
+        boolean limited = store.getTotalSpace() > 0;
+        if (limited && name.size() > store.getUnallocatedSpace()) {
+            throw new ImageException(Fault.NO_ROOM, noRoom(name));
+        }
         try {
             file.allocate(0, name.size());
         } catch (LinuxException e) {
-            if (e.errno() == Errno.ENOSPC) {
-                throw new ImageException(
-                        Fault.NO_ROOM,
-                        "there is no room for " + ByteText.of(name.size()) + " in " + folder
-                                + ": its file system has "
-                                + ByteText.of(Files.getFileStore(folder).getUsableSpace()) + " left",
-                        e);
-            }
-            throw e;
+            throw e.errno() == Errno.ENOSPC ? new ImageException(Fault.NO_ROOM, noRoom(name), e) : e;
         }
+    }
+
+    private String noRoom(RamFileName name) throws IOException {
+        return "there is no room for " + ByteText.of(name.size()) + " in " + folder + ": its file system has "
+                + ByteText.of(Files.getFileStore(folder).getUsableSpace()) + " left";
     }
 
     private ImageException exists(RamFileName name) {
