@@ -48,6 +48,11 @@ public record GuestImage(
         return new GuestImage(cache().resolve("qemu"), cache().resolve("driver/driver"), null);
     }
 
+    /** The same kernel as its package has it: it unpacks itself at boot. */
+    Path packedKernel() {
+        return kernel.resolveSibling("../kernel/vmlinuz").normalize();
+    }
+
     private static Path kernel(Linux linux) {
         return folder(linux).resolve("vmlinux/vmlinux");
     }

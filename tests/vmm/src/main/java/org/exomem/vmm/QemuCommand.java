@@ -35,6 +35,7 @@ public final class QemuCommand {
 
     private long ram = 2048 * MIB;
     private boolean rebootable;
+    private boolean suspendable;
     private boolean nodes;
     private @Nullable Path ramFile;
     private boolean preallocated;
@@ -201,6 +202,15 @@ public final class QemuCommand {
     }
 
     /**
+     * The guest can suspend to RAM. It boots more slowly, from a packed kernel: QEMU loads an unpacked one again when the guest
+     * wakes up, over the memory of the kernel that runs.
+     */
+    public QemuCommand suspendable() {
+        suspendable = true;
+        return this;
+    }
+
+    /**
      * Returns the whole command line. QEMU connects to the listening sockets {@code qmp} and {@code shell}, and ends
      * with this program.
      */
@@ -251,7 +261,7 @@ public final class QemuCommand {
         words.addAll(List.of("-cpu", "max,-erms,-fsrm"));
         words.addAll(List.of("-nodefaults", "-no-user-config", "-display", "none"));
         words.addAll(List.of("-serial", "file:" + console));
-        words.addAll(List.of("-kernel", image.kernel().toString()));
+        words.addAll(List.of("-kernel", (suspendable ? image.packedKernel() : image.kernel()).toString()));
         if (image.initramfs() != null) {
             words.addAll(List.of("-initrd", image.initramfs().toString()));
         }

@@ -289,7 +289,7 @@ final class LinuxDriverTest extends BalloonedGuestTest {
     @Tag("FPB-RST-2")
     void balloonAndRequestsWorkAfterASuspend(GuestImage.Linux linux) throws IOException {
         try (BackEnd backEnd = BackEnd.start("a,free-page-reporting=off");
-                Qemu qemu = start(backEnd, guest(backEnd, linux))) {
+                Qemu qemu = start(backEnd, guest(backEnd, linux).suspendable())) {
             BalloonControl balloon = backEnd.balloon("a");
             balloon.resize(RAM - 256 * MIB);
             awaitActual(backEnd, RAM - 256 * MIB);

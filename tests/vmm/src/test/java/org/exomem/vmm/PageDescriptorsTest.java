@@ -181,7 +181,7 @@ final class PageDescriptorsTest {
     @Tag("FPB-DESC-3")
     void descriptorsOfASuspendedGuestSayNothing(GuestImage.Linux linux) throws IOException {
         try (BackEnd backEnd = BackEnd.start("a");
-                Qemu qemu = start(backEnd, guest(backEnd, linux))) {
+                Qemu qemu = start(backEnd, guest(backEnd, linux).suspendable())) {
             ToldInRam told = ToldInRam.find(qemu.ram());
             long pages = told(qemu);
             awaitPages(told, pages);
