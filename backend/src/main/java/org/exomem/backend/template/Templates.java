@@ -44,7 +44,8 @@ public record Templates(Path folder) {
         if (!NAME.matcher(name).matches()) {
             throw new IllegalArgumentException(
                     "\"" + name
-                            + "\" can't be the name of a template: it has 1 to 64 letters, digits and . _ -, and begins with a letter or digit");
+                            + "\" is not a valid name of a template; use 1 to 64 letters, digits and . _ -, with a"
+                            + " letter or digit first");
         }
         return folder.resolve(name);
     }
@@ -69,7 +70,7 @@ public record Templates(Path folder) {
             throw new ImageException(
                     ImageException.Fault.NO_IMAGE,
                     "there is no template \"" + name + "\" in " + folder
-                            + "; \"exomem template list\" shows those that are there");
+                            + "; \"exomem template list\" lists all templates");
         }
         return path;
     }
