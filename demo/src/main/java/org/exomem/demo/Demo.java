@@ -63,8 +63,7 @@ public final class Demo {
             }
             throw new DemoFailure(e.getMessage() + log, e);
         }
-        out.println(
-                String.format(Locale.ROOT, "All steps succeeded, in %.1f s.", (System.nanoTime() - begin) / 1e9));
+        out.println(String.format(Locale.ROOT, "All steps succeeded, in %.1f s.", (System.nanoTime() - begin) / 1e9));
         out.flush();
     }
 
@@ -105,7 +104,9 @@ public final class Demo {
     private void negotiate() throws IOException {
         say("attach", guest.step("attach").text());
         JsonNode vm = ask("query-vms", Json.object()).path(0);
-        check(vm.path("connected").asBoolean() && vm.path("memory").asLong() == MEMORY, "the VM is not connected: " + vm);
+        check(
+                vm.path("connected").asBoolean() && vm.path("memory").asLong() == MEMORY,
+                "the VM is not connected: " + vm);
         say("features", String.join(", ", names(vm.path("features"))));
         say("fill", guest.step("fill").text());
     }
@@ -113,7 +114,9 @@ public final class Demo {
     private void resize() throws IOException {
         GuestProcess.Answer inflated = balloonTo(SMALL);
         long returned = inflated.number("hostBefore") - inflated.number("hostAfter");
-        check(returned >= (MEMORY - SMALL) / 10 * 9, "only " + ByteSize.format(returned) + " were returned to the host");
+        check(
+                returned >= (MEMORY - SMALL) / 10 * 9,
+                "only " + ByteSize.format(returned) + " were returned to the host");
         say("inflate", inflated.text());
         JsonNode balloon = ask("query-balloon", vm());
         check(balloon.path("actual").asLong() == SMALL, "the guest does not have the requested size: " + balloon);

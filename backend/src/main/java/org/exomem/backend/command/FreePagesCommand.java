@@ -100,7 +100,8 @@ final class FreePagesCommand implements Command {
                 session.execute("free-pages-cancel", about);
                 throw new CommandFailure(
                         ExitCode.TIMED_OUT,
-                        "the guest of VM \"" + vm + "\" did not report all of its free pages within " + LIMIT.toSeconds()
+                        "the guest of VM \"" + vm + "\" did not report all of its free pages within "
+                                + LIMIT.toSeconds()
                                 + " s: " + bitmap.path("chunks").asText()
                                 + " chunks arrived. A paused guest answers when it runs again");
             }

@@ -66,11 +66,11 @@ final class HintsCommand implements Command {
     private static String table(JsonNode answer) {
         Table table = new Table("FREE PAGES", ">VALUE");
         table.add("hint session", answer.path("state").asText());
-        table.add("hinted in the session", size(answer, "hinted"));
+        table.add("hinted in session", size(answer, "hinted"));
         table.add("reported so far", size(answer, "reported"));
         table.add("reports", answer.path("reports").asText());
         table.add("returned to the host", size(answer, "discarded"));
-        table.add("named, but not shared", size(answer, "ignored"));
+        table.add("named, not shared", size(answer, "ignored"));
         return table.toString();
     }
 

@@ -108,8 +108,8 @@ final class MemCommand implements Command {
             if (bytes < 0) {
                 throw new CommandFailure(
                         ExitCode.USAGE,
-                        "VM \"" + vm + "\": the last requested size is " + ByteSize.format(asked) + ", which can't be reduced by "
-                                + ByteSize.format(-change.bytes()));
+                        "VM \"" + vm + "\": the last requested size is " + ByteSize.format(asked)
+                                + ", which can't be reduced by " + ByteSize.format(-change.bytes()));
             }
         }
         checkBlocks(session, bytes);

@@ -67,7 +67,8 @@ final class MemWait {
     private JsonNode job() throws IOException {
         JsonNode found = find(session.execute("query-jobs"));
         if (found == null) {
-            throw new CommandFailure(ExitCode.FAILED, "job \"" + id + "\" no longer exists: another size was requested");
+            throw new CommandFailure(
+                    ExitCode.FAILED, "job \"" + id + "\" no longer exists: another size was requested");
         }
         return found;
     }

@@ -34,10 +34,7 @@ final class SaveCommand implements Command {
                         + " nothing is copied. That needs --end.");
         usage.parameter("VM", "The VM's name.", Completion.VM, value -> vm = value);
         usage.path(
-                "--to",
-                "FOLDER",
-                "The folder for the image. It is created if its parent exists.",
-                value -> to = value);
+                "--to", "FOLDER", "The folder for the image. It is created if its parent exists.", value -> to = value);
         usage.flag("--end", "Ends the VMM when the VM is saved.", () -> end = true);
         usage.choice(
                 "--hints",

@@ -45,12 +45,15 @@ final class StatsCommand implements Command {
         usage.does("Requests memory statistics from the guest, and shows the last ones received.");
         usage.parameter("VM", "The VM's name.", Completion.VM, value -> vm = value);
         usage.seconds(
-                "--interval", "From now on requests statistics at this interval; 0 stops the requests.", value -> interval = value);
+                "--interval",
+                "From now on requests statistics at this interval; 0 stops the requests.",
+                value -> interval = value);
         outputOption.describe(usage);
         control.describe(usage);
         usage.section(
-                "Examples", "  exomem stats web", "  exomem stats web --interval 5     requests them every 5 s from"
-                        + " now on");
+                "Examples",
+                "  exomem stats web",
+                "  exomem stats web --interval 5     requests them every 5 s from" + " now on");
     }
 
     @Override

@@ -86,8 +86,8 @@ final class TopCommand implements Command {
             new TopTerminal(terminal, screen(client, colours())).run();
             return ExitCode.OK;
         } catch (IllegalStateException e) {
-            throw new CommandFailure(ExitCode.FAILED, "the output is not a terminal; \"exomem top --once\" prints the"
-                    + " screen once");
+            throw new CommandFailure(
+                    ExitCode.FAILED, "the output is not a terminal; \"exomem top --once\" prints the" + " screen once");
         }
     }
 }

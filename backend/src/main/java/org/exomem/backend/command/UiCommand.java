@@ -39,7 +39,8 @@ final class UiCommand implements Command {
         usage.option(
                 LISTEN,
                 "ADDRESS",
-                "The address to listen on: a PORT of this host, IPV4:PORT, [IPV6]:PORT or unix:PATH (default: " + USUAL + ").",
+                "The address to listen on: a PORT of this host, IPV4:PORT, [IPV6]:PORT or unix:PATH (default: " + USUAL
+                        + ").",
                 Completion.NOTHING,
                 value -> listen = value);
         usage.option(

@@ -86,7 +86,10 @@ final class VmCommandCommand implements Command {
                 "--fallback",
                 "If the RAM files can't be used, prints options for memory without a named file instead of an error.",
                 () -> fallback = true);
-        usage.flag("--any-fs", "Does not warn about a file system that is slower than memory.", () -> anyFileSystem = true);
+        usage.flag(
+                "--any-fs",
+                "Does not warn about a file system that is slower than memory.",
+                () -> anyFileSystem = true);
         usage.flag("--words", "Prints one word per line, for a script.", () -> words = true);
         usage.flag("--json", "Prints a list of words as JSON.", () -> json = true);
         usage.flag("--libvirt", "Prints a libvirt domain instead of options.", () -> libvirt = true);

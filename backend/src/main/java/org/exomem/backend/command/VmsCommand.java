@@ -26,10 +26,7 @@ final class VmsCommand implements Command {
         usage.does(
                 "Lists the VMs, or their memory devices.",
                 "Shows for each VM its memory, its current size and the requested size.");
-        usage.flag(
-                "--features",
-                "Shows the negotiated features instead of sockets.",
-                () -> features = true);
+        usage.flag("--features", "Shows the negotiated features instead of sockets.", () -> features = true);
         usage.flag("--memory", "Lists the memory devices of all VMs instead.", () -> memory = true);
         usage.flag(
                 "--active",

@@ -58,9 +58,8 @@ final class Value {
         }
         HandedSockets handed = HandedSockets.ofProcess();
         return handed.named(value)
-                .orElseThrow(
-                        () -> new ConfigException("no socket \"" + value + "\" was passed to this process"
-                                + (handed.toString().isEmpty() ? "" : "; there are " + handed)));
+                .orElseThrow(() -> new ConfigException("no socket \"" + value + "\" was passed to this process"
+                        + (handed.toString().isEmpty() ? "" : "; there are " + handed)));
     }
 
     static int number(String value, int least, int most) throws ConfigException {

@@ -28,7 +28,8 @@ record DetachedDevice(String vm, String device, PluggedDevice plugged, OptionalL
      */
     static DetachedDevice of(JsonNode json) throws IOException {
         if (json.path("version").asInt() != VERSION) {
-            throw new IOException("it has version " + json.path("version") + "; this exomem supports version " + VERSION);
+            throw new IOException(
+                    "it has version " + json.path("version") + "; this exomem supports version " + VERSION);
         }
         String socket = json.path("socket").asText();
         if (!socket.startsWith("/")) {

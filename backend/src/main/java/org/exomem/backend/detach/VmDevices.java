@@ -99,8 +99,8 @@ public final class VmDevices implements AutoCloseable {
             }
         } catch (IOException e) {
             IOException both = new IOException(
-                    why.getMessage() + "; and the devices that were already unplugged could not be plugged in again: " + e.getMessage()
-                            + ". \"exomem attach " + vm.name() + "\" tries that again",
+                    why.getMessage() + "; and the devices that were already unplugged could not be plugged in again: "
+                            + e.getMessage() + ". \"exomem attach " + vm.name() + "\" tries that again",
                     e);
             both.addSuppressed(why);
             throw both;
@@ -191,9 +191,7 @@ public final class VmDevices implements AutoCloseable {
             join(() -> vm.resize(detached.size().getAsLong()).join());
         }
         vmm.plugAgain(detached.plugged());
-        await(
-                now -> isConnected(now, name),
-                "the VMM plugged in the device \"" + name + "\", but does not connect");
+        await(now -> isConnected(now, name), "the VMM plugged in the device \"" + name + "\", but does not connect");
         file(name).delete();
     }
 

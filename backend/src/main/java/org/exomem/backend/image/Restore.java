@@ -292,7 +292,8 @@ public final class Restore {
     private static IOException explained(Exception because, Optional<String> trouble) {
         return new IOException(
                 FileFault.text(because)
-                        + trouble.map(why -> "; its memory can't be loaded: " + why).orElse(""),
+                        + trouble.map(why -> "; its memory can't be loaded: " + why)
+                                .orElse(""),
                 because);
     }
 

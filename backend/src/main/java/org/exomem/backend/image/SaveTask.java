@@ -341,8 +341,7 @@ public final class SaveTask implements VmTask {
                 vmm.quit();
                 guest.left();
             } catch (IOException e) {
-                watcher.note(
-                        "the VMM did not end; end it yourself, and do not resume its guest: " + e.getMessage());
+                watcher.note("the VMM did not end; end it yourself, and do not resume its guest: " + e.getMessage());
             }
         }
     }

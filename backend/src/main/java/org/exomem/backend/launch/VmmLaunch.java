@@ -64,7 +64,8 @@ public final class VmmLaunch {
                                     : Files.isRegularFile(program) && Files.isExecutable(program)
                                             ? String.valueOf(e.getMessage())
                                             : "it is not a program that this user may run";
-            throw new IOException("the VMM " + program + " can't be started: " + why + "; name another one with --vmm", e);
+            throw new IOException(
+                    "the VMM " + program + " can't be started: " + why + "; name another one with --vmm", e);
         }
     }
 

@@ -43,12 +43,10 @@ public record LibvirtRecipe(String xml, List<String> notes) {
                 .ifPresent(socket ->
                         options.add(new Option("-qmp", "unix:" + QemuRecipe.escaped(socket) + ",server=on,wait=off")));
         List<String> notes = new ArrayList<>();
-        notes.add(
-                "libvirt names the RAM file itself, below memory_backing_dir of /etc/libvirt/qemu.conf; exomem gets"
-                        + " the name from QEMU");
-        notes.add(
-                "this domain is not tested with libvirt: libvirt does not know these devices, and may give their"
-                        + " addresses to others");
+        notes.add("libvirt names the RAM file itself, below memory_backing_dir of /etc/libvirt/qemu.conf; exomem gets"
+                + " the name from QEMU");
+        notes.add("this domain is not tested with libvirt: libvirt does not know these devices, and may give their"
+                + " addresses to others");
         layout.kernelLimit().ifPresent(limit -> notes.add(QemuRecipe.kernelNote(limit)));
         return new LibvirtRecipe(xml(vm.name(), layout, ram, options), notes);
     }

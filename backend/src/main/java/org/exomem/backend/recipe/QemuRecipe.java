@@ -52,8 +52,7 @@ public record QemuRecipe(List<Option> options, List<String> notes) {
         List<String> notes = new ArrayList<>(chosen.notes());
         addRam(options, chosen, ram);
         if (!ram.shared()) {
-            notes.add(
-                    "exomem can't access memory that is not shared: balloon and memory devices have no effect on it");
+            notes.add("exomem can't access memory that is not shared: balloon and memory devices have no effect on it");
         }
         addDevices(options, vm.devices(), port -> "");
         vm.qmp()
@@ -64,10 +63,9 @@ public record QemuRecipe(List<Option> options, List<String> notes) {
         chosen.layout().kernelLimit().ifPresent(limit -> notes.add(kernelNote(limit)));
         for (DeviceRecipe device : vm.devices()) {
             if (device.vmmListens()) {
-                notes.add(
-                        "QEMU listens for \"" + device.id()
-                                + "\" because of connect=on. QEMU ends if exomem connects a second time. Without"
-                                + " connect=on, exomem listens");
+                notes.add("QEMU listens for \"" + device.id()
+                        + "\" because of connect=on. QEMU ends if exomem connects a second time. Without"
+                        + " connect=on, exomem listens");
             }
         }
         return new QemuRecipe(options, notes);

@@ -99,9 +99,8 @@ public record Ram(
         return switch (mode) {
             case TEMP -> {
                 RamLayout layout = RamLayout.of(devices, size(0), name);
-                notes.add(
-                        "the VMM removes the name of the RAM file when it has opened it: the VM can't be saved, moved"
-                                + " or cloned");
+                notes.add("the VMM removes the name of the RAM file when it has opened it: the VM can't be saved, moved"
+                        + " or cloned");
                 yield new Chosen(
                         layout, layout.parts().stream().map(part -> absolute).toList(), notes);
             }

@@ -303,8 +303,7 @@ public final class Cloning {
             QmpVmm.discard(one.qmp());
             return true;
         } catch (IOException e) {
-            because.addSuppressed(
-                    new IOException("the VMM was started and could not be ended: " + e.getMessage(), e));
+            because.addSuppressed(new IOException("the VMM was started and could not be ended: " + e.getMessage(), e));
             return false;
         }
     }

@@ -88,8 +88,10 @@ public final class OwnRam implements AutoCloseable {
             OwnPath own = ownPath(path, file, area, user);
             if (own == null) {
                 file.close();
-                LOG.info("{}: will not be removed when its VMM ends: it is not the mapped file, or belongs to another"
-                        + " user", path);
+                LOG.info(
+                        "{}: will not be removed when its VMM ends: it is not the mapped file, or belongs to another"
+                                + " user",
+                        path);
             } else {
                 files.add(new Held(own, file));
             }

@@ -42,10 +42,9 @@ public record Templates(Path folder) {
      */
     public Path path(String name) {
         if (!NAME.matcher(name).matches()) {
-            throw new IllegalArgumentException(
-                    "\"" + name
-                            + "\" is not a valid name of a template; use 1 to 64 letters, digits and . _ -, with a"
-                            + " letter or digit first");
+            throw new IllegalArgumentException("\"" + name
+                    + "\" is not a valid name of a template; use 1 to 64 letters, digits and . _ -, with a"
+                    + " letter or digit first");
         }
         return folder.resolve(name);
     }

@@ -76,13 +76,13 @@ class WatchCommandsTest {
                 attached.clear();
                 attached.add(vms.attach("a"));
                 attached.add(vms.attach("b"));
-                return out.toString().contains("b balloon: a VMM has attached")
+                return out.toString().contains("b balloon: a VMM attached")
                         && json.toString().contains("DEVICE_CONNECTED");
             });
             breakQueue(attached.getFirst());
-            await().until(() -> out.toString().contains("a balloon: a fault of the driver: "));
+            await().until(() -> out.toString().contains("a balloon: error of the driver: "));
             attached.getFirst().close();
-            await().until(() -> out.toString().contains("a balloon: the VMM has left: "));
+            await().until(() -> out.toString().contains("a balloon: the VMM disconnected: "));
         }
         assertThat(people.get(30, TimeUnit.SECONDS)).isEqualTo(ExitCode.UNAVAILABLE);
         assertThat(program.get(30, TimeUnit.SECONDS)).isEqualTo(ExitCode.UNAVAILABLE);

@@ -44,8 +44,7 @@ final class PicocliParser {
                 Argument.Parameter parameter =
                         usage.parameters().get(matched.index().min());
                 if (value.isEmpty()) {
-                    throw new UsageException(
-                            parameter.label() + " is empty; is a shell variable not set?");
+                    throw new UsageException(parameter.label() + " is empty; is a shell variable not set?");
                 }
                 parameter.setter().set(value);
             }

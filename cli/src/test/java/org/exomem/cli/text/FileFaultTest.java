@@ -15,8 +15,8 @@ class FileFaultTest {
     void whatHasNoMessageButAFileIsToldWithTheReason() {
         assertThat(FileFault.text(new AccessDeniedException("/a"))).isEqualTo("/a: permission denied");
         assertThat(FileFault.text(new NoSuchFileException("/a"))).startsWith("/a: it is not there");
-        assertThat(FileFault.text(new FileAlreadyExistsException("/a"))).isEqualTo("/a: it is there already");
-        assertThat(FileFault.text(new NotDirectoryException("/a"))).isEqualTo("/a: it is no folder");
+        assertThat(FileFault.text(new FileAlreadyExistsException("/a"))).isEqualTo("/a: it exists already");
+        assertThat(FileFault.text(new NotDirectoryException("/a"))).isEqualTo("/a: it is not a folder");
     }
 
     @Test
