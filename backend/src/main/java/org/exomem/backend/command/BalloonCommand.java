@@ -52,7 +52,7 @@ final class BalloonCommand implements Command {
                 "  exomem balloon web +512M           512 MiB more than now",
                 "  exomem balloon web -1G             1 GiB less",
                 "",
-                "If no VMM is connected for the VM yet, exomem applies the size when one connects.");
+                "If no VMM is connected yet, exomem applies the size when one connects.");
     }
 
     @Override

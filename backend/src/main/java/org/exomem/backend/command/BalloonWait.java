@@ -67,7 +67,7 @@ final class BalloonWait {
     private static String standing(String vm, JsonNode balloon) {
         return balloon.isEmpty()
                 ? "no VMM is connected for VM \"" + vm + "\"; the size is applied when one connects"
-                : "VM " + vm + " has " + ByteSize.format(actual(balloon)) + ", requested are "
+                : "VM " + vm + " has " + ByteSize.format(actual(balloon)) + ", requested: "
                         + ByteSize.format(target(balloon));
     }
 

@@ -66,7 +66,7 @@ final class CheckCommand implements Command {
             line(words, level + " ".repeat(LEVEL_WIDTH - level.length()) + finding.topic() + ": " + finding.found());
             if (finding.level() != Finding.Level.OK) {
                 line(words, indent + "  change: " + finding.change());
-                line(words, indent + "  brings: " + finding.brings());
+                line(words, indent + "  benefit: " + finding.brings());
             }
         }
         return words.toString();

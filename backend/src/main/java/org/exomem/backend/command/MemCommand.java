@@ -30,7 +30,7 @@ final class MemCommand implements Command {
     @Override
     public void describe(Usage usage) {
         usage.does(
-                "Shows a VM's memory devices, adds memory to the guest, or takes it away.",
+                "Shows a VM's memory devices, plugs memory into the guest, or unplugs it.",
                 "A memory device is a range of guest memory that is unplugged at boot. The guest plugs as many of its"
                         + " blocks as you request, and unplugs them again. Unplugged memory belongs to the host."
                         + " Plugging is quick. Unplugging takes as long as the guest needs to empty blocks, and may"

@@ -145,7 +145,7 @@ final class MigrateCommand implements Command {
                 "Examples",
                 "  exomem migrate web --to unix:/run/web.migration",
                 "  exomem migrate web --to hostb:7000 --tls /etc/exomem/pki/hosta",
-                "  exomem migrate web --to hostb:7000 --psk /etc/exomem/key --post-copy --after 10s",
+                "  exomem migrate web --to hostb:7000 --psk /etc/psk --post-copy --after 10s",
                 "  exomem migrate web --cancel");
     }
 

@@ -15,7 +15,7 @@ final class ProgramHelp {
     private static final Map<String, String> ENVIRONMENT = inOrder(
             "EXOMEM_NO_BUILD=1", "Starts the last build, even if sources have changed.",
             "EXOMEM_JAVA_OPTS", "Additional options for the JVM, such as -Xmx2g.",
-            "JAVA25_HOME", "The JDK to use (default: a JDK 25 that exomem finds).",
+            "JAVA25_HOME", "The JDK to use (default: exomem searches for a JDK 25).",
             "XDG_RUNTIME_DIR", "The folder of the control socket, unless --control names the socket.");
 
     /** The description of the program, for its manual page. */

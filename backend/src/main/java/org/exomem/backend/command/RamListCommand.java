@@ -31,10 +31,10 @@ final class RamListCommand implements Command {
         usage.section(
                 "Columns",
                 "  OFFSET     where the file starts in the VM's RAM",
-                "  DATA       the space that it takes in the file system; on tmpfs, that is memory",
+                "  DATA       the space that it takes in the file system (memory on tmpfs)",
                 "  HOLES      the rest, which takes no space and reads as zeros",
                 "  RESIDENT   how much of it is in the host's memory now",
-                "  MAPPED BY  processes that map it; \"private\": writes do not reach the file, as for a clone.",
+                "  MAPPED BY  processes that map it; \"private\" if writes do not reach the file.",
                 "             Only processes that this user may inspect.");
     }
 

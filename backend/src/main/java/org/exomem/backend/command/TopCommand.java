@@ -28,7 +28,7 @@ final class TopCommand implements Command {
     @Override
     public void describe(Usage usage) {
         usage.does(
-                "Shows all VMs live: sizes, host memory, memory that is available in guests, migrations.",
+                "Shows all VMs live: sizes, host memory in use, memory available in guests, migrations.",
                 "Enter opens the map of a VM's memory, in cells coloured by the state of their pages. + and - zoom,"
                         + " arrows move, Esc goes back, q quits. With NO_COLOR set, cells are letters.");
         usage.optionalParameter("VM", "Opens the map of this VM.", Completion.VM, value -> vm = value);

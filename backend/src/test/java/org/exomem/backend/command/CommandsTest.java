@@ -162,7 +162,7 @@ class CommandsTest {
         vms.attach("a");
         Ran ran = Ran.of("balloon", "a", "48M", "--wait", "--timeout", "0", "--control", control);
         assertThat(ran.code()).isEqualTo(ExitCode.TIMED_OUT);
-        assertThat(ran.err().strip()).isEqualTo("exomem: no progress for 0 s: VM a has 64 MiB, wanted are 48 MiB");
+        assertThat(ran.err().strip()).isEqualTo("exomem: no progress for 0 s: VM a has 64 MiB, requested: 48 MiB");
     }
 
     @Test
@@ -299,7 +299,7 @@ class CommandsTest {
 
         assertThat(asking.get(LIMIT.toSeconds(), TimeUnit.SECONDS).out())
                 .containsPattern("answer +incomplete")
-                .containsPattern("page descriptors +none told");
+                .containsPattern("page descriptors +none reported");
     }
 
     @Test

@@ -90,7 +90,7 @@ class MemCommandsTest {
     void aDeviceWithoutANameIsNotFound() {
         Ran ran = run("mem", "db", "");
         assertThat(ran.code()).isEqualTo(ExitCode.USAGE);
-        assertThat(ran.err()).startsWith("exomem: DEVICE is an empty word");
+        assertThat(ran.err()).startsWith("exomem: DEVICE is empty");
     }
 
     @Test

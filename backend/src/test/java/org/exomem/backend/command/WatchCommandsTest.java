@@ -115,7 +115,7 @@ class WatchCommandsTest {
         assertThat(people.out())
                 .contains("\"/nonexistent\" can't be run")
                 .contains("  change: ")
-                .contains("  brings: ");
+                .contains("  benefit: ");
     }
 
     private static void breakQueue(BalloonDriver driver) {

@@ -153,8 +153,8 @@ class ConfigFileTest {
     @Test
     void unknownOptionNamesItsLine() {
         assertThatThrownBy(() -> read("balloons:\n  - vm: a\n    sockt: s\n"))
-                .hasMessageStartingWith(
-                        folder.resolve("config.yaml") + ":3: \"sockt\" is not an option of a balloon; there are vm, ");
+                .hasMessageStartingWith(folder.resolve("config.yaml")
+                        + ":3: \"sockt\" is not an option of a balloon; the options are" + " vm, ");
     }
 
     @Test
@@ -186,7 +186,7 @@ class ConfigFileTest {
     @Test
     void fileThatNeverEndsIsRefused() {
         assertThatThrownBy(() -> ConfigFile.read(Path.of("/dev/zero")))
-                .hasMessage("/dev/zero: is larger than 16 MiB, which no configuration needs");
+                .hasMessage("/dev/zero: is larger than 16 MiB, the limit for a configuration file");
     }
 
     private ServeConfig read(String text) throws IOException, ConfigException {

@@ -110,9 +110,9 @@ class MemoryConfigTest {
     @Test
     void unknownOptionIsAnsweredWithThoseThatExist() {
         assertThatThrownBy(() -> ServeConfig.mem("vm=a,discard=off"))
-                .hasMessage("--mem vm=a,discard=off: \"discard\" is not an option of a memory device; there are vm, id,"
-                        + " socket, connect, fd, socket-mode, socket-group, addr, size, requested, block, node,"
-                        + " prealloc, patrol, violation, prevent, vmm-qmp, vmm-writes, vmm-active");
+                .hasMessage("--mem vm=a,discard=off: \"discard\" is not an option of a memory device; the options are"
+                        + " vm, id, socket, connect, fd, socket-mode, socket-group, addr, size, requested, block,"
+                        + " node, prealloc, patrol, violation, prevent, vmm-qmp, vmm-writes, vmm-active");
     }
 
     @Test
@@ -135,7 +135,7 @@ class MemoryConfigTest {
         assertThat(config.memoryLimit()).isEqualTo(4 * HostRam.bytes());
         assertThatThrownBy(() -> config("vm=a,id=m,socket=/s,addr=0x10000000000,size=128T")
                         .checked())
-                .hasMessageContaining(" (4 times the RAM of this host); --max-memory SIZE");
+                .hasMessageContaining(" (4 times the RAM of this host); set another limit with --max-memory SIZE");
     }
 
     @Test

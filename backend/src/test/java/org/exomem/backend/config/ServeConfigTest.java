@@ -88,10 +88,10 @@ class ServeConfigTest {
     @Test
     void unknownOptionIsAnsweredWithThoseThatExist() {
         assertThatThrownBy(() -> ServeConfig.balloon("vm=a,sockt=/s"))
-                .hasMessage("--balloon vm=a,sockt=/s: \"sockt\" is not an option of a balloon; there are vm, socket,"
-                        + " connect, fd, socket-mode, socket-group, size, stats-interval, vmm-qmp, vmm-writes, vmm-active, discard,"
-                        + " deflate-on-oom, must-tell-host, statistics, free-page-hint, page-poison,"
-                        + " free-page-reporting, free-pages");
+                .hasMessage("--balloon vm=a,sockt=/s: \"sockt\" is not an option of a balloon; the options are vm,"
+                        + " socket, connect, fd, socket-mode, socket-group, size, stats-interval, vmm-qmp,"
+                        + " vmm-writes, vmm-active, discard, deflate-on-oom, must-tell-host, statistics,"
+                        + " free-page-hint, page-poison, free-page-reporting, free-pages");
     }
 
     @ParameterizedTest

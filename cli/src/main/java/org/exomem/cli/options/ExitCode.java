@@ -21,7 +21,7 @@ public final class ExitCode {
                     "  0    done",
                     "  1    refused or failed; the message gives the reason",
                     "  2    usage error; nothing was done",
-                    "  3    no process listens on the control socket, or something required is missing",
+                    "  3    no process listens on the control socket, or something needed is missing",
                     "  4    timed out; the operation continues",
                     "  130  interrupted by Ctrl-C; the requested operation continues"));
 
