@@ -107,7 +107,7 @@ public final class ConfigFile {
         } catch (NoSuchFileException e) {
             throw new ConfigException(file + ": there is no such file");
         } catch (AccessDeniedException e) {
-            throw new ConfigException(file + ": may not be read by this user");
+            throw new ConfigException(file + ": this user has no permission to read it");
         } catch (IOException e) {
             throw new ConfigException(file + ": can't be read: " + FileFault.reason(e));
         }

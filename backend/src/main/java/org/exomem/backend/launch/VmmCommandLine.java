@@ -409,7 +409,7 @@ public final class VmmCommandLine {
             VmmProperties properties = option.properties();
             String told = "-" + option.name() + (value.isEmpty() ? "" : " " + value);
             if (option.is("nographic") || isTerminal(option, value, properties)) {
-                return Optional.of("\"" + told + "\" uses the terminal that it was started on");
+                return Optional.of("\"" + told + "\" uses the terminal on which the VMM was started");
             }
             if (option.is(RUN_WITH) && properties.isOn("exit-with-parent")) {
                 return Optional.of("\"" + told + "\" ends the VMM together with the program that started it");
