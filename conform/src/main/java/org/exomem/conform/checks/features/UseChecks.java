@@ -33,11 +33,11 @@ final class UseChecks {
                     UseChecks::protocolFeaturesAreThoseThatWereSet),
             Check.of(
                     "vhost.feature.5",
-                    "Without EVENT_IDX, the device calls for each request whatever stands in the place of used_event",
+                    "Without EVENT_IDX, the device sends a call for each request, whatever used_event contains",
                     UseChecks::noEventIndexUnlessNegotiated),
             Check.of(
                     "reserved.18",
-                    "With IN_ORDER, requests come back in the order in which they were made available",
+                    "With IN_ORDER, requests are used in the order in which they were made available",
                     UseChecks::inOrder));
 
     private UseChecks() {}
@@ -104,7 +104,7 @@ final class UseChecks {
                 trial.expect(
                         Poll.readable(
                                 session.ring().callFd().fd(), trial.limits().answer()),
-                        "the device did not call for request " + i + ", though EVENT_IDX was not negotiated");
+                        "the device sent no call for request " + i + ", though EVENT_IDX was not negotiated");
                 session.ring().callFd().drain();
                 used = session.ring().poll();
             }
@@ -123,6 +123,6 @@ final class UseChecks {
         for (int i = 0; i < REQUESTS; i++) {
             came.add(session.ring().await(trial.limits().answer()).id());
         }
-        trial.expect(came.equals(added), "made available were " + added + ", and used were " + came);
+        trial.expect(came.equals(added), "requests were made available in the order " + added + ", but used in the order " + came);
     }
 }

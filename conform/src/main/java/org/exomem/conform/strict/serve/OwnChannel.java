@@ -159,9 +159,9 @@ final class OwnChannel implements AutoCloseable {
         return right
                 ? new Event.Answered()
                 : new Event.Unanswered(
-                        "on the device's own channel came request " + message.request() + " with flags 0x"
+                        "the device's own channel received request " + message.request() + " with flags 0x"
                                 + Integer.toHexString(message.flags()) + " and " + message.payload().length
-                                + " bytes" + (was ? " in answer to CONFIG_CHANGE" : ", and nothing was asked"));
+                                + " bytes" + (was ? " as the reply to CONFIG_CHANGE" : ", without a request of the device"));
     }
 
     /** True if an answer has not come yet. */

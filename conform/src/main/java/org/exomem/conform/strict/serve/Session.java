@@ -76,7 +76,7 @@ final class Session implements AutoCloseable {
             } catch (InternalError e) {
                 // A file of guest memory was truncated.
                 see(new Event.Garbled(
-                        "a file of guest memory has become shorter than what the front-end shares of it"));
+                        "a file of guest memory was truncated below the part that the front-end shares"));
                 ended = true;
             }
         }
