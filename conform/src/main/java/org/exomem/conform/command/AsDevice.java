@@ -57,7 +57,8 @@ final class AsDevice {
             });
             Runtime.getRuntime().addShutdownHook(interrupted);
             try {
-                streams.note("listening on " + socket + "; the report is printed when the front-end disconnects, or on Ctrl-C");
+                streams.note("listening on " + socket
+                        + "; the report is printed when the front-end disconnects, or on Ctrl-C");
                 Optional<RunReport> report = device.run(observations, limit);
                 if (report.isEmpty()) {
                     throw new CommandFailure(ExitCode.UNAVAILABLE, "no front-end connected");

@@ -69,8 +69,9 @@ public final class ConformCommand implements Command {
                 "Tests whether a vhost-user back-end conforms to VIRTIO and vhost-user.",
                 "Acts as the front-end and the driver, with its own guest memory. Needs no VMM and no"
                         + " virtualization. Each check has its own session and names the requirement that it tests;"
-                        + " \"exomem spec ID\" shows the requirement. A check that needs what the back-end does not offer is"
-                        + " skipped.");
+                        + " \"exomem spec ID\" shows the requirement. A check that needs what the back-end does not"
+                        + " offer"
+                        + " is skipped.");
         usage.path("--socket", "PATH", "The socket on which the back-end listens.", value -> socket = value);
         usage.flag(
                 "--listen",
@@ -79,8 +80,8 @@ public final class ConformCommand implements Command {
         usage.option(
                 "--command",
                 "COMMAND",
-                "Starts the back-end with this command, in which the runner replaces {socket} with the path of a socket." + " Starts it again each time it exits. A"
-                        + " crash is a failure of the check that ran.",
+                "Starts the back-end with this command, in which the runner replaces {socket} with the path of a"
+                        + " socket. Starts it again each time it exits. A crash is a failure of the check that ran.",
                 Completion.NOTHING,
                 value -> command = value);
         usage.choice(
@@ -103,7 +104,8 @@ public final class ConformCommand implements Command {
         usage.path(
                 "--expect",
                 "FILE",
-                "Known failures, one on each line: the id of a requirement, or \"ID: name of a check\". They do not change" + " the exit code.",
+                "Known failures, one on each line: the id of a requirement, or \"ID: name of a check\". They do not"
+                        + " change the exit code.",
                 value -> expect = value);
         usage.number(
                 "--limit",
@@ -132,13 +134,18 @@ public final class ConformCommand implements Command {
                 "The seed of the first script, 1 by default. Each following script has the next number.",
                 Completion.NOTHING,
                 this::setSeed);
-        usage.path("--script", "FILE", "The file to which --explore writes a script that it found.", value -> script = value);
+        usage.path(
+                "--script",
+                "FILE",
+                "The file to which --explore writes a script that it found.",
+                value -> script = value);
         usage.path("--replay", "FILE", "Repeats a script that --explore found.", value -> replay = value);
         usage.option(
                 "--as-device",
                 "balloon|mem[,OPTION=…]",
                 "Tests a front-end and its driver instead of a back-end: listens on --socket as a strict device,"
-                        + " serves the front-end that connects, requests from the driver what it can do, and reports what both did wrong."
+                        + " serves the front-end that connects, requests all that the driver supports, and reports"
+                        + " what both did wrong."
                         + " Options: addr=, size= and block= of a memory device (4G, 1G, 4M); packed=, in-order=,"
                         + " event-idx=, indirect=, deflate-on-oom= with \"on\" or \"off\".",
                 new Completion.Words(List.of("balloon", "mem")),
@@ -256,7 +263,8 @@ public final class ConformCommand implements Command {
     /** Files are looked at before a run, which takes a minute, and not behind it. */
     private void requireFiles() {
         if (replay != null && !Files.isReadable(replay)) {
-            throw new CommandFailure(ExitCode.FAILED, "--replay " + replay + ": the file does not exist or can't be read");
+            throw new CommandFailure(
+                    ExitCode.FAILED, "--replay " + replay + ": the file does not exist or can't be read");
         }
         for (ReportTarget target : reports) {
             Path file = target.file().orElse(null);
@@ -331,7 +339,8 @@ public final class ConformCommand implements Command {
                 throw new UsageException("--listen requires --socket");
             }
             if (!command.contains(CommandBackEnd.SOCKET)) {
-                throw new UsageException("--command must contain " + CommandBackEnd.SOCKET + " in place of the path of the socket");
+                throw new UsageException(
+                        "--command must contain " + CommandBackEnd.SOCKET + " in place of the path of the socket");
             }
             return new CommandBackEnd(command, TO_LISTEN);
         }

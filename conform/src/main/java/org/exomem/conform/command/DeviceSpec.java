@@ -51,8 +51,7 @@ record DeviceSpec(Offer offer, MemState mem) {
                 case "addr" -> address = size(text, value);
                 case "size" -> size = size(text, value);
                 case "block" -> block = size(text, value);
-                default ->
-                    throw new UsageException("--as-device " + text + ": unknown option \"" + option[0] + "\"");
+                default -> throw new UsageException("--as-device " + text + ": unknown option \"" + option[0] + "\"");
             }
         }
         if (Long.bitCount(block) != 1 || address % block != 0 || size % block != 0 || size == 0) {

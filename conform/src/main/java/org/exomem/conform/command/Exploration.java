@@ -45,7 +45,8 @@ final class Exploration {
                 "# " + discovery.finding().kind() + ", from seed " + discovery.seed() + "\n" + ScriptText.write(script);
         streams.out()
                 .println("seed " + discovery.seed() + ": " + discovery.finding().message());
-        streams.out().println("the script, shortened to " + script.steps().size() + " of " + discovery.steps() + " steps:");
+        streams.out()
+                .println("the script, shortened to " + script.steps().size() + " of " + discovery.steps() + " steps:");
         streams.out().println();
         streams.out().print(text);
         if (file == null) {

@@ -64,10 +64,7 @@ public final class BalloonChecks {
                     "balloon.hint.13",
                     "hints with another command id than the current one change no page",
                     BalloonChecks::staleHints),
-            balloon(
-                    "balloon.hint.12",
-                    "a command id is not repeated before STOP",
-                    BalloonChecks::idsDoNotComeAgain),
+            balloon("balloon.hint.12", "a command id is not repeated before STOP", BalloonChecks::idsDoNotComeAgain),
             balloon(
                     "balloon.hint.14",
                     "a page that was written after the command id was set keeps its content",
@@ -237,7 +234,8 @@ public final class BalloonChecks {
             int now = session.driver().commandId();
             trial.expect(
                     !past.contains(now) || now == 0 || now == 1,
-                    "command id 0x" + Integer.toHexString(now) + " is set again, although the driver has not sent STOP");
+                    "command id 0x" + Integer.toHexString(now)
+                            + " is set again, although the driver has not sent STOP");
             if (now != shown) {
                 past.add(shown);
                 shown = now;

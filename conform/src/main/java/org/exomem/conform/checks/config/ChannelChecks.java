@@ -99,7 +99,8 @@ final class ChannelChecks {
             Reply reply = session.connection().receive();
             trial.expect(
                     reply.request() == Request.SET_BACKEND_REQ_FD && reply.asLong() == 0,
-                    "SET_BACKEND_REQ_FD was answered with a reply to request " + reply.request() + ", number " + reply.asLong());
+                    "SET_BACKEND_REQ_FD was answered with a reply to request " + reply.request() + ", number "
+                            + reply.asLong());
         }
     }
 

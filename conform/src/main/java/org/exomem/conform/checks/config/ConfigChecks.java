@@ -21,8 +21,7 @@ public final class ConfigChecks {
     private static final String NOBODY_CHANGES_IT =
             "Only the device changes its config space; the runner cannot trigger that.";
     private static final String OWN_REQUEST =
-            "The device decides whether and when it sends such a message; the runner cannot"
-                    + " trigger it.";
+            "The device decides whether and when it sends such a message; the runner cannot trigger it.";
 
     /** Observable requirements without a check, and why. */
     public static final Map<String, String> UNTRIED = Map.ofEntries(

@@ -96,8 +96,9 @@ final class StatusChecks {
             case NONE -> trial.transcript().say("the device skipped the invalid chain");
             case NEEDS_RESET -> trial.transcript().say("the device needs a reset");
             case STUCK ->
-                throw new Unmet("after a chain that begins with descriptor 65535 the device serves no more requests, but"
-                        + " DEVICE_NEEDS_RESET is not set in its status");
+                throw new Unmet(
+                        "after a chain that begins with descriptor 65535 the device serves no more requests, but"
+                                + " DEVICE_NEEDS_RESET is not set in its status");
             case CLOSED -> trial.refused("a chain that begins with descriptor 65535");
         }
     }

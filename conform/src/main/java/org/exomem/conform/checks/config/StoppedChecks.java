@@ -21,7 +21,8 @@ final class StoppedChecks {
                     "vhost.suspend.1",
                     "While all rings are stopped the device writes no guest memory",
                     StoppedChecks::noWrites),
-            Check.of("vhost.suspend.2", "While all rings are stopped the device sends no calls", StoppedChecks::noCalls),
+            Check.of(
+                    "vhost.suspend.2", "While all rings are stopped the device sends no calls", StoppedChecks::noCalls),
             Check.of(
                     "vhost.suspend.3",
                     "While all rings are stopped the back-end sends no unsolicited messages",

@@ -107,7 +107,8 @@ final class SuspendChecks {
         ring.add(session.request().prepare());
         ring.kickFd().signal();
         trial.expectNever(
-                () -> ring.poll() != null || ring.callFd().drain(), "the suspended device served a request or sent a call");
+                () -> ring.poll() != null || ring.callFd().drain(),
+                "the suspended device served a request or sent a call");
     }
 
     private static void configWritesAreIgnored(Trial trial) throws IOException {

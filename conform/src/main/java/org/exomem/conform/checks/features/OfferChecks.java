@@ -41,7 +41,8 @@ final class OfferChecks {
                     OfferChecks::protocolFeaturesAreSetFirst),
             Check.of(
                     "vhost.feature.4",
-                    "Protocol features are reported and accepted when bit 30 is offered, and again after SET_FEATURES with bit 30",
+                    "Protocol features are reported and accepted when bit 30 is offered, and again after"
+                            + " SET_FEATURES with bit 30",
                     OfferChecks::protocolFeaturesAreServed));
 
     private OfferChecks() {}

@@ -29,7 +29,8 @@ final class UseChecks {
                     UseChecks::noReplyBeforeItIsNegotiated),
             Check.of(
                     "vhost.feature.12",
-                    "Need-reply is answered while REPLY_ACK is negotiated, and not after SET_PROTOCOL_FEATURES without it",
+                    "Need-reply is answered while REPLY_ACK is negotiated, and not after SET_PROTOCOL_FEATURES"
+                            + " without it",
                     UseChecks::protocolFeaturesAreThoseThatWereSet),
             Check.of(
                     "vhost.feature.5",
@@ -82,7 +83,8 @@ final class UseChecks {
         int answered = firstAnswered(frontEnd);
         trial.expect(
                 answered == Request.SET_VRING_NUM,
-                "SET_VRING_NUM with need-reply was not answered though REPLY_ACK was negotiated: the next message answers request "
+                "SET_VRING_NUM with need-reply was not answered though REPLY_ACK was negotiated: the next message"
+                        + " answers request "
                         + answered);
         // Not through setProtocolFeatures: the document does not say whether this request itself is already
         // acknowledged.
@@ -123,6 +125,8 @@ final class UseChecks {
         for (int i = 0; i < REQUESTS; i++) {
             came.add(session.ring().await(trial.limits().answer()).id());
         }
-        trial.expect(came.equals(added), "requests were made available in the order " + added + ", but used in the order " + came);
+        trial.expect(
+                came.equals(added),
+                "requests were made available in the order " + added + ", but used in the order " + came);
     }
 }

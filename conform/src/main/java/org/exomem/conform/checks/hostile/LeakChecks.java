@@ -174,9 +174,9 @@ public final class LeakChecks {
             }
             before = now;
         }
-        throw new Unmet(
-                "the process grew by " + (before - first >> 10) + " KiB in " + MOST_ROUNDS * SESSIONS
-                        + " sessions, and by more than " + (BYTES >> 10) + " KiB a session in each round of " + SESSIONS
-                        + "; a heap that is not yet collected looks the same, so start a process with a garbage collector with a small heap");
+        throw new Unmet("the process grew by " + (before - first >> 10) + " KiB in " + MOST_ROUNDS * SESSIONS
+                + " sessions, and by more than " + (BYTES >> 10) + " KiB a session in each round of " + SESSIONS
+                + "; a heap that is not yet collected looks the same, so start a garbage-collected process"
+                + " with a small heap");
     }
 }

@@ -132,8 +132,12 @@ final class MemoryAttacks {
                 ring("an available ring outside of memory", a -> with(a, a.descriptors(), a.used(), FAR)),
                 ring("a ring whose addresses are 0", a -> with(a, 0, 0, 0)),
                 ring("a ring at the top of the address space", a -> with(a, -16, -4, -2)),
-                ring("descriptors that are not aligned to 16 bytes", a -> with(a, a.descriptors() + 8, a.used(), a.available())),
-                ring("a used ring that is not aligned to 4 bytes", a -> with(a, a.descriptors(), a.used() + 2, a.available())),
+                ring(
+                        "descriptors that are not aligned to 16 bytes",
+                        a -> with(a, a.descriptors() + 8, a.used(), a.available())),
+                ring(
+                        "a used ring that is not aligned to 4 bytes",
+                        a -> with(a, a.descriptors(), a.used() + 2, a.available())),
                 ring("an available ring at an odd address", a -> with(a, a.descriptors(), a.used(), a.available() + 1)),
                 new Attack("a ring that extends past its region", session -> {
                     Region region = session.device().wireRegions().getFirst();

@@ -254,11 +254,13 @@ final class MessageAttacks {
         Reply reply = frontEnd.connection().receive();
         trial.expect(
                 reply.request() == Request.GET_FEATURES && reply.asLong() == offered,
-                "GET_FEATURES that was sent byte by byte was answered with a reply to request " + reply.request() + ", 0x"
-                        + Long.toHexString(reply.asLong()) + ", not with 0x" + Long.toHexString(offered));
+                "GET_FEATURES that was sent byte by byte was answered with a reply to request " + reply.request()
+                        + ", 0x" + Long.toHexString(reply.asLong()) + ", not with 0x" + Long.toHexString(offered));
         inPieces(frontEnd, Request.SET_OWNER, Payload.none());
         inPieces(frontEnd, Request.SET_FEATURES, Payload.number(offered & 1L << 32));
-        trial.expect(frontEnd.getFeatures() == offered, "GET_FEATURES has another answer after messages that were sent byte by byte");
+        trial.expect(
+                frontEnd.getFeatures() == offered,
+                "GET_FEATURES has another answer after messages that were sent byte by byte");
     }
 
     private static void inPieces(FrontEnd frontEnd, int request, byte[] payload) throws Exception {

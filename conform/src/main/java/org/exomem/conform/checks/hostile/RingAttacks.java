@@ -122,7 +122,9 @@ final class RingAttacks {
                 "an in-flight area of a wrong size ends at most its session",
                 RingAttacks::wrongAreas));
         all.add(Check.of(
-                "robust.ring.6", "an in-flight area with invalid content ends at most its session", RingAttacks::nonsense));
+                "robust.ring.6",
+                "an in-flight area with invalid content ends at most its session",
+                RingAttacks::nonsense));
         return List.copyOf(all);
     }
 

@@ -27,10 +27,7 @@ final class SessionChecks {
     static final List<Check> ALL = List.of(
             Check.of(
                     "robust.session.1", MANY + " sessions are served one after the other", SessionChecks::manySessions),
-            Check.of(
-                    "robust.session.1",
-                    "a connection without any message ends only itself",
-                    SessionChecks::silent),
+            Check.of("robust.session.1", "a connection without any message ends only itself", SessionChecks::silent),
             Check.of(
                     "robust.session.2",
                     "a front-end may disappear while a request is in flight",

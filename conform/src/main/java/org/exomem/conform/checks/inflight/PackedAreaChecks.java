@@ -24,7 +24,9 @@ final class PackedAreaChecks {
                             PackedAreaChecks::copies)
                     .and("vhost.inflight.15"),
             Check.of(
-                    "vhost.inflight.15", "counters of a packed queue count the requests that were taken", PackedAreaChecks::counters),
+                    "vhost.inflight.15",
+                    "counters of a packed queue count the requests that were taken",
+                    PackedAreaChecks::counters),
             Check.of(
                     "vhost.inflight.16",
                     "entries of chains that a packed queue has used are free again",
@@ -197,13 +199,15 @@ final class PackedAreaChecks {
                     trial.within(() -> usedPosition(tracked, USED_IDX, USED_WRAP) == position
                             && usedPosition(tracked, OLD_USED_IDX, OLD_USED_WRAP) == position
                             && tracked.u16(FREE_HEAD) == tracked.u16(OLD_FREE_HEAD)),
-                    "after a request was used, the used position is " + text(position) + "; the region has used position "
+                    "after a request was used, the used position is " + text(position)
+                            + "; the region has used position "
                             + text(usedPosition(tracked, USED_IDX, USED_WRAP)) + ", old used position "
                             + text(usedPosition(tracked, OLD_USED_IDX, OLD_USED_WRAP)) + ", free head "
                             + tracked.u16(FREE_HEAD) + " and old free head " + tracked.u16(OLD_FREE_HEAD));
         }
         trial.expect(
-                trial.within(() -> marks(tracked) == 0), marks(tracked) + " entries are marked as in flight, but no request is in flight");
+                trial.within(() -> marks(tracked) == 0),
+                marks(tracked) + " entries are marked as in flight, but no request is in flight");
     }
 
     private static int usedPosition(Tracked tracked, int index, int wrap) {
@@ -243,7 +247,8 @@ final class PackedAreaChecks {
         tracked.session().serve();
         int after = tracked.ring().usedBase() & 0xffff;
         tracked.reconnect(false, () -> {
-            trial.transcript().say("the area is in the state after a descriptor was used and before its update was completed");
+            trial.transcript()
+                    .say("the area is in the state after a descriptor was used and before its update was completed");
             int first = tracked.u16(FREE_HEAD);
             int last = tracked.u16(entry(first) + LAST);
             tracked.put16(OLD_FREE_HEAD, tracked.u16(entry(last) + NEXT));

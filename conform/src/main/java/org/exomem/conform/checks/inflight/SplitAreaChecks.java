@@ -11,10 +11,7 @@ import org.exomem.conformance.guest.RingDriver;
 /** The in-flight area of split queues. */
 final class SplitAreaChecks {
     static final List<Check> ALL = List.of(
-            Check.of(
-                    "vhost.inflight.1",
-                    "the back-end creates an in-flight area and uses it",
-                    SplitAreaChecks::made),
+            Check.of("vhost.inflight.1", "the back-end creates an in-flight area and uses it", SplitAreaChecks::made),
             Check.of(
                     "vhost.inflight.2",
                     "each queue has its own region, in the order of the queues",
@@ -24,12 +21,15 @@ final class SplitAreaChecks {
                     "vhost.inflight.4",
                     "a split queue's region has an entry for each descriptor",
                     SplitAreaChecks::entries),
-            Check.of("vhost.inflight.6", "counters of a split queue count the requests that were taken", SplitAreaChecks::counters),
             Check.of(
-                    "vhost.inflight.7",
-                    "last_batch_head is the head that was used last",
-                    SplitAreaChecks::lastBatch),
-            Check.of("vhost.inflight.9", "entries of chains that a split queue has used are not in flight", SplitAreaChecks::cleared),
+                    "vhost.inflight.6",
+                    "counters of a split queue count the requests that were taken",
+                    SplitAreaChecks::counters),
+            Check.of("vhost.inflight.7", "last_batch_head is the head that was used last", SplitAreaChecks::lastBatch),
+            Check.of(
+                    "vhost.inflight.9",
+                    "entries of chains that a split queue has used are not in flight",
+                    SplitAreaChecks::cleared),
             Check.of(
                     "vhost.inflight.10",
                     "a batch that a split queue published but did not record is completed",
@@ -196,7 +196,9 @@ final class SplitAreaChecks {
         int last = used.getLast();
         int usedIndex = tracked.ring().usedBase();
         tracked.reconnect(false, () -> {
-            trial.transcript().say("the area is in the state after the last two entries were published and before they were recorded");
+            trial.transcript()
+                    .say("the area is in the state after the last two entries were published and before they were"
+                            + " recorded");
             tracked.put16(LAST_BATCH_HEAD, last);
             tracked.put16(entry(last) + NEXT, older);
             tracked.put8(entry(last), 1);

@@ -112,8 +112,8 @@ final class DirtyLog {
     private void requireZeros(long from, long length, String where) {
         for (long i = 0; i < length; i++) {
             if (all.get(JAVA_BYTE, from + i) != 0) {
-                throw new Unmet("byte " + (from + i) + " of the log file was written; it is " + where
-                        + " the log of " + size + " bytes at " + OFFSET);
+                throw new Unmet("byte " + (from + i) + " of the log file was written; it is " + where + " the log of "
+                        + size + " bytes at " + OFFSET);
             }
         }
     }

@@ -42,7 +42,10 @@ final class LogAreaChecks {
                     "vhost.log.9",
                     "Bits that the front-end changes at the same time are not lost",
                     LogAreaChecks::changesAreAtomic),
-            Check.of("vhost.log.13", "Pages are still marked after SET_LOG_FD with a descriptor", LogAreaChecks::logDescriptor)));
+            Check.of(
+                    "vhost.log.13",
+                    "Pages are still marked after SET_LOG_FD with a descriptor",
+                    LogAreaChecks::logDescriptor)));
 
     private LogAreaChecks() {}
 

@@ -36,7 +36,8 @@ final class MarkChecks {
                     "vhost.log.6"),
             List.of(Check.of(
                     "vhost.log.10",
-                    "A write to the used ring is marked at the same offset from the log address as from the start of the ring",
+                    "A write to the used ring is marked at the same offset from the log address as from the start of"
+                            + " the ring",
                     MarkChecks::offsetInUsedRingCounts)),
             RingKind.splitAndPacked(
                     "vhost.log.3",
@@ -85,7 +86,9 @@ final class MarkChecks {
     }
 
     private static void requireMarked(Trial trial, Set<Long> marked, long page, String why) {
-        trial.expect(marked.contains(page), "page " + page + " is not marked, although " + why + "; marked pages: " + marked);
+        trial.expect(
+                marked.contains(page),
+                "page " + page + " is not marked, although " + why + "; marked pages: " + marked);
     }
 
     private static void usedRingIsMarked(Trial trial, RingKind kind) throws Exception {

@@ -37,7 +37,10 @@ final class BlockChecks {
                     .and("mem.init.5"),
             mem("mem.init.4", "blocks keep their state in the next session", BlockChecks::reconnectKeepsStates)
                     .and("mem.init.5"),
-            mem("mem.block.14", "requests for other blocks do not change the content of plugged blocks", BlockChecks::contentStays),
+            mem(
+                    "mem.block.14",
+                    "requests for other blocks do not change the content of plugged blocks",
+                    BlockChecks::contentStays),
             mem("mem.block.15", "plugged blocks can be written and read", BlockChecks::readAndWritten),
             mem("mem.block.15", "a request and its response can lie in a plugged block", BlockChecks::requestInBlock),
             mem(
@@ -48,7 +51,10 @@ final class BlockChecks {
                     "mem.block.19",
                     "with PERSISTENT_SUSPEND, blocks keep their state when the guest wakes up",
                     BlockChecks::wakeUp),
-            mem("vhost.state.10", "blocks that are plugged in a saved state are plugged after it is loaded", BlockChecks::moved)
+            mem(
+                            "vhost.state.10",
+                            "blocks that are plugged in a saved state are plugged after it is loaded",
+                            BlockChecks::moved)
                     .and("vhost.state.11"));
 
     static final Map<String, String> UNTRIED = Map.of(

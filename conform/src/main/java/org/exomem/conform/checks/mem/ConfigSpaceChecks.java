@@ -25,14 +25,8 @@ final class ConfigSpaceChecks {
     static final List<Check> ALL = List.of(
             mem("mem.config.8", "block_size is a power of two", ConfigSpaceChecks::blockSize),
             mem("mem.config.9", "addr and all sizes are multiples of block_size", ConfigSpaceChecks::multiples),
-            mem(
-                    "mem.config.5",
-                    "block_size, node_id, addr and region_size do not change",
-                    ConfigSpaceChecks::constant),
-            mem(
-                    "mem.config.5",
-                    "writes of the driver to the config space have no effect",
-                    ConfigSpaceChecks::readOnly),
+            mem("mem.config.5", "block_size, node_id, addr and region_size do not change", ConfigSpaceChecks::constant),
+            mem("mem.config.5", "writes of the driver to the config space have no effect", ConfigSpaceChecks::readOnly),
             mem(
                     "mem.config.6",
                     "plugged_size is the size of all blocks whose STATE is PLUGGED",
@@ -52,8 +46,7 @@ final class ConfigSpaceChecks {
             "mem.config.4",
             "Only the host decides when a size changes; a driver cannot trigger it.",
             "mem.config.14",
-            "A notification without a change is optional, so nothing can break this. The checks"
-                    + " tolerate it.");
+            "A notification without a change is optional, so nothing can break this. The checks tolerate it.");
 
     private static final int CONFIG_SIZE = 56;
 

@@ -27,7 +27,10 @@ final class RequestChecks {
                     "mem.plug.3",
                     "PLUG with non-zero padding in its data is carried out",
                     trial -> plugs(trial, false, true)),
-            mem("mem.plug.4", "PLUG of an invalid range fails with ERROR and plugs nothing", trial -> wrongRange(trial, PLUG)),
+            mem(
+                    "mem.plug.4",
+                    "PLUG of an invalid range fails with ERROR and plugs nothing",
+                    trial -> wrongRange(trial, PLUG)),
             mem(
                     "mem.plug.5",
                     "PLUG of a range with a plugged block fails with ERROR and changes nothing",
@@ -92,8 +95,9 @@ final class RequestChecks {
                     RequestChecks::stateUnplugged),
             mem("mem.state.9", "STATE of plugged and unplugged blocks is MIXED", RequestChecks::stateMixed));
 
-    private static final String HOST = "Only the host decides when it can't carry out a request; a driver can't trigger it."
-            + " The checks repeat a request as long as it is answered with BUSY.";
+    private static final String HOST =
+            "Only the host decides when it can't carry out a request; a driver can't trigger it."
+                    + " The checks repeat a request as long as it is answered with BUSY.";
 
     static final Map<String, String> UNTRIED =
             Map.of("mem.plug.6", HOST, "mem.unplug.6", HOST, "mem.unplug-all.4", HOST);

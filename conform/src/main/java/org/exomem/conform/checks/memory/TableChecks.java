@@ -25,9 +25,7 @@ final class TableChecks {
 
     static final List<Check> ALL = RingKind.join(
             RingKind.splitAndPacked(
-                    "vhost.memory.7",
-                    "A new memory table replaces the previous one",
-                    TableChecks::newTableReplaces),
+                    "vhost.memory.7", "A new memory table replaces the previous one", TableChecks::newTableReplaces),
             List.of(
                     Check.of(
                             "vhost.memory.7",

@@ -46,10 +46,7 @@ final class AnswerChecks {
                     "vhost.answer.11",
                     "GET_VRING_BASE is answered with the ring's index and position",
                     AnswerChecks::ringPosition),
-            Check.of(
-                    "vhost.answer.24",
-                    "GET_CONFIG is answered with the requested bytes",
-                    AnswerChecks::configBytes),
+            Check.of("vhost.answer.24", "GET_CONFIG is answered with the requested bytes", AnswerChecks::configBytes),
             Check.of(
                     "vhost.answer.31",
                     "GET_INFLIGHT_FD is answered with one descriptor, of a file that holds the area",
@@ -177,7 +174,8 @@ final class AnswerChecks {
         int queueSize = reply.buffer().getShort(18);
         trial.expect(
                 queues == INFLIGHT_QUEUES && queueSize == INFLIGHT_QUEUE_SIZE,
-                "an area for 1 queue of 64 entries was requested, but the reply has " + queues + " queues of " + queueSize);
+                "an area for 1 queue of 64 entries was requested, but the reply has " + queues + " queues of "
+                        + queueSize);
         trial.expect(
                 reply.buffer().getLong(0) > 0, "the area has " + reply.buffer().getLong(0) + " bytes");
     }
@@ -203,8 +201,8 @@ final class AnswerChecks {
         Reply reply = Query.next(frontEnd);
         trial.expect(
                 reply.request() == Request.SET_DEVICE_STATE_FD && reply.payload().length == Long.BYTES,
-                "SET_DEVICE_STATE_FD was answered with a reply to request " + reply.request() + " and " + reply.payload().length
-                        + " bytes, not with one number");
+                "SET_DEVICE_STATE_FD was answered with a reply to request " + reply.request() + " and "
+                        + reply.payload().length + " bytes, not with one number");
         return reply.asLong();
     }
 
@@ -234,8 +232,8 @@ final class AnswerChecks {
         Reply reply = Query.next(session.frontEnd());
         trial.expect(
                 reply.request() == Request.CHECK_DEVICE_STATE && reply.payload().length == Long.BYTES,
-                "CHECK_DEVICE_STATE was answered with a reply to request " + reply.request() + " and " + reply.payload().length
-                        + " bytes, not with one number");
+                "CHECK_DEVICE_STATE was answered with a reply to request " + reply.request() + " and "
+                        + reply.payload().length + " bytes, not with one number");
         trial.expect(
                 reply.asLong() == 0,
                 "the device's state was read to its end, but CHECK_DEVICE_STATE returned " + reply.asLong());

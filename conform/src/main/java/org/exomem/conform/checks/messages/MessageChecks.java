@@ -13,16 +13,15 @@ public final class MessageChecks {
             .toList();
 
     private static final String OWN_REQUEST =
-            "The device decides whether and when it sends such a message; the runner cannot"
-                    + " trigger it.";
+            "The device decides whether and when it sends such a message; the runner cannot trigger it.";
 
     /** Observable requirements without a check, and why. */
     public static final Map<String, String> UNTRIED = Map.of(
             "vhost.connection.1",
             "Both are allowed. The user selects one of them with --socket or --listen.",
             "vhost.descriptor.2",
-            "A front-end that sends descriptors with another byte breaks a rule itself. Each check with guest memory shows"
-                    + " that descriptors with the first byte are accepted.",
+            "A front-end that sends descriptors with another byte breaks a rule itself. Each check with guest memory"
+                    + " shows that descriptors with the first byte are accepted.",
             "vhost.payload.20",
             OWN_REQUEST + " The message is BACKEND_VRING_HOST_NOTIFIER_MSG.",
             "vhost.payload.26",

@@ -188,8 +188,8 @@ final class ReplyChecks {
             Reply reply = Query.next(session.frontEnd());
             trial.expect(
                     reply.request() == order.request() && reply.asLong() == 0,
-                    order.name() + " with need-reply was answered with a reply to request " + reply.request() + ", number "
-                            + reply.asLong());
+                    order.name() + " with need-reply was answered with a reply to request " + reply.request()
+                            + ", number " + reply.asLong());
         }
         trial.expectRefused(
                 session.attempt(UNKNOWN_REQUEST, Payload.none(), List.of()),

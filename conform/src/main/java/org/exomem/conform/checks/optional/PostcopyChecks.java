@@ -162,7 +162,8 @@ final class PostcopyChecks {
         reply.fds().forEach(Fd::close);
         trial.expect(
                 reply.request() == Request.ADD_MEM_REG && reply.payload().length >= TABLE_HEADER + Payload.REGION_SIZE,
-                "ADD_MEM_REG was answered with a reply to request " + reply.request() + ", " + reply.payload().length + " bytes");
+                "ADD_MEM_REG was answered with a reply to request " + reply.request() + ", " + reply.payload().length
+                        + " bytes");
         expectAddress(trial, reply);
     }
 
@@ -190,7 +191,9 @@ final class PostcopyChecks {
         FrontEnd frontEnd = negotiated(trial, 0);
         Fd userfaultfd = advise(trial, frontEnd);
         long given = givePage(userfaultfd, shareAndAcknowledge(trial, frontEnd), 0);
-        trial.expect(given == GuestRam.PAGE, "the front-end could not place a page in the back-end's mapping: " + outcome(given));
+        trial.expect(
+                given == GuestRam.PAGE,
+                "the front-end could not place a page in the back-end's mapping: " + outcome(given));
     }
 
     private static void nothingIsWatchedAtTheEnd(Trial trial) throws IOException {
@@ -199,7 +202,9 @@ final class PostcopyChecks {
         Reply table = shareAndAcknowledge(trial, frontEnd);
         frontEnd.ask(Request.POSTCOPY_END, Payload.none());
         long given = givePage(userfaultfd, table, 1);
-        trial.expect(given < 0, "after POSTCOPY_END the front-end could place a page in the back-end's mapping: " + outcome(given));
+        trial.expect(
+                given < 0,
+                "after POSTCOPY_END the front-end could place a page in the back-end's mapping: " + outcome(given));
     }
 
     private static String outcome(long given) {

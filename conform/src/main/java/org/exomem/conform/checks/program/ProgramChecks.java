@@ -84,8 +84,7 @@ public final class ProgramChecks {
         Process process = program.start(SOCKET_PATH);
         try (Fd _ = program.connect(process).orElseThrow(() -> new Unmet("the program did not start to listen"))) {
             trial.expect(
-                    process.isAlive(),
-                    "the started process has exited, but another process listens on its socket");
+                    process.isAlive(), "the started process has exited, but another process listens on its socket");
         }
     }
 
@@ -177,7 +176,8 @@ public final class ProgramChecks {
                 capabilities.path("type").isTextual()
                         && (capabilities.path("features").isMissingNode()
                                 || capabilities.path("features").isArray()),
-                "the capabilities must be an object with \"type\" (a string) and, optionally, \"features\" (a list), but are "
+                "the capabilities must be an object with \"type\" (a string) and, optionally, \"features\" (a list),"
+                        + " but are "
                         + output);
     }
 }

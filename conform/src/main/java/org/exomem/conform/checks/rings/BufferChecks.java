@@ -29,11 +29,13 @@ final class BufferChecks {
             List.of(
                     Check.of(
                             "ring.split.desc.1",
-                            "The device changes no device-readable buffers of a split ring and no bytes next to buffers",
+                            "The device changes no device-readable buffers of a split ring and no bytes next to"
+                                    + " buffers",
                             trial -> readablesStay(trial, RingKind.SPLIT)),
                     Check.of(
                             "ring.packed.desc.1",
-                            "The device changes no device-readable buffers of a packed ring and no bytes next to buffers",
+                            "The device changes no device-readable buffers of a packed ring and no bytes next to"
+                                    + " buffers",
                             trial -> readablesStay(trial, RingKind.PACKED)),
                     Check.of(
                             "ring.split.used.1",
@@ -49,11 +51,13 @@ final class BufferChecks {
                             BufferChecks::usedDescriptorStays),
                     Check.of(
                             "reserved.18",
-                            "With IN_ORDER, buffers of a split ring are used in the order in which they were made available",
+                            "With IN_ORDER, buffers of a split ring are used in the order in which they were made"
+                                    + " available",
                             trial -> inOrder(trial, RingKind.SPLIT)),
                     Check.of(
                             "reserved.18",
-                            "With IN_ORDER, buffers of a packed ring are used in the order in which they were made available",
+                            "With IN_ORDER, buffers of a packed ring are used in the order in which they were made"
+                                    + " available",
                             trial -> inOrder(trial, RingKind.PACKED))),
             RingKind.some(
                     List.of(RingKind.SPLIT, RingKind.SPLIT_EVENTS),
@@ -109,7 +113,8 @@ final class BufferChecks {
         long differs = table.mismatch(before);
         trial.expect(
                 differs < 0,
-                "byte " + differs % 16 + " of descriptor " + differs / 16 + " has changed after the request was served");
+                "byte " + differs % 16 + " of descriptor " + differs / 16
+                        + " has changed after the request was served");
     }
 
     private static MemorySegment copyOf(MemorySegment segment) {

@@ -127,7 +127,8 @@ final class NotificationChecks {
             Rings.awaitPolling(trial, session, "a request of a ring whose SET_VRING_CALL has bit 8 was not served");
         }
         trial.expectNever(
-                () -> Rings.isSignalled(ring.callFd()), "the device sent a call for a ring whose SET_VRING_CALL has bit 8");
+                () -> Rings.isSignalled(ring.callFd()),
+                "the device sent a call for a ring whose SET_VRING_CALL has bit 8");
     }
 
     static void kickOnlyWhenAsked(Trial trial, Session session) throws Exception {

@@ -24,10 +24,7 @@ final class PositionChecks {
 
     static final List<Check> ALL = RingKind.join(
             RingKind.splitAndPacked(
-                    "vhost.vring.1",
-                    "The ring has the size of SET_VRING_NUM",
-                    PositionChecks::anySize,
-                    "vhost.ring.5"),
+                    "vhost.vring.1", "The ring has the size of SET_VRING_NUM", PositionChecks::anySize, "vhost.ring.5"),
             RingKind.splitAndPacked(
                     "vhost.vring.2",
                     "After a stop the ring can be at another address and have another size",
@@ -36,12 +33,14 @@ final class PositionChecks {
             List.of(
                     Check.of(
                                     "vhost.vring.3",
-                                    "A split ring starts at the index of SET_VRING_BASE, and GET_VRING_BASE returns the next index",
+                                    "A split ring starts at the index of SET_VRING_BASE, and GET_VRING_BASE returns"
+                                            + " the next index",
                                     trial -> beginsAt(trial, RingKind.SPLIT, 1, 100, 0x7ffe, 0xfffe))
                             .and("vhost.vring.6"),
                     Check.of(
                                     "vhost.vring.5",
-                                    "A packed ring starts at the position and wrap counter of SET_VRING_BASE, and GET_VRING_BASE returns both",
+                                    "A packed ring starts at the position and wrap counter of SET_VRING_BASE, and"
+                                            + " GET_VRING_BASE returns both",
                                     trial -> beginsAt(trial, RingKind.PACKED, 10 | WRAP, 62 | WRAP, 0, 10, 63))
                             .and("vhost.vring.7"),
                     Check.of(

@@ -57,9 +57,7 @@ final class RingStateChecks {
                     "All requests of a started and enabled ring are carried out, each once",
                     RingStateChecks::carriesOutAll),
             RingKind.splitAndPacked(
-                    "vhost.ring.5",
-                    "A kick of a disabled ring is not lost",
-                    RingStateChecks::kicksAreKept),
+                    "vhost.ring.5", "A kick of a disabled ring is not lost", RingStateChecks::kicksAreKept),
             RingKind.splitAndPacked(
                     "vhost.ring.12",
                     "SET_VRING_ENABLE enables and disables a running ring",

@@ -108,7 +108,8 @@ final class Rings {
 
     /** Creates that many more sample requests, each with buffers of its own. */
     static List<Sample.Request> requests(Trial trial, Session session, int count) throws IOException {
-        Sample sample = trial.sample().orElseThrow(() -> new Skipped("the runner knows no request that this device serves"));
+        Sample sample =
+                trial.sample().orElseThrow(() -> new Skipped("the runner knows no request that this device serves"));
         List<Sample.Request> requests = new ArrayList<>();
         for (int i = 0; i < count; i++) {
             requests.add(sample.place(session.device()));

@@ -11,7 +11,8 @@ import org.exomem.conformance.guest.RingDriver;
 /** When a split ring's driver and device are notified: flags, used_event and avail_event. */
 final class SplitNotificationChecks {
     private static final int NO_NOTIFICATION = 1;
-    private static final String NO_CALL = "the device sent no call, though the available ring's flags were 0 without EVENT_IDX";
+    private static final String NO_CALL =
+            "the device sent no call, though the available ring's flags were 0 without EVENT_IDX";
 
     static final List<Check> ALL = RingKind.join(
             List.of(
@@ -35,17 +36,20 @@ final class SplitNotificationChecks {
                             .and("ring.split.interrupt.11"),
                     Check.of(
                                     "ring.split.interrupt.10",
-                                    "With EVENT_IDX the device sends a call when used_event is reached where the index wraps around",
+                                    "With EVENT_IDX the device sends a call when used_event is reached where the"
+                                            + " index wraps around",
                                     trial -> callsAtUsedEvent(trial, 0xfffd))
                             .and("ring.split.interrupt.11"),
                     Check.of(
                                     "ring.split.kick.8",
-                                    "Without EVENT_IDX the flags of the used ring are 0 or 1, and all requests of a driver that obeys them are served",
+                                    "Without EVENT_IDX the flags of the used ring are 0 or 1, and all requests of a"
+                                            + " driver that obeys them are served",
                                     trial -> flagsOfUsedRing(trial, RingKind.SPLIT, NO_NOTIFICATION))
                             .and("ring.split.kick.9"),
                     Check.of(
                                     "ring.split.kick.10",
-                                    "With EVENT_IDX the flags of the used ring are 0, and all requests of a driver that obeys avail_event are served",
+                                    "With EVENT_IDX the flags of the used ring are 0, and all requests of a driver"
+                                            + " that obeys avail_event are served",
                                     trial -> flagsOfUsedRing(trial, RingKind.SPLIT_EVENTS, 0))
                             .and("ring.split.kick.11")),
             RingKind.each("ring.split.kick.12", "Spurious kicks are tolerated", NotificationChecks::spuriousKicks));
@@ -72,7 +76,8 @@ final class SplitNotificationChecks {
         Rings.addAndKick(session);
         Rings.awaitPolling(trial, session, "a request was not served while the available ring's flags were 1");
         trial.expectNever(
-                () -> Rings.isSignalled(ring.callFd()), "the device sent a call while the available ring's flags were 1");
+                () -> Rings.isSignalled(ring.callFd()),
+                "the device sent a call while the available ring's flags were 1");
         Rings.setAvailableFlags(ring, session.ram(), 0);
         requireCall(trial, session, NO_CALL);
     }
@@ -86,7 +91,8 @@ final class SplitNotificationChecks {
         requireCall(
                 trial,
                 session,
-                "with EVENT_IDX, the device sent no call for the entry of used_event while the available ring's flags were 1");
+                "with EVENT_IDX, the device sent no call for the entry of used_event while the available ring's"
+                        + " flags were 1");
     }
 
     private static void requireCall(Trial trial, Session session, String otherwise) throws Exception {

@@ -77,7 +77,7 @@ final class StoppedDeviceChecks {
         int again = session.frontEnd().getVringBase(ring.index());
         trial.expect(
                 again == bases.get(index),
-                "GET_VRING_BASE" of a stopped ring returned " + again + ", but " + bases.get(index) + " before");
+                "GET_VRING_BASE of a stopped ring returned " + again + ", but " + bases.get(index) + " before");
         session.goOn(bases);
         session.serve();
     }

@@ -55,7 +55,10 @@ public final class StateChecks {
                     .and("vhost.state.24", "vhost.state.20"),
             Check.of("vhost.state.26", "an error reply has no descriptor", StateChecks::errorWithoutDescriptor)
                     .and("vhost.state.24", "vhost.state.23"),
-            Check.of("vhost.state.19", "a channel that the back-end provides is a stream that ends", StateChecks::ownChannel)
+            Check.of(
+                            "vhost.state.19",
+                            "a channel that the back-end provides is a stream that ends",
+                            StateChecks::ownChannel)
                     .and("vhost.state.20"),
             Check.of("vhost.state.28", "a truncated state is not loaded", StateChecks::halfAState),
             Check.of(
@@ -195,7 +198,10 @@ public final class StateChecks {
         Session session = stopped(trial);
         try (Transfer transfer = Transfer.begin(trial, session.frontEnd(), Transfer.SAVE)) {
             trial.transcript()
-                    .say(transfer.isOfBackEnd() ? "the back-end provided the channel" : "the front-end's channel is used");
+                    .say(
+                            transfer.isOfBackEnd()
+                                    ? "the back-end provided the channel"
+                                    : "the front-end's channel is used");
             transfer.readAll();
         }
         Transfer.check(session.frontEnd());

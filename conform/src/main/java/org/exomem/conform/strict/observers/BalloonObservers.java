@@ -117,7 +117,8 @@ final class BalloonObservers {
                 when scene.isOver(since, now, TO_BEGIN) -> {
                     since = Long.MAX_VALUE;
                     tally.broken("num_pages is " + scene.balloon().target() + ", "
-                            + scene.balloon().pages().cardinality() + " pages are in the balloon, but the driver added none for "
+                            + scene.balloon().pages().cardinality()
+                            + " pages are in the balloon, but the driver added none for "
                             + TO_BEGIN.toSeconds() + " s");
                 }
                 default -> {}

@@ -325,8 +325,8 @@ final class BalloonQueueObservers {
                 return;
             }
             if (rule.equals("balloon.hint.4") && !pages) {
-                tally.broken("the command id is 0x" + Integer.toHexString(shown) + ", but the driver hinted no pages for "
-                        + TO_HINT.toSeconds() + " s");
+                tally.broken("the command id is 0x" + Integer.toHexString(shown)
+                        + ", but the driver hinted no pages for " + TO_HINT.toSeconds() + " s");
             } else if (rule.equals("balloon.hint.6") && open) {
                 tally.broken("the driver sent nothing for " + TO_HINT.toSeconds() + " s, and no STOP before that");
             }

@@ -30,7 +30,9 @@ final class DriverStatusObservers {
                             })
                     .and("init.1"),
             Observation.looking(
-                    "status.2", "The driver clears no bit of the status, except in a reset (all of them)", (event, scene, tally) -> {
+                    "status.2",
+                    "The driver clears no bit of the status, except in a reset (all of them)",
+                    (event, scene, tally) -> {
                         int written = written(event);
                         boolean suspends = ((written | scene.status()) & Scene.SUSPEND) != 0;
                         if (written >= 0 && isDrivers(scene, written) && !suspends) {

@@ -69,7 +69,8 @@ final class HeaderObservers {
 
     static final Map<String, String> UNWATCHED = Map.of(
             "vhost.connection.2",
-                    "A permission: a front-end may connect or listen. The device listens, and can't be connected to a front-end"
+                    "A permission: a front-end may connect or listen. The device listens, and can't be connected to"
+                            + " a front-end"
                             + " that listens too.",
             "vhost.connection.3", "A permission. The run ends with the connection.",
             "vhost.event.4",

@@ -118,7 +118,8 @@ final class NegotiationObservers {
                 (message, scene) -> scene.has(Features.PROTOCOL_FEATURES)));
         all.add(Observation.ofRequest(
                 "vhost.channel.6",
-                "SET_BACKEND_REQ_FD is sent only if bit 30 and BACKEND_REQ are offered, and protocol features were negotiated",
+                "SET_BACKEND_REQ_FD is sent only if bit 30 and BACKEND_REQ are offered, and protocol features were"
+                        + " negotiated",
                 Request.SET_BACKEND_REQ_FD,
                 (message, scene) -> offersBit30(scene)
                         && offers(scene, Protocol.BACKEND_REQ)

@@ -48,7 +48,9 @@ final class SetUpObservers {
                                     ring.size().isPresent()
                                             && ring.addresses().isPresent()
                                             && ring.base().isPresent(),
-                                    ring + " received its kick descriptor without all of SET_VRING_NUM, SET_VRING_ADDR and"
+                                    ring
+                                            + " received its kick descriptor without all of SET_VRING_NUM,"
+                                            + " SET_VRING_ADDR and"
                                             + " SET_VRING_BASE");
                         }
                     }),
@@ -174,7 +176,8 @@ final class SetUpObservers {
                 case Event.RingStarted(Ring ring) -> {
                     boolean anew = (ring.base().orElse(0) & 0x7fff) == 0;
                     if (anew && !ranBefore.add(ring) && ring.index() == 0 && !resetTold) {
-                        tally.broken("ring 0 starts again, so the device was reset, but status 0 was not reported before");
+                        tally.broken(
+                                "ring 0 starts again, so the device was reset, but status 0 was not reported before");
                     }
                     resetTold = false;
                 }

@@ -53,7 +53,9 @@ final class SplitRingObservers {
                     }
                 }));
         all.add(Observation.looking(
-                "ring.split.avail.1", "The index of the available ring never moves backwards", (event, scene, tally) -> {
+                "ring.split.avail.1",
+                "The index of the available ring never moves backwards",
+                (event, scene, tally) -> {
                     switch (event) {
                         case Event.RingBroken(Ring ring, String why)
                         when isSplit(scene) -> tally.broken(ring + ": " + why);

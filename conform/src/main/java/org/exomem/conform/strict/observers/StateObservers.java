@@ -54,9 +54,7 @@ final class StateObservers {
                                     .noneMatch(ring -> ring.queue().isPresent()))
                     .and("vhost.state.1"),
             Observation.looking(
-                            "vhost.state.6",
-                            "The channel of a state that is loaded ends",
-                            (event, scene, tally) -> {
+                            "vhost.state.6", "The channel of a state that is loaded ends", (event, scene, tally) -> {
                                 if (event instanceof Event.Transferred(boolean save, boolean whole) && !save) {
                                     tally.judge(whole, "the channel was not closed within 10 s");
                                 }

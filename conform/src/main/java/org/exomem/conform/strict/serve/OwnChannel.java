@@ -158,10 +158,10 @@ final class OwnChannel implements AutoCloseable {
                 && message.payload().length == Long.BYTES;
         return right
                 ? new Event.Answered()
-                : new Event.Unanswered(
-                        "the device's own channel received request " + message.request() + " with flags 0x"
-                                + Integer.toHexString(message.flags()) + " and " + message.payload().length
-                                + " bytes" + (was ? " as the reply to CONFIG_CHANGE" : ", without a request of the device"));
+                : new Event.Unanswered("the device's own channel received request " + message.request()
+                        + " with flags 0x"
+                        + Integer.toHexString(message.flags()) + " and " + message.payload().length
+                        + " bytes" + (was ? " as the reply to CONFIG_CHANGE" : ", without a request of the device"));
     }
 
     /** True if an answer has not come yet. */

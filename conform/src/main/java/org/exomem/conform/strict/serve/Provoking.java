@@ -46,9 +46,8 @@ final class Provoking {
         if (!told && what == Provocation.NEEDS_RESET && isTimeUp(scene, now)) {
             told = true;
             int asked = scene.count(Request.GET_STATUS) - statusesBefore;
-            notes.add(
-                    "the device set DEVICE_NEEDS_RESET and sent a config change; the front-end read the status "
-                                                        + asked + " times within " + TO_REACT.toSeconds() + " s");
+            notes.add("the device set DEVICE_NEEDS_RESET and sent a config change; the front-end read the status "
+                    + asked + " times within " + TO_REACT.toSeconds() + " s");
         }
     }
 
