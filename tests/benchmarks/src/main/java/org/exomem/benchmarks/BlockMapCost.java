@@ -104,7 +104,9 @@ final class BlockMapCost extends Benchmark {
             String what = blocks(query) + " blocks, " + query.getParams().getParam("place");
             figures.add(Figure.of("state of " + what, nanos, "ns"));
             figures.add(Figure.of(
-                            "  in addition to a bare loop", Math.max(0, nanos - passes.getOrDefault(blocks(query), 0.0)), "ns")
+                            "  in addition to a bare loop",
+                            Math.max(0, nanos - passes.getOrDefault(blocks(query), 0.0)),
+                            "ns")
                     .atMost(WANTED_NANOS));
         }
         return figures;

@@ -23,7 +23,10 @@ final class DeviceInflate extends Benchmark {
     /** Bytes of the guest's own memory below the pages for the balloon: rings, and buffers of page numbers. */
     private static final long OWN = 32L << 20;
 
-    @Option(names = "--memory", paramLabel = "MIB", description = "The memory that contains the runs. Default: ${DEFAULT-VALUE}")
+    @Option(
+            names = "--memory",
+            paramLabel = "MIB",
+            description = "The memory that contains the runs. Default: ${DEFAULT-VALUE}")
     private long memory = 2048;
 
     @Option(names = "--rounds", description = "Rounds of each shape. Default: ${DEFAULT-VALUE}")

@@ -85,8 +85,9 @@ final class GuestFreePages extends Benchmark {
             double asked = rate(guest, () -> request(control));
             say("  words per second: " + alone + " alone, " + asked + " while bitmaps are requested");
             guest.run("randwrite end");
-            figures.add(Figure.of("words written with one request per second, relative to no requests", asked / alone, "")
-                    .atLeast(WANTED_THROUGHPUT));
+            figures.add(
+                    Figure.of("words written with one request per second, relative to no requests", asked / alone, "")
+                            .atLeast(WANTED_THROUGHPUT));
             guest.run("memeat fill gone " + fragmented + " 1 && memeat holes gone", LIMIT);
             figures.addAll(figures("fragmented", ask("fragmented", control, qemu), false));
             figures.addAll(holdsOfTheDriver(control, qemu));

@@ -332,7 +332,7 @@ final class GuestImages extends Benchmark {
                             Duration.between(source.awaitEvent("STOP", LIMIT).time(), running)
                                             .toNanos()
                                     / 1e6;
-                    say("  cpr-transfer: " + all + " ms in total, pause "  + paused + " ms, of which QEMU reports "
+                    say("  cpr-transfer: " + all + " ms in total, pause " + paused + " ms, of which QEMU reports "
                             + told + " ms");
                     return paused;
                 } finally {

@@ -37,8 +37,9 @@ final class GuestInflate extends Benchmark {
             names = "--used",
             split = ",",
             paramLabel = "MIB",
-            description = "Memory that a program in the guest fills and frees before, so that the host holds it; 0 for a guest"
-                    + " that has just booted. Default: ${DEFAULT-VALUE}")
+            description =
+                    "Memory that a program in the guest fills and frees before, so that the host holds it; 0 for a guest"
+                            + " that has just booted. Default: ${DEFAULT-VALUE}")
     private List<Long> used = List.of(0L, 7000L);
 
     @Option(names = "--rounds", description = "Rounds of each, alternating. Default: ${DEFAULT-VALUE}")
@@ -50,7 +51,8 @@ final class GuestInflate extends Benchmark {
     @Option(
             names = "--balloon",
             paramLabel = "OPTIONS",
-            description = "Options of exomem's balloon, for example discard=off, which shows the guest's part of the time.")
+            description =
+                    "Options of exomem's balloon, for example discard=off, which shows the guest's part of the time.")
     private String balloonOptions = "";
 
     /** The result of one guest, in ms; {@code cpu} is the processor time of QEMU and the back-end while it inflated. */

@@ -47,9 +47,8 @@ final class GuestPlug extends Benchmark {
             names = "--used",
             split = ",",
             paramLabel = "MIB",
-            description =
-                    "Memory that a program in the guest fills and frees before the unplug, so that the host holds"
-                            + " it. Default: ${DEFAULT-VALUE}")
+            description = "Memory that a program in the guest fills and frees before the unplug, so that the host holds"
+                    + " it. Default: ${DEFAULT-VALUE}")
     private List<Long> used = List.of(0L, 5000L);
 
     @Option(names = "--rounds", description = "Rounds of each, alternating. Default: ${DEFAULT-VALUE}")

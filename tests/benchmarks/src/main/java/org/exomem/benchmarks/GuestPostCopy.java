@@ -104,8 +104,7 @@ final class GuestPostCopy extends Benchmark {
         figures.add(Figure.of("QEMU's post-copy: " + what, their, unit));
         figures.add(Figure.of("exomem's post-copy: " + what, our, unit));
         if (wanted > 0) {
-            figures.add(
-                    Figure.of(what + ", exomem / QEMU", our / their, "").atMost(wanted));
+            figures.add(Figure.of(what + ", exomem / QEMU", our / their, "").atMost(wanted));
         }
     }
 

@@ -99,8 +99,10 @@ final class GuestWrite extends Benchmark {
         }
         List<Figure> figures = new ArrayList<>();
         runs.forEach((way, all) -> {
-            figures.add(Figure.of(way.title + ": words written per second, no migration", median(all, false), "million"));
-            figures.add(Figure.of(way.title + ": words written per second while the guest migrates", median(all, true), "million"));
+            figures.add(
+                    Figure.of(way.title + ": words written per second, no migration", median(all, false), "million"));
+            figures.add(Figure.of(
+                    way.title + ": words written per second while the guest migrates", median(all, true), "million"));
             figures.add(Figure.of(way.title + ": times slower", slowDown(all), ""));
         });
         List<Run> alone = runs.get(Way.QEMU);

@@ -13,7 +13,8 @@ import picocli.CommandLine.Option;
 @Command(
         name = "idle",
         mixinStandardHelpOptions = true,
-        description = "Memory and CPU time of an idle exomem serve, memory of each further VM, time from start to listening.")
+        description =
+                "Memory and CPU time of an idle exomem serve, memory of each further VM, time from start to listening.")
 final class Idle extends Benchmark {
     private static final double WANTED_MIB = 100;
     /** Percent of one processor: the JVM's own threads wake up a few times a second. */

@@ -46,7 +46,8 @@ final class PatrolCost extends Benchmark {
     @Option(
             names = "--interval",
             paramLabel = "SECONDS",
-            description = "Interval between two rounds, for the time until a violation is found. Default: ${DEFAULT-VALUE}")
+            description =
+                    "Interval between two rounds, for the time until a violation is found. Default: ${DEFAULT-VALUE}")
     private int interval = 10;
 
     @Option(names = "--violations", description = "Number of violations. Default: ${DEFAULT-VALUE}")

@@ -69,7 +69,8 @@ import picocli.CommandLine.Option;
 @Command(
         name = "remote-faults",
         mixinStandardHelpOptions = true,
-        description = "An access to a page that the source still has, served over loopback by the stream, compared with a bare handler.")
+        description =
+                "An access to a page that the source still has, served over loopback by the stream, compared with a bare handler.")
 final class RemoteFaultCost extends Benchmark {
     private static final double HALF_WANTED = 1.5;
     private static final double MOST_WANTED = 2;
@@ -86,10 +87,16 @@ final class RemoteFaultCost extends Benchmark {
             .withChannels(2)
             .withFeatures(EnumSet.of(StreamFeature.RESUME, StreamFeature.POSTCOPY), Set.of());
 
-    @Option(names = "--memory", paramLabel = "MIB", description = "Memory that the source still has. Default: ${DEFAULT-VALUE}")
+    @Option(
+            names = "--memory",
+            paramLabel = "MIB",
+            description = "Memory that the source still has. Default: ${DEFAULT-VALUE}")
     private long memory = 1024;
 
-    @Option(names = "--touched", paramLabel = "MIB", description = "Part of it that is accessed. Default: ${DEFAULT-VALUE}")
+    @Option(
+            names = "--touched",
+            paramLabel = "MIB",
+            description = "Part of it that is accessed. Default: ${DEFAULT-VALUE}")
     private long touched = 64;
 
     @Option(names = "--rounds", description = "Rounds of each, alternating. Default: ${DEFAULT-VALUE}")
@@ -158,7 +165,10 @@ final class RemoteFaultCost extends Benchmark {
                 Figure.of("background transfer meanwhile", median(busy, Taken::rate) / 1e6, "MB/s"),
                 Figure.of("access with background transfer, p50", median(busy, Taken::half), "us"),
                 Figure.of("access with background transfer, p99", median(busy, Taken::most), "us"),
-                Figure.of("with background transfer / idle, p99", median(busy, Taken::most) / median(idle, Taken::most), "")
+                Figure.of(
+                                "with background transfer / idle, p99",
+                                median(busy, Taken::most) / median(idle, Taken::most),
+                                "")
                         .atMost(BUSY_WANTED));
     }
 

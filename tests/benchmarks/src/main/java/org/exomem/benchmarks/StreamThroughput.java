@@ -27,7 +27,8 @@ import picocli.CommandLine.Option;
 @Command(
         name = "stream",
         mixinStandardHelpOptions = true,
-        description = "The migration stream's bulk throughput, compared with a plain copy over the same kind of socket.")
+        description =
+                "The migration stream's bulk throughput, compared with a plain copy over the same kind of socket.")
 final class StreamThroughput extends Benchmark {
     private static final double WANTED = 0.7;
     private static final double WANTED_WITH_TLS = 0.5;

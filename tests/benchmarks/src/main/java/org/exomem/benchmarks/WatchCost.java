@@ -45,7 +45,8 @@ final class WatchCost extends Benchmark {
             figures.addAll(attach(process.pid));
             long start = System.nanoTime();
             try (WatchedWrites watch = process.watch(false)) {
-                figures.add(Figure.of("start of the watch of " + memory + " MiB, all touched", millisSince(start), "ms"));
+                figures.add(
+                        Figure.of("start of the watch of " + memory + " MiB, all touched", millisSince(start), "ms"));
                 figures.add(sync(watch, process, 0).atMost(WANTED_SYNC_MILLIS));
                 figures.add(sync(watch, process, process.image.pages() / 100));
             }

@@ -66,7 +66,10 @@ final class WatchedLoop extends Benchmark {
     @Option(names = "--vms", description = "Served VMs. Default: ${DEFAULT-VALUE}")
     private int vms = 20;
 
-    @Option(names = "--memory", paramLabel = "GIB", description = "Memory of the VM that the page shows. Default: ${DEFAULT-VALUE}")
+    @Option(
+            names = "--memory",
+            paramLabel = "GIB",
+            description = "Memory of the VM that the page shows. Default: ${DEFAULT-VALUE}")
     private long memory = 64;
 
     @Option(names = "--seconds", description = "Length of each round. Default: ${DEFAULT-VALUE}")
