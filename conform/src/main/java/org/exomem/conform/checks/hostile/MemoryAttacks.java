@@ -26,23 +26,23 @@ final class MemoryAttacks {
     static final List<Check> ALL = List.of(
             Check.of(
                     "robust.memory.1",
-                    "invalid memory regions end at most their connection",
+                    "invalid memory regions affect only their own connection",
                     trial -> Attack.all(trial, regions())),
             Check.of(
                     "robust.memory.1",
-                    "invalid memory tables end at most their connection",
+                    "invalid memory tables affect only their own connection",
                     trial -> Attack.all(trial, tables())),
             Check.of(
                     "robust.memory.2",
-                    "rings outside of guest memory end at most their session",
+                    "rings outside of guest memory affect only their own session",
                     trial -> Attack.all(trial, addresses())),
             Check.of(
                     "robust.memory.3",
-                    "a memory file that is truncated ends at most its session",
+                    "a memory file that is truncated affects only its own session",
                     trial -> truncated(trial, 0)),
             Check.of(
                     "robust.memory.3",
-                    "a memory file that is truncated after the rings ends at most its session",
+                    "a memory file that is truncated after the rings affects only its own session",
                     trial -> truncated(trial, 1 << 20)));
 
     private MemoryAttacks() {}

@@ -37,50 +37,50 @@ final class MessageAttacks {
         List<Check> all = new ArrayList<>();
         all.add(Check.of(
                 "robust.message.1",
-                "malformed headers end at most their connection",
+                "malformed headers affect only their own connection",
                 trial -> Attack.all(trial, headers())));
         all.add(Check.of(
                 "robust.message.4",
-                "unknown requests end at most their connection",
+                "unknown requests affect only their own connection",
                 trial -> Attack.all(trial, unknownRequests())));
         all.add(Check.of(
                 "robust.message.2",
-                "payloads that are too short end at most their connection",
+                "payloads that are too short affect only their own connection",
                 trial -> Attack.all(trial, shorter())));
         all.add(Check.of(
                 "robust.message.2",
-                "payloads that are too long end at most their connection",
+                "payloads that are too long affect only their own connection",
                 trial -> Attack.all(trial, longer())));
         all.add(Check.of(
                 "robust.message.3",
-                "missing and wrong descriptors end at most their connection",
+                "missing and wrong descriptors affect only their own connection",
                 trial -> Attack.all(trial, wrongDescriptors())));
         all.add(Check.of(
                 "robust.message.3",
-                "too many descriptors end at most their connection",
+                "too many descriptors affect only their own connection",
                 trial -> Attack.all(trial, tooManyDescriptors())));
         all.add(Check.of(
                 "robust.message.5",
-                "a front-end may disappear after any byte of a header",
+                "a front-end may disconnect after any byte of a header",
                 trial -> cutShort(trial, "SET_OWNER", 1)));
         for (String name : CUT) {
             all.add(Check.of(
                     "robust.message.5",
-                    "a front-end may disappear after any byte of " + name,
+                    "a front-end may disconnect after any byte of " + name,
                     trial -> cutShort(trial, name, Connection.HEADER_SIZE)));
         }
         all.add(Check.of("robust.message.6", "messages may arrive one byte at a time", MessageAttacks::inPieces));
         all.add(Check.of(
                 "robust.message.7",
-                "invalid ring indices end at most their connection",
+                "invalid ring indices affect only their own connection",
                 trial -> Attack.all(trial, ringIndices())));
         all.add(Check.of(
                 "robust.message.7",
-                "invalid ring sizes end at most their connection",
+                "invalid ring sizes affect only their own connection",
                 trial -> Attack.all(trial, ringSizes())));
         all.add(Check.of(
                 "robust.message.7",
-                "other invalid numbers end at most their connection",
+                "other invalid numbers affect only their own connection",
                 trial -> Attack.all(trial, otherNumbers())));
         return List.copyOf(all);
     }

@@ -119,11 +119,11 @@ final class RingAttacks {
         packed(all);
         all.add(Check.of(
                 "robust.ring.6",
-                "an in-flight area of a wrong size ends at most its session",
+                "an in-flight area of a wrong size affects only its own session",
                 RingAttacks::wrongAreas));
         all.add(Check.of(
                 "robust.ring.6",
-                "an in-flight area with invalid content ends at most its session",
+                "an in-flight area with invalid content affects only its own session",
                 RingAttacks::nonsense));
         return List.copyOf(all);
     }
@@ -217,7 +217,7 @@ final class RingAttacks {
     private static Check check(String requirement, String name, String kind, Wish wish, Writing writing) {
         return Check.of(
                 requirement,
-                kind + ": " + name + " ends at most its session",
+                kind + ": " + name + " affects only its own session",
                 trial -> contained(trial, wish, kind + " with " + name, writing));
     }
 

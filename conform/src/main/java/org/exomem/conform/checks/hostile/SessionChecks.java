@@ -27,15 +27,15 @@ final class SessionChecks {
     static final List<Check> ALL = List.of(
             Check.of(
                     "robust.session.1", MANY + " sessions are served one after the other", SessionChecks::manySessions),
-            Check.of("robust.session.1", "a connection without any message ends only itself", SessionChecks::silent),
+            Check.of("robust.session.1", "a connection without any message affects only itself", SessionChecks::silent),
             Check.of(
                     "robust.session.2",
-                    "a front-end may disappear while a request is in flight",
+                    "a front-end may disconnect while a request is in flight",
                     SessionChecks::disappears),
             Check.of("robust.session.3", "a second connection does not disturb the first", SessionChecks::twoAtOnce),
             Check.of(
                     "robust.session.4",
-                    "a front-end that reads no answers ends only its own session",
+                    "a front-end that reads no answers affects only its own session",
                     SessionChecks::readsNothing),
             Check.of("robust.session.5", "a back-end that was killed serves again", SessionChecks::killed));
 

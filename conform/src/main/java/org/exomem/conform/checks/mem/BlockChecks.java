@@ -42,7 +42,7 @@ final class BlockChecks {
                     "requests for other blocks do not change the content of plugged blocks",
                     BlockChecks::contentStays),
             mem("mem.block.15", "plugged blocks can be written and read", BlockChecks::readAndWritten),
-            mem("mem.block.15", "a request and its response can lie in a plugged block", BlockChecks::requestInBlock),
+            mem("mem.block.15", "a request and its response can be in a plugged block", BlockChecks::requestInBlock),
             mem(
                     "mem.block.16",
                     "without UNPLUGGED_INACCESSIBLE, unplugged blocks can be read",

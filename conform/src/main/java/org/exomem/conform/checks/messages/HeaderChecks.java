@@ -36,7 +36,7 @@ final class HeaderChecks {
             Check.of("vhost.header.3", "Each reply has version 1", HeaderChecks::repliesHaveVersionOne),
             Check.of(
                     "vhost.header.5",
-                    "The size in the header of a reply is that of its payload",
+                    "The size in the header of a reply is the size of its payload",
                     HeaderChecks::sizesAreThoseOfThePayloads),
             Check.of("vhost.payload.1", "A number has 8 bytes", HeaderChecks::numbersHaveEightBytes),
             Check.of(

@@ -38,7 +38,7 @@ final class NotificationChecks {
             RingKind.some(
                     List.of(RingKind.PACKED, RingKind.PACKED_EVENTS),
                     "vhost.kick.2",
-                    "A driver that kicks only when the device asks for it has all requests served",
+                    "All requests of a driver that kicks only when the device requests it are served",
                     (trial, kind) -> kickOnlyWhenAsked(trial, trial.running(kind.wish()))),
             List.of(Check.of(
                     "vhost.err.2",

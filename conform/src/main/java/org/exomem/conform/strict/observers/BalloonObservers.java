@@ -72,7 +72,7 @@ final class BalloonObservers {
                                     for (int page : PageNumbers.of(chain, scene.memory())) {
                                         boolean early =
                                                 scene.balloon().inflating().get(page & Integer.MAX_VALUE);
-                                        tally.judge(!early, "page " + page + " is");
+                                        tally.judge(!early, "page " + page + " was taken out too early");
                                     }
                                 }
                             }),
