@@ -107,7 +107,7 @@ public final class HttpServer implements AutoCloseable {
     static HttpServer start(String what, HttpConfig config, Map<String, HttpRoute> routes, HttpLimits limits)
             throws IOException {
         if (config.isOpenToAnybody()) {
-            throw new IllegalArgumentException(what + " could be read by other hosts without a certificate");
+            throw new IllegalArgumentException(what + " would be readable by other hosts without a certificate");
         }
         Optional<Supplier<SSLEngine>> tls = Optional.empty();
         if (config.tls().isPresent()) {
@@ -217,7 +217,7 @@ public final class HttpServer implements AutoCloseable {
         @Override
         protected void initChannel(Channel channel) {
             if (clients.size() >= MOST_CLIENTS) {
-                LOG.debug("{}: {} clients are there, and no more are taken", what, MOST_CLIENTS);
+                LOG.debug("{}: {} clients are connected, and no more are accepted", what, MOST_CLIENTS);
                 channel.close();
                 return;
             }
@@ -246,7 +246,7 @@ public final class HttpServer implements AutoCloseable {
     private static final class Last extends ChannelInboundHandlerAdapter {
         @Override
         public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
-            LOG.debug("a client is gone: {}", cause.toString());
+            LOG.debug("a client disconnected: {}", cause.toString());
             ctx.close();
         }
     }
@@ -260,7 +260,7 @@ public final class HttpServer implements AutoCloseable {
             } catch (IOException e) {
                 // A remaining socket does no harm: the next process finds that no process listens there, and removes
                 // it.
-                LOG.debug("a socket stays: {}", e.getMessage());
+                LOG.debug("a socket file was not removed: {}", e.getMessage());
             }
         }
         listening.forEach(channel -> channel.close().awaitUninterruptibly());
