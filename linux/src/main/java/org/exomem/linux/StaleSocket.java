@@ -28,7 +28,7 @@ public final class StaleSocket {
         }
         if (!isSocket(path)) {
             throw new LinuxException(
-                    "bind", path.toString(), Errno.EADDRINUSE, "something that is no socket is there, move it away");
+                    "bind", path.toString(), Errno.EADDRINUSE, "the path exists and is not a socket; move it away");
         }
         if (!isKnownToListen(path) && !isConnectable(path)) {
             delete(path);
@@ -38,7 +38,7 @@ public final class StaleSocket {
                 "bind",
                 path.toString(),
                 Errno.EADDRINUSE,
-                "another process listens there, end it or choose another path");
+                "another process listens there; end it or use another path");
     }
 
     /**
