@@ -42,7 +42,7 @@ public final class PageDrop {
         long size = file.size();
         if (free != null && free.pages() != size / PAGE) {
             throw new IllegalArgumentException(
-                    "a file of " + size + " bytes has not the " + free.pages() + " pages that are told of");
+                    "a file of " + size + " bytes does not have " + free.pages() + " pages");
         }
         PageDrop drop = new PageDrop(file);
         if (free != null) {
