@@ -292,7 +292,7 @@ class ServeProcessTest {
                 "vm=a,socket=" + path("a"));
         assertThat(process.waitFor()).isEqualTo(1);
         assertThat(errors(process).lines())
-                .containsExactly("exomem: state directory " + file + " can't be used: it is no directory");
+                .containsExactly("exomem: state directory " + file + " can't be used: it is not a directory");
         assertThat(file).hasContent("precious");
     }
 

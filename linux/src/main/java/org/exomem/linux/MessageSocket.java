@@ -121,7 +121,10 @@ public final class MessageSocket implements AutoCloseable {
             arrived.forEach(Fd::close);
             throw arrived.size() == MAX_FDS
                     ? new LinuxException(
-                            "recvmsg", fd.toString(), Errno.EINVAL, "more than " + MAX_FDS + " descriptors were received")
+                            "recvmsg",
+                            fd.toString(),
+                            Errno.EINVAL,
+                            "more than " + MAX_FDS + " descriptors were received")
                     : new LinuxException("recvmsg", fd.toString(), Errno.EMFILE, "received descriptors are lost");
         }
         fds.addAll(arrived);

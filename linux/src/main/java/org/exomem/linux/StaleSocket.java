@@ -35,10 +35,7 @@ public final class StaleSocket {
             return;
         }
         throw new LinuxException(
-                "bind",
-                path.toString(),
-                Errno.EADDRINUSE,
-                "another process listens there; end it or use another path");
+                "bind", path.toString(), Errno.EADDRINUSE, "another process listens there; end it or use another path");
     }
 
     /**

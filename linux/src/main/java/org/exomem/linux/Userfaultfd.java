@@ -197,7 +197,8 @@ public final class Userfaultfd implements AutoCloseable {
                             "UFFDIO_REGISTER of " + range(address, length),
                             fd.toString(),
                             e.errno(),
-                            "another userfaultfd is registered for it (a guard of unplugged memory, or the VMM's own post-copy or background snapshot)")
+                            "another userfaultfd is registered for it (a guard of unplugged memory, or the VMM's own"
+                                    + " post-copy or background snapshot)")
                     : e;
         }
     }

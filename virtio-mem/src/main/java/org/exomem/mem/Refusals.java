@@ -25,7 +25,7 @@ final class Refusals {
         /** MEM-BLK-8. */
         ARRIVING("the memory of the VM is still arriving from another host", Answer.BUSY),
         RESET("the system was reset before it was carried out", Answer.BUSY),
-        NO_ROOM("the host can't carry it out",Answer.BUSY);
+        NO_ROOM("the host can't carry it out", Answer.BUSY);
 
         private final String text;
         private final Answer answer;

@@ -89,7 +89,8 @@ final class UnpluggedMemory {
             // Each round of the patrol tries again, and reports a refusal only once.
             if (!refused) {
                 refused = true;
-                link.hostFault("unplugged memory could not be returned to the host: " + e.getMessage() + "; exomem retries, and does not patrol it until that succeeds");
+                link.hostFault("unplugged memory could not be returned to the host: " + e.getMessage()
+                        + "; exomem retries, and does not patrol it until that succeeds");
             }
         }
         return true;

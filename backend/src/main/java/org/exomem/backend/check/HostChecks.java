@@ -78,7 +78,8 @@ public final class HostChecks {
                                     "kernel",
                                     found + ": the writes of a guest can't be tracked from outside its VMM",
                                     "use Linux 6.7 or newer",
-                                    "migrations without the VMM's dirty log need not compare all memory in each round; violation=prevent and vmm-active work"));
+                                    "migrations without the VMM's dirty log need not compare all memory in each"
+                                            + " round; violation=prevent and vmm-active work"));
         });
     }
 
@@ -113,13 +114,17 @@ public final class HostChecks {
         String scope = host.text("/proc/sys/kernel/yama/ptrace_scope").orElse("0");
         findings.add(
                 scope.equals("0")
-                        ? Finding.ok("attaching to VMMs", "this user may attach to its own processes (kernel.yama.ptrace_scope is 0)")
+                        ? Finding.ok(
+                                "attaching to VMMs",
+                                "this user may attach to its own processes (kernel.yama.ptrace_scope is 0)")
                         : Finding.advice(
                                 "attaching to VMMs",
-                                "not allowed: kernel.yama.ptrace_scope is " + scope + ", and this user does not have both CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH",
+                                "not allowed: kernel.yama.ptrace_scope is " + scope
+                                        + ", and this user does not have both CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH",
                                 "run exomem as root, or with both CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, or as QEMU's user with \"sysctl"
                                         + " kernel.yama.ptrace_scope=0\"",
-                                "migrations track the guest's writes instead of comparing all memory; violation=prevent, vmm-active, restore on demand and clones work"));
+                                "migrations track the guest's writes instead of comparing all memory;"
+                                        + " violation=prevent, vmm-active, restore on demand and clones work"));
     }
 
     private void userfaultfd() {
@@ -136,8 +141,10 @@ public final class HostChecks {
             findings.add(Finding.advice(
                     topic,
                     "this user may not create a userfaultfd that also handles page faults of the kernel",
-                    "run \"sysctl vm.unprivileged_userfaultfd=1\", or give the users of exomem and of QEMU access to /dev/userfaultfd",
-                    "memory on demand (restore, clones), QEMU's post-copy, and violation=prevent work for a VMM that does not run as root"));
+                    "run \"sysctl vm.unprivileged_userfaultfd=1\", or give the users of exomem and of QEMU"
+                            + " access to /dev/userfaultfd",
+                    "memory on demand (restore, clones), QEMU's post-copy, and violation=prevent work for a"
+                            + " VMM that does not run as root"));
         }
     }
 
@@ -159,8 +166,9 @@ public final class HostChecks {
                             : Finding.advice(
                                     "descriptors",
                                     found,
-                                    "set LimitNOFILE=" + USUAL_DESCRIPTORS + " in exomem's systemd unit, or run \"ulimit -Hn "
-                                            + USUAL_DESCRIPTORS + "\" before exomem starts",
+                                    "set LimitNOFILE=" + USUAL_DESCRIPTORS
+                                            + " in exomem's systemd unit, or run \"ulimit -Hn " + USUAL_DESCRIPTORS
+                                            + "\" before exomem starts",
                                     "enough for " + (USUAL_DESCRIPTORS - OWN_DESCRIPTORS) / DESCRIPTORS_OF_A_VM
                                             + " VMs"));
         });
@@ -177,7 +185,8 @@ public final class HostChecks {
                                         "mappings",
                                         "a process may have only " + most + " mappings (vm.max_map_count)",
                                         "run \"sysctl vm.max_map_count=" + USUAL_MAPPINGS + "\" (the kernel's default)",
-                                        "each guarded range, and each range of memory on demand, splits a mapping of the VMM; at the limit a split fails")));
+                                        "each guarded range, and each range of memory on demand, splits a"
+                                                + " mapping of the VMM; at the limit a split fails")));
     }
 
     private void hugePages() {
@@ -192,8 +201,10 @@ public final class HostChecks {
                             ? Finding.advice(
                                     topic,
                                     found,
-                                    "run \"echo advise > /sys/kernel/mm/transparent_hugepage/shmem_enabled\", or use reserved huge pages for the VM (memory-backend-memfd,hugetlb=on)",
-                                    "a guest's memory is shared memory; huge pages reduce its TLB misses; exomem then gives back whole huge pages")
+                                    "run \"echo advise > /sys/kernel/mm/transparent_hugepage/shmem_enabled\", or use"
+                                            + " reserved huge pages for the VM (memory-backend-memfd,hugetlb=on)",
+                                    "a guest's memory is shared memory; huge pages reduce its TLB misses; exomem then"
+                                            + " gives back whole huge pages")
                             : Finding.ok(topic, found));
         });
     }
@@ -204,14 +215,15 @@ public final class HostChecks {
             String topic = "/dev/shm";
             String found = ByteSize.format(room.left()) + " of " + ByteSize.format(room.size()) + " are free"
                     + ram.map(of -> ", RAM is " + ByteSize.format(of)).orElse("");
-            String change =
-                    "run \"mount -o remount,size=90% /dev/shm\" and set the same size in /etc/fstab; or use memory-backend-memfd, which does not count there";
+            String change = "run \"mount -o remount,size=90% /dev/shm\" and set the same size in /etc/fstab; or use"
+                    + " memory-backend-memfd, which does not count there";
             if (room.left() < LEAST_ROOM) {
                 findings.add(Finding.problem(
                         topic,
                         found,
                         change,
-                        "if /dev/shm has no space for a page that a guest touches, the guest's VMM is killed (SIGBUS)"));
+                        "if /dev/shm has no space for a page that a guest touches, the guest's VMM is"
+                                + " killed (SIGBUS)"));
             } else if (ram.isPresent() && room.size() < ram.get() / 4 * 3) {
                 findings.add(Finding.advice(
                         topic,
@@ -237,9 +249,11 @@ public final class HostChecks {
                         mode.equals("2")
                                 ? Finding.advice(
                                         "overcommit",
-                                        "memory is counted when it is allocated, not when it is used (vm.overcommit_memory is 2)",
+                                        "memory is counted when it is allocated, not when it is used"
+                                                + " (vm.overcommit_memory is 2)",
                                         "run \"sysctl vm.overcommit_memory=0\"",
-                                        "all VMs together can have more memory than the host, which is the purpose of balloons")
+                                        "all VMs together can have more memory than the host, which is the"
+                                                + " purpose of balloons")
                                 : Finding.ok("overcommit", "vm.overcommit_memory is " + mode)));
     }
 
@@ -299,8 +313,10 @@ public final class HostChecks {
                 number
                         + String.format(
                                 Locale.ROOT,
-                                ": its generic vhost-user device does not reconnect, and x-query-virtio-status crashes QEMU"),
-                "do not use x-query-virtio-status (\"info virtio-status\"); run \"exomem detach\" before exomem ends; docs/qemu.md has a patch of one line",
+                                ": its generic vhost-user device does not reconnect, and x-query-virtio-status"
+                                        + " crashes QEMU"),
+                "do not use x-query-virtio-status (\"info virtio-status\"); run \"exomem detach\" before exomem ends;"
+                        + " docs/qemu.md has a patch of one line",
                 "the VM keeps its devices, and QEMU does not crash"));
     }
 }

@@ -374,11 +374,18 @@ final class Commands implements AutoCloseable {
                 .map(PagedState::vm)
                 .toList();
         if (!paged.isEmpty()) {
-            throw QmpException.generic("memory on demand of " + shortened(paged) + " has not all arrived: accesses to the rest would wait until exomem is started again (\"exomem pagers\" shows the progress); \"force\": true (exomem quit --force) ends exomem anyway");
+            throw QmpException.generic("memory on demand of " + shortened(paged)
+                    + " has not all arrived: accesses to the rest would wait until exomem is started again"
+                    + " (\"exomem pagers\" shows the progress); \"force\": true (exomem quit --force) ends"
+                    + " exomem anyway");
         }
         List<String> owing = migrations.owing();
         if (!owing.isEmpty()) {
-            throw QmpException.generic("the guest of " + shortened(owing) + " has migrated before all of its memory, and waits for the rest (\"exomem migrate VM --status\" shows the progress); \"force\": true (exomem quit --force) ends exomem anyway: at the source this loses the guest, at the destination the next exomem continues");
+            throw QmpException.generic("the guest of " + shortened(owing)
+                    + " has migrated before all of its memory, and waits for the rest (\"exomem migrate VM"
+                    + " --status\" shows the progress); \"force\": true (exomem quit --force) ends exomem"
+                    + " anyway: at the source this loses the guest, at the destination the next"
+                    + " exomem continues");
         }
         return refusedWhileAttached();
     }
@@ -392,7 +399,9 @@ final class Commands implements AutoCloseable {
             if (!attached.isEmpty()) {
                 throw QmpException.generic((attached.size() == 1 ? "a VMM is attached: " : "VMMs are attached: ")
                         + shortened(attached)
-                        + "; QEMU does not reconnect, and its VM would lose its balloon and memory devices until it is restarted. \"exomem detach\" removes them from a VM; \"force\": true (exomem quit --force) ends exomem anyway");
+                        + "; QEMU does not reconnect, and its VM would lose its balloon and memory devices"
+                        + " until it is restarted. \"exomem detach\" removes them from a VM; \"force\": true"
+                        + " (exomem quit --force) ends exomem anyway");
             }
             return Json.object();
         });

@@ -145,7 +145,8 @@ final class ControlConnection extends ChannelInboundHandlerAdapter implements Co
                 sendError(
                                 ctx,
                                 null,
-                                QmpException.generic("a command has at most " + tooLong.limit() + " bytes; the connection is closed"))
+                                QmpException.generic("a command has at most " + tooLong.limit()
+                                        + " bytes; the connection is closed"))
                         .addListener(ChannelFutureListener.CLOSE);
         }
     }
@@ -213,7 +214,8 @@ final class ControlConnection extends ChannelInboundHandlerAdapter implements Co
 
     private CompletableFuture<JsonNode> execute(String name, ObjectNode arguments) {
         if (!negotiated) {
-            throw QmpException.commandNotFound("\"" + name + "\" requires capabilities negotiation: send qmp_capabilities first");
+            throw QmpException.commandNotFound(
+                    "\"" + name + "\" requires capabilities negotiation: send qmp_capabilities first");
         }
         return commands.run(name, arguments, this);
     }

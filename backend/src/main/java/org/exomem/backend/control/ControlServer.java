@@ -150,7 +150,8 @@ public final class ControlServer implements AutoCloseable {
         }
         int tooLong = bytes(path) - MAX_PATH_BYTES;
         if (tooLong > 0) {
-            throw new IOException("control socket " + path + " can't be created: its path is " + tooLong + " bytes too long; the limit is " + MAX_PATH_BYTES + " bytes");
+            throw new IOException("control socket " + path + " can't be created: its path is " + tooLong
+                    + " bytes too long; the limit is " + MAX_PATH_BYTES + " bytes");
         }
         try {
             made = OwnerOnlySocket.bind(path, this::bindAt);
@@ -197,7 +198,8 @@ public final class ControlServer implements AutoCloseable {
         }
 
         private static void refuse(UnixChannel channel, long most) {
-            JsonNode error = ControlConnection.error(QmpException.generic("this control socket has " + most + " clients, and accepts no more: the remaining file descriptors are reserved for VMs"));
+            JsonNode error = ControlConnection.error(QmpException.generic("this control socket has " + most
+                    + " clients, and accepts no more: the remaining file descriptors are reserved for VMs"));
             channel.writeAndFlush(Unpooled.wrappedBuffer(Json.line(error))).addListener(ChannelFutureListener.CLOSE);
         }
     }
@@ -207,7 +209,8 @@ public final class ControlServer implements AutoCloseable {
         private long toldAt = System.nanoTime() - EVENT_INTERVAL.toNanos();
 
         void tooMany(long most) {
-            tell("it has " + most + " clients, and accepts no more: the remaining file descriptors are reserved for VMs");
+            tell("it has " + most
+                    + " clients, and accepts no more: the remaining file descriptors are reserved for VMs");
         }
 
         @Override

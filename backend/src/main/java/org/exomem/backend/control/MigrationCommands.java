@@ -260,7 +260,8 @@ final class MigrationCommands {
             // STR-PST-1
             if (stream.channels() < 2 || arguments.integer("reconnect-within", 1) == 0) {
                 throw QmpException.generic(
-                        "post-copy requires at least two channels (one carries the pages that the guest waits for), and reconnect-within (a lost connection must be restored)");
+                        "post-copy requires at least two channels (one carries the pages that the guest waits for),"
+                                + " and reconnect-within (a lost connection must be restored)");
             }
             required.addAll(Set.of(StreamFeature.POSTCOPY, StreamFeature.RESUME));
             features.addAll(required);

@@ -68,7 +68,8 @@ public final class SocketPath {
         Set<PosixFilePermission> others = EnumSet.copyOf(found.permissions());
         others.removeAll(ONLY_OWNER);
         if (!found.isDirectory() || !found.owner().equals(owner) || !others.isEmpty()) {
-            throw new IOException("control socket: " + folder + " must be a folder of user " + owner.getName() + " with mode 0700, but it belongs to user " + found.owner().getName() + " with permissions "
+            throw new IOException("control socket: " + folder + " must be a folder of user " + owner.getName()
+                    + " with mode 0700, but it belongs to user " + found.owner().getName() + " with permissions "
                     + PosixFilePermissions.toString(found.permissions())
                     + "; name another path with --control, or remove the folder");
         }

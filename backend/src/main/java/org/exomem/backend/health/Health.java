@@ -94,7 +94,8 @@ public final class Health {
                                     of.vm().name(),
                                     "",
                                     "its event loop does not respond; its devices do not serve its guest",
-                                    "check the file system of its memory, and the VMM; the log shows the last actions")));
+                                    "check the file system of its memory, and the VMM; the log shows the"
+                                            + " last actions")));
         }
         for (PagedState of : paged.get()) {
             if (of.status() == PagedState.Status.STALLED) {
@@ -103,7 +104,8 @@ public final class Health {
                         "",
                         "its memory on demand can't be read"
                                 + of.reason().map(why -> ": " + why).orElse(""),
-                        "restore access to " + of.image() + "; exomem retries, and each access to a missing page waits until then"));
+                        "restore access to " + of.image()
+                                + "; exomem retries, and each access to a missing page waits until then"));
             }
         }
         problems.addAll(progress.problems(migrations.states(), System.nanoTime()));
@@ -125,8 +127,9 @@ public final class Health {
                 problems.add(Problem.critical(
                         vm,
                         device,
-                        (count == 1 ? "one of its queues is" : count + " of its queues are") + " stopped: the guest's driver violated the specification",
-                        "reload the driver in the guest, or restart the guest; the log has the details"));
+                        (count == 1 ? "one of its queues is" : count + " of its queues are")
+                                + " stopped: the guest's driver broke a rule",
+                        "reload the driver in the guest, or restart the guest; the log names the rule"));
             }
         });
         figures.state().balloon().ifPresent(balloon -> lookAtStatistics(figures, balloon, problems));

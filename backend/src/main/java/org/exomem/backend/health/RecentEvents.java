@@ -63,15 +63,16 @@ final class RecentEvents {
                     problems.add(Problem.warning(
                             of.vm(),
                             of.device(),
-                            "the guest uses unplugged memory: " + ByteSize.format(of.bytes()) + " in "
-                                    + of.blocks() + " blocks, action " + of.action() + ago,
+                            "the guest uses unplugged memory: " + ByteSize.format(of.bytes()) + " in " + of.blocks()
+                                    + " blocks, action " + of.action() + ago,
                             "its kernel has a bug or is malicious; violation=prevent denies it that memory"));
                 case VmEvent.MigrationChange(String vm, String status) ->
                     problems.add(Problem.warning(
                             vm,
                             "",
                             "its last migration failed" + ago,
-                            "\"exomem migrate " + vm + " --status\" shows the reason; the guest continues on the source"));
+                            "\"exomem migrate " + vm
+                                    + " --status\" shows the reason; the guest continues on the source"));
                 default -> {}
             }
         }

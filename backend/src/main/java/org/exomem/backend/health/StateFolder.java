@@ -65,7 +65,8 @@ final class StateFolder {
                         "",
                         "",
                         "the state directory " + path + " is full: " + ByteSize.format(left) + " are left",
-                        "free space on its file system; when exomem ends, balloons and memory devices lose state that could not be stored"));
+                        "free space on its file system; when exomem ends, balloons and memory devices lose"
+                                + " state that could not be stored"));
             }
             return List.of();
         } catch (IOException e) {

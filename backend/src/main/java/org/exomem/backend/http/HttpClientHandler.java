@@ -139,7 +139,8 @@ final class HttpClientHandler extends SimpleChannelInboundHandler<FullHttpReques
             if (failure != null) {
                 LOG.warn("could not answer {} {}", question.method(), path(question), failure);
             }
-            HttpAnswer told = failure == null ? answer : HttpAnswer.text(500, "internal error of exomem; see its log\n");
+            HttpAnswer told =
+                    failure == null ? answer : HttpAnswer.text(500, "internal error of exomem; see its log\n");
             ctx.executor().execute(() -> send(ctx, question, told));
         });
     }

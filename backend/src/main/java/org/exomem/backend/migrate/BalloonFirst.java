@@ -86,9 +86,10 @@ public final class BalloonFirst implements AutoCloseable {
         try {
             VmState.Balloon balloon = balloon();
             if (!balloon.features().contains("deflate-on-oom")) {
-                throw new IOException(
-                        "VM \"" + vm.name() + "\" can't have its balloon inflated first: its driver has not negotiated deflate-on-oom; serve the balloon with"
-                                + " deflate-on-oom=on, or migrate without balloon-first");
+                throw new IOException("VM \"" + vm.name()
+                        + "\" can't have its balloon inflated first: its driver has not negotiated deflate-on-oom;"
+                        + " serve the balloon with"
+                        + " deflate-on-oom=on, or migrate without balloon-first");
             }
             long available = FreshStatistics.value(vm, StatisticsTag.AVAILABLE_MEMORY, STATISTICS_LIMIT)
                     .orElseThrow(() -> new IOException("VM \"" + vm.name() + "\" can't have its balloon inflated first:"

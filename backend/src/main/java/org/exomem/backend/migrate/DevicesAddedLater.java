@@ -52,8 +52,7 @@ final class DevicesAddedLater implements DirtySource {
                 }
             } catch (IOException e) {
                 found = true;
-                note.accept("the VMM no longer reports its devices, so all memory is compared: "
-                        + e.getMessage());
+                note.accept("the VMM no longer reports its devices, so all memory is compared: " + e.getMessage());
             }
         }
         if (found) {

@@ -120,7 +120,8 @@ public final class IgnoreSharedReset implements AutoCloseable {
             boolean same = content.pid() == 0 || vmm.pid() == content.pid();
             if (same && vmm.resetIgnoreShared()) {
                 LOG.warn(
-                        "{}: an exomem that was killed during a migration or save had set its VMM to omit shared memory from migrations; this was reset",
+                        "{}: an exomem that was killed during a migration or save had set its VMM to omit shared"
+                                + " memory from migrations; this was reset",
                         vm);
             }
         }

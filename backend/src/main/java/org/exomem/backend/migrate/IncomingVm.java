@@ -164,8 +164,8 @@ final class IncomingVm implements Destination, AutoCloseable {
         List<MemoryDescription.MemoryFile> described = memory.files();
         // STR-MEM-3
         if (ram.size() != described.size()) {
-            throw new IOException("the VMM at the destination has " + ram.size() + " memory files, the VMM at the source has "
-                    + described.size());
+            throw new IOException("the VMM at the destination has " + ram.size()
+                    + " memory files, the VMM at the source has " + described.size());
         }
         try {
             for (MemoryDescription.MemoryFile wanted : described) {

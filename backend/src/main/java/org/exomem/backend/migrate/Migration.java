@@ -149,7 +149,9 @@ final class Migration {
         looked.orTimeout(LOOK_LIMIT.toNanos(), TimeUnit.NANOSECONDS).exceptionally(late -> {
             cancel.cancel();
             begun.completeExceptionally(new VirtualMachine.Refused("VM \"" + vm.name()
-                    + "\": can't determine whether its guest waits here for its memory: the file system of the state directory did not respond within " + LOOK_LIMIT.toSeconds() + " s"));
+                    + "\": can't determine whether its guest waits here for its memory: the file system of the state"
+                    + " directory did not respond within "
+                    + LOOK_LIMIT.toSeconds() + " s"));
             return null;
         });
     }
@@ -328,7 +330,9 @@ final class Migration {
                 return false;
             }
             if (owes() && work.direction() == Direction.INCOMING) {
-                throw new VirtualMachine.Refused("VM \"" + vm.name() + "\" runs here, and waits for memory that " + peer + " has: the guest can't be sent back. If that host is lost permanently, the guest is lost too: end its VMM");
+                throw new VirtualMachine.Refused("VM \"" + vm.name() + "\" runs here, and waits for memory that " + peer
+                        + " has: the guest can't be sent back. If that host is lost permanently, the guest is"
+                        + " lost too: end its VMM");
             }
             what = abandon == null ? cancel : abandon;
         }
@@ -504,7 +508,8 @@ final class Migration {
         long seconds = Math.max(0, TimeUnit.NANOSECONDS.toSeconds(end - System.nanoTime()));
         if (sendsOwed()) {
             LOG.warn(
-                    "{}: its guest runs at {}, and {} of its memory exist only here: exomem ends when they have been sent, and gives up the guest after {} s",
+                    "{}: its guest runs at {}, and {} of its memory exist only here: exomem ends when they have been"
+                            + " sent, and gives up the guest after {} s",
                     vm.name(),
                     peer,
                     left(),
@@ -524,7 +529,8 @@ final class Migration {
             return false;
         }
         LOG.error(
-                "{}: exomem ends, and {} of the memory of its guest were not sent to {}, where the guest waits for them",
+                "{}: exomem ends, and {} of the memory of its guest were not sent to {}, where the guest"
+                        + " waits for them",
                 vm.name(),
                 left(),
                 peer);

@@ -131,15 +131,17 @@ public final class Migrations implements AutoCloseable {
         VirtualMachine vm = vms.named(name);
         Migration before = last.get(name);
         if (closed || before != null && !before.state().status().isOver()) {
-            throw new VirtualMachine.Refused("VM \"" + name + "\" is already migrating; migrate-cancel ends the migration");
+            throw new VirtualMachine.Refused(
+                    "VM \"" + name + "\" is already migrating; migrate-cancel ends the migration");
         }
         String other = reserved.get(name);
         if (other != null) {
             throw new VirtualMachine.Refused("VM \"" + name + "\" " + other);
         }
         Path qmp = vmmQmp.or(vm::vmmQmp)
-                .orElseThrow(
-                        () -> new VirtualMachine.Refused("VM \"" + name + "\": the QMP socket of its VMM is not known: set vmm-qmp=PATH where the VM is served, or name the socket here"));
+                .orElseThrow(() -> new VirtualMachine.Refused("VM \"" + name
+                        + "\": the QMP socket of its VMM is not known: set vmm-qmp=PATH where the VM"
+                        + " is served, or name the socket here"));
         Migration migration = new Migration(vm, work, new KeptArrival(name, kept), changed);
         last.put(name, migration);
         return migration.start(qmp, atItsAddress);

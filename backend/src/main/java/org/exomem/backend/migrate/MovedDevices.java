@@ -99,7 +99,8 @@ public record MovedDevices(
         JsonNode version = json.path("version");
         // MIG-BESIDE-5: exomem 0.1.0 sent none.
         if (!version.isMissingNode() && !(version.isInt() && version.asInt() == VERSION)) {
-            throw new IOException("the source describes its devices in version " + version + ", this end supports version " + VERSION + ": use the same version of exomem at both ends");
+            throw new IOException("the source describes its devices in version " + version
+                    + ", this end supports version " + VERSION + ": use the same version of exomem at both ends");
         }
         if (!json.path("running").isBoolean()) {
             throw new IOException("the source did not report whether its guest was running");

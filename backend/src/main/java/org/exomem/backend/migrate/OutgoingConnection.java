@@ -219,7 +219,8 @@ final class OutgoingConnection {
                 throw e;
             }
             throw new IOException(
-                    "the connection was lost (" + lost.getMessage() + "), and could not be restored within " + within.toMillis() + " ms: " + e.getMessage(),
+                    "the connection was lost (" + lost.getMessage() + "), and could not be restored within "
+                            + within.toMillis() + " ms: " + e.getMessage(),
                     e);
         }
     }

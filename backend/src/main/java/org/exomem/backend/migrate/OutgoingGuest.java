@@ -138,11 +138,14 @@ public final class OutgoingGuest implements GuestControl, AutoCloseable {
     public void refuseWhatCannotLeave() throws IOException {
         refusePlugged();
         if (autoConverge && !vmm.canThrottle()) {
-            throw new IOException(
-                    "the VMM of VM \"" + vm.name() + "\" can't throttle its guest: QEMU throttles only in its own migrations. Migrate it without auto-converge");
+            throw new IOException("the VMM of VM \"" + vm.name()
+                    + "\" can't throttle its guest: QEMU throttles only in its own migrations. Migrate it"
+                    + " without auto-converge");
         }
         if (!devices.isEmpty() && !vmm.isRunning()) {
-            throw new IOException("the guest of VM \"" + vm.name() + "\" is paused, and devices can't be unplugged from a paused guest: resume it, or unplug the device \""
+            throw new IOException("the guest of VM \"" + vm.name()
+                    + "\" is paused, and devices can't be unplugged from a paused guest: resume it, or unplug"
+                    + " the device \""
                     + devices.values().iterator().next().id() + "\" from the VMM first");
         }
         // VMM-14
@@ -157,7 +160,9 @@ public final class OutgoingGuest implements GuestControl, AutoCloseable {
         for (MemoryState device : memory()) {
             if (device.plugged() > 0) {
                 throw new IOException("VM \"" + vm.name() + "\" has " + ByteSize.format(device.plugged())
-                        + " plugged in its memory device \"" + device.id() + "\", which can't be unplugged with them: unplug that memory first (exomem mem " + vm.name() + " "
+                        + " plugged in its memory device \"" + device.id()
+                        + "\", which can't be unplugged with them: unplug that memory first (exomem mem " + vm.name()
+                        + " "
                         + device.id() + " 0 --wait)");
             }
         }
@@ -407,7 +412,7 @@ public final class OutgoingGuest implements GuestControl, AutoCloseable {
      */
     public void goOn(Throwable because) {
         if (!(state instanceof State.Runs)) {
-            attempt(because, "resume",this::resume);
+            attempt(because, "resume", this::resume);
         }
         if (asked != HintAction.DONE) {
             // Has no effect if the balloon was removed: then the driver has given all pages back.

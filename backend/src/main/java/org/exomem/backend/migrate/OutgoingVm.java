@@ -221,7 +221,10 @@ final class OutgoingVm {
                                 : "it is not known whether it ran there: " + e.getMessage(),
                         e);
             } catch (MigrationCancelledException e) {
-                throw lost("the migration was cancelled at this end, and it is not known whether the guest received all of its memory", e);
+                throw lost(
+                        "the migration was cancelled at this end, and it is not known whether the guest received all"
+                                + " of its memory",
+                        e);
             }
             watcher.report(report.withOwed(pages, Duration.ofNanos(System.nanoTime() - begin)));
         }
@@ -229,7 +232,10 @@ final class OutgoingVm {
         private IOException lost(String why, IOException cause) {
             return new HandoverUncertainException(
                     "the guest was handed over to " + request.address() + ": " + why
-                            + ". Check there: if it runs with all of its memory, end the VMM here. If it can't, end the VMM there; here it is paused in the state in which it left, and only you can decide whether it may continue from that state (cont), although it ran further since. Never let both run",
+                            + ". Check there: if it runs with all of its memory, end the VMM here. If it can't, end"
+                            + " the VMM there; here it is paused in the state in which it left, and only you can"
+                            + " decide whether it may continue from that state (cont), although it ran further since."
+                            + " Never let both run",
                     cause);
         }
 

@@ -22,7 +22,9 @@ public final class StartedGuest {
                 throw e;
             }
             throw new HandoverUncertainException(
-                    "exomem asked the VMM to start the guest, and it may have started (" + e.getMessage() + "). Check the VMM: if the guest does not run and will not, it may continue at the source; never let both run",
+                    "exomem asked the VMM to start the guest, and it may have started (" + e.getMessage()
+                            + "). Check the VMM: if the guest does not run and will not, it may continue at the"
+                            + " source; never let both run",
                     e);
         }
     }

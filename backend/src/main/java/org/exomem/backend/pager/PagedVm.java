@@ -175,7 +175,11 @@ final class PagedVm {
             work.saved().expectFits(work.memory().files());
             OwedPages owed =
                     new OwedPages(work.saved().pages().owedTo(work.memory().files()));
-            LOG.info("{}: serving {} MiB of memory on demand from {}", record.vm(), Pages.bytes(owed.left()) >> 20, record.image());
+            LOG.info(
+                    "{}: serving {} MiB of memory on demand from {}",
+                    record.vm(),
+                    Pages.bytes(owed.left()) >> 20,
+                    record.image());
             long all = owed.left();
             WorkingSet set = new WorkingSet(work.saved(), owed.pages());
             Pager pager;

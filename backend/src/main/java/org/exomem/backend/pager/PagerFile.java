@@ -25,7 +25,8 @@ record PagerFile(Path path) {
         try {
             SmallFile.replace(path, (record.toJson() + "\n").getBytes(StandardCharsets.UTF_8));
         } catch (IOException e) {
-            throw new IOException("can't store the state of the VM that the next exomem needs in " + path + ": " + e, e);
+            throw new IOException(
+                    "can't store the state of the VM that the next exomem needs in " + path + ": " + e, e);
         }
     }
 

@@ -92,7 +92,9 @@ public final class Pagers implements AutoCloseable {
                 }
                 vm.takeUp();
             } catch (IOException | VirtualMachine.Refused e) {
-                LOG.error("can't resume the memory on demand of a VM, whose guest waits for the rest: {}", e.getMessage());
+                LOG.error(
+                        "can't resume the memory on demand of a VM, whose guest waits for the rest: {}",
+                        e.getMessage());
             }
         }
     }
@@ -108,9 +110,9 @@ public final class Pagers implements AutoCloseable {
      * @throws VirtualMachine.Refused if another task is under way with the VM
      */
     public PagedState start(String vm, Path image, Path qmp) throws IOException {
-        StateDirectory folder = state.orElseThrow(
-                () -> new IOException(
-                        "memory on demand requires an exomem that keeps state (exomem serve --state DIR): without state, a guest would wait forever if exomem was killed"));
+        StateDirectory folder = state.orElseThrow(() -> new IOException(
+                "memory on demand requires an exomem that keeps state (exomem serve --state DIR): without"
+                        + " state, a guest would wait forever if exomem was killed"));
         migrations.reserve(vm, RESERVED);
         boolean begun = false;
         try {

@@ -494,7 +494,8 @@ public final class BackendProcess implements AutoCloseable {
                 throws IOException {
             Path socket = qmp.or(vm::vmmQmp)
                     .orElseThrow(() -> new VirtualMachine.Refused("VM \"" + vm.name()
-                            + "\": the QMP socket of its VMM is not known: set vmm-qmp=PATH where the VM is served, or name the socket here"));
+                            + "\": the QMP socket of its VMM is not known: set vmm-qmp=PATH where the"
+                            + " VM is served, or name the socket here"));
             migrations.reserve(vm.name(), what);
             try (VmDevices of = VmDevices.of(vm, socket)) {
                 return task.of(of);

@@ -225,7 +225,8 @@ final class DeviceSet {
                 toBegin.add(device);
             } else if (!device.differences(leaving.get()).isEmpty()) {
                 throw new ConfigException(device.label()
-                        + " is served with other options until its VMM disconnects: add it after that, or with its present options");
+                        + " is served with other options until its VMM disconnects: add it after that, or"
+                        + " with its present options");
             }
         }
         together(next).consistent();

@@ -93,7 +93,8 @@ public final class Json {
             }
             return value;
         } catch (StreamConstraintsException e) {
-            throw new JsonException("a number is too long, or objects and arrays have more than " + MAX_DEPTH + " levels" + orElse);
+            throw new JsonException(
+                    "a number is too long, or objects and arrays have more than " + MAX_DEPTH + " levels" + orElse);
         } catch (JsonProcessingException e) {
             throw new JsonException(explain(e));
         } catch (JsonException e) {

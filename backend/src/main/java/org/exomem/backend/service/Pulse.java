@@ -27,10 +27,10 @@ public record Pulse(int vms, int attached, List<String> silent, boolean control)
                 .append(attached)
                 .append(" attached");
         if (!silent.isEmpty()) {
-            line.append("; not responding: ").append(String.join(", ", silent));
+            line.append("; not answering: ").append(String.join(", ", silent));
         }
         if (!control) {
-            line.append("; the control socket does not respond");
+            line.append("; the control socket does not answer");
         }
         return line.toString();
     }

@@ -129,7 +129,11 @@ public final class BalloonStateFile implements KeptState {
             return store;
         } catch (IOException | CorruptBitsException e) {
             if (!incomplete.isSet()) {
-                hostFault.accept("the pages in the balloon from " + chunk + " GiB on can't be stored in " + file.path() + ": " + e.getMessage() + ". The balloon continues; if another process takes over after this one, it counts no pages until the guest's driver starts again");
+                hostFault.accept(
+                        "the pages in the balloon from " + chunk + " GiB on can't be stored in " + file.path() + ": "
+                                + e.getMessage()
+                                + ". The balloon continues; if another process takes over after this one, it counts"
+                                + " no pages until the guest's driver starts again");
             }
             // STA-BAL-5
             incomplete.set(1);

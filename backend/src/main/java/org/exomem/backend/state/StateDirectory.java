@@ -139,7 +139,8 @@ public record StateDirectory(Path path) implements ArrivalFiles {
     private void check() throws IOException {
         if (Files.isSymbolicLink(path)) {
             throw StateFileException.ofDirectory(
-                    path, "it is a symbolic link, whose owner could change its target. Use the path of the target itself");
+                    path,
+                    "it is a symbolic link, whose owner could change its target. Use the path of the target itself");
         }
         if (!Files.isDirectory(path, LinkOption.NOFOLLOW_LINKS)) {
             throw StateFileException.ofDirectory(path, "it is not a directory");

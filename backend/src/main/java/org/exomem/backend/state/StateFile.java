@@ -207,7 +207,8 @@ final class StateFile implements AutoCloseable {
             if (channel.tryLock() == null) {
                 throw new StateFileException(
                         path,
-                        "it is in use by another process. Two processes can't serve one device: end the other process first");
+                        "it is in use by another process. Two processes can't serve one device: end the other"
+                                + " process first");
             }
         } catch (OverlappingFileLockException e) {
             // It is the same file under two names.

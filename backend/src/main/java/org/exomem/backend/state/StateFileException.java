@@ -42,7 +42,8 @@ public final class StateFileException extends IOException {
     static StateFileException notPlain(Path file) {
         return new StateFileException(
                 file,
-                "it is a directory, a link or a device, not a regular file. It is left unchanged. Move it away, or use another state directory");
+                "it is a directory, a link or a device, not a regular file. It is left unchanged. Move it away, or"
+                        + " use another state directory");
     }
 
     /** The reason that the file system gave, without the path. */
@@ -59,6 +60,7 @@ public final class StateFileException extends IOException {
         return new StateFileException(
                 file,
                 what
-                        + ". The file is damaged and is left unchanged; the device's state that the guest has seen is lost. Stop the VM, move the file away, and start the VM again");
+                        + ". The file is damaged and is left unchanged; the device's state that the guest has seen is"
+                        + " lost. Stop the VM, move the file away, and start the VM again");
     }
 }

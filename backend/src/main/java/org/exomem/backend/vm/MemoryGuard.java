@@ -350,8 +350,8 @@ final class MemoryGuard {
 
     private void tellNow() {
         String action = config.prevention().word();
-        warnings.say("the guest accessed unplugged memory at 0x" + Long.toHexString(untoldAddress) + ", "
-                + untold + " times (policy: " + action + ")");
+        warnings.say("the guest accessed unplugged memory at 0x" + Long.toHexString(untoldAddress) + ", " + untold
+                + " times (policy: " + action + ")");
         events.accept(new VmEvent.GuestViolation(
                 config.vm(),
                 config.id(),

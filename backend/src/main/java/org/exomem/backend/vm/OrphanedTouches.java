@@ -56,7 +56,9 @@ final class OrphanedTouches implements AutoCloseable {
             }
         }
         if (!orphans.isEmpty()) {
-            warnings.accept("unplugged memory is guarded in a VMM that is not connected: accesses get pages of zeros, which remain until it reconnects");
+            warnings.accept(
+                    "unplugged memory is guarded in a VMM that is not connected: accesses get pages of zeros, which"
+                            + " remain until it reconnects");
         }
     }
 

@@ -462,11 +462,15 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
         List<MemoryRegion> shared = sharedMemory();
         // VHU-PST-1: reading a page that has not arrived would make it a page of zeros.
         if (shared.stream().anyMatch(region -> region.latePages() instanceof LatePages late && late.isArriving())) {
-            throw new Refused("its memory is still arriving from another host, by post-copy of its VMM: wait until the VMM has finished that");
+            throw new Refused(
+                    "its memory is still arriving from another host, by post-copy of its VMM: wait until the VMM has"
+                            + " finished that");
         }
         AddressMap addresses = AddressMap.of(shared, image);
         if (!shared.isEmpty() && addresses.ranges().isEmpty()) {
-            throw new Refused("the memory files that its VMM names are not the files that the VMM shares (a file may have been created again under the same name): their content is not the guest's memory");
+            throw new Refused(
+                    "the memory files that its VMM names are not the files that the VMM shares (a file may have been"
+                            + " created again under the same name): their content is not the guest's memory");
         }
         return addresses;
     }

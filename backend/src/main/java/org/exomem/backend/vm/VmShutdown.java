@@ -23,7 +23,8 @@ public final class VmShutdown {
         for (ServedVm vm : vms) {
             if (vm.isConnected()) {
                 LOG.warn(
-                        "{}: a VMM is still connected: its VM keeps the memory that it has now, and can't be resized; QEMU does not reconnect",
+                        "{}: a VMM is still connected: its VM keeps the memory that it has now, and can't be resized;"
+                                + " QEMU does not reconnect",
                         vm.name());
             }
         }
@@ -34,7 +35,8 @@ public final class VmShutdown {
             if (!leave.endedBy(end)) {
                 all = false;
                 LOG.error(
-                        "{}: did not end within {} s: its memory file or its VMM blocks it; exomem ends without waiting for it",
+                        "{}: did not end within {} s: its memory file or its VMM blocks it; exomem ends without"
+                                + " waiting for it",
                         leave.vm.name(),
                         limit.toSeconds());
             }

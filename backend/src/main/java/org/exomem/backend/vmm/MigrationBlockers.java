@@ -73,7 +73,8 @@ final class MigrationBlockers {
     private void refuseDevicesWithoutId() throws IOException {
         for (Map.Entry<String, String> device : devicesWithoutId().entrySet()) {
             throw new VmmException("the VMM on " + qmp + " has a device " + device.getValue() + " without an id ("
-                    + PluggedDevice.ANONYMOUS + "/" + device.getKey() + "), which can't be unplugged before the guest migrates: " + remedy(device.getValue()));
+                    + PluggedDevice.ANONYMOUS + "/" + device.getKey()
+                    + "), which can't be unplugged before the guest migrates: " + remedy(device.getValue()));
         }
     }
 

@@ -363,7 +363,8 @@ public final class QmpVmm implements AutoCloseable {
     public void expectIncoming() throws IOException {
         if (!isWaiting()) {
             String status = qmp.execute("query-status").path("status").asText();
-            throw new VmmException("the VMM on " + qmp + " does not wait for an incoming guest (status " + status + "): restart it with -incoming defer");
+            throw new VmmException("the VMM on " + qmp + " does not wait for an incoming guest (status " + status
+                    + "): restart it with -incoming defer");
         }
         blockers.refuseDevicesOfAWaitingVmm();
     }

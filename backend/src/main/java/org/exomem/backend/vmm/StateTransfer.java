@@ -134,7 +134,8 @@ final class StateTransfer {
                 setIgnoreShared(before);
                 deleteNote();
             } catch (IOException e) {
-                LOG.warn("the VMM's capability {} may still have the value that exomem set: {}", SHARED, e.getMessage());
+                LOG.warn(
+                        "the VMM's capability {} may still have the value that exomem set: {}", SHARED, e.getMessage());
             }
         };
     }
@@ -225,7 +226,8 @@ final class StateTransfer {
                             + migration.path("error-desc").asText("no reason was reported"));
                 default -> {
                     if (givenUp.getAsBoolean() || System.nanoTime() > end) {
-                        throw new VmmException("the VMM on " + qmp + ": " + otherwise + " within " + LIMIT.toSeconds() + " s, or before the operation was cancelled");
+                        throw new VmmException("the VMM on " + qmp + ": " + otherwise + " within " + LIMIT.toSeconds()
+                                + " s, or before the operation was cancelled");
                     }
                     qmp.await(event -> false, LOOK_AGAIN);
                 }

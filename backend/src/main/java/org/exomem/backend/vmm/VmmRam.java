@@ -42,8 +42,9 @@ final class VmmRam {
     List<GuestRamFile> files() throws IOException {
         List<GuestRamFile> files = ownFiles();
         if (!templates().isEmpty()) {
-            throw new VmmException(
-                    "the VMM on " + qmp + " runs a clone: its memory is in the template, not in its own files. Save the VM into an image (exomem save) and restore it from that image");
+            throw new VmmException("the VMM on " + qmp
+                    + " runs a clone: its memory is in the template, not in its own files. Save the VM into"
+                    + " an image (exomem save) and restore it from that image");
         }
         return files;
     }
@@ -104,7 +105,8 @@ final class VmmRam {
     void expectMapped(String id, SharedFile file) throws IOException {
         JsonNode path = memoryPath(id);
         if (path != null && mapped().hasAnotherThan(MappedFiles.nameOf(file), path.asText())) {
-            throw new VmmException("the memory \"" + id + "\" that the VMM on " + qmp + " has mapped is not " + file + " (the file may have been created again under the same name): restart the VMM");
+            throw new VmmException("the memory \"" + id + "\" that the VMM on " + qmp + " has mapped is not " + file
+                    + " (the file may have been created again under the same name): restart the VMM");
         }
     }
 
@@ -117,7 +119,8 @@ final class VmmRam {
         for (JsonNode backend : qmp.execute("query-memdev")) {
             String id = backend.path("id").asText();
             if (qmp.property("/objects/" + id, "discard-data").asBoolean()) {
-                throw new VmmException("the VMM on " + qmp + " discards the memory \"" + id + "\" when it ends: start the VM without discard-data=on");
+                throw new VmmException("the VMM on " + qmp + " discards the memory \"" + id
+                        + "\" when it ends: start the VM without discard-data=on");
             }
         }
     }

@@ -306,7 +306,7 @@ class CommandsTest {
         vms.attach("a");
         Ran ran = Ran.of("free-pages", "a", "--control", control);
         assertThat(ran.code()).isNotZero();
-        assertThat(ran.err()).contains("the guest's driver does not know them");
+        assertThat(ran.err()).contains("the guest's driver does not support them");
         assertThat(Ran.of("free-pages", "a", "--smallest", "5M", "--control", control)
                         .err())
                 .contains("a power of two");

@@ -47,17 +47,17 @@ class PkiCommandTest {
     void aNameThatLeavesTheFolderIsRefusedBeforeAnythingIsMade() {
         Ran ran = Ran.of("pki", "init", folder.toString(), "--host", "alpha", "--host", "../evil");
         assertThat(ran.code()).isEqualTo(ExitCode.USAGE);
-        assertThat(ran.err()).contains("neither a host's name nor an IP address");
+        assertThat(ran.err()).contains("neither a host name nor an IP address");
         assertThat(folder).isEmptyDirectory();
     }
 
     @Test
     void aFolderThatCannotBeMadeIsToldWithTheReason() throws Exception {
         assertThat(Ran.of("pki", "init", "/proc/foo", "--host", "alpha").err())
-                .contains("can't make the folder /proc/foo: no folder can be made there");
+                .contains("can't create the folder /proc/foo: no folder can be created there");
         Path file = Files.createFile(folder.resolve("file"));
         assertThat(Ran.of("pki", "init", file.toString(), "--host", "alpha").err())
-                .contains("can't make the folder " + file + ": it is a file");
+                .contains("can't create the folder " + file + ": it is a file");
     }
 
     @Test

@@ -83,7 +83,7 @@ class RamCommandsTest {
                 .isZero();
         Ran other = Ran.of("ram", "check", folder, "--block", "r0=32M", "--block", "r1=64M");
         assertThat(other.code()).isEqualTo(ExitCode.FAILED);
-        assertThat(other.err()).contains("has \"r0\" with 64 MiB at offset 0 B, wanted was one with 32 MiB");
+        assertThat(other.err()).contains("has \"r0\" with 64 MiB at offset 0 B, expected was one with 32 MiB");
     }
 
     @Test
@@ -234,9 +234,9 @@ class RamCommandsTest {
                 "ram create DIR --size 8X | is not a size",
                 "ram create DIR --size 4097 | no multiple of 4 KiB",
                 "ram create DIR --size 8G --block a=1G | exclude each other",
-                "ram create DIR --block a=1G --block a=1G | two parts of RAM are called \"a\"",
+                "ram create DIR --block a=1G --block a=1G | two parts of RAM have the name \"a\"",
                 "ram create DIR --block a | is not NAME=SIZE",
-                "ram create DIR --block ../a=1G | no name of a part of RAM",
+                "ram create DIR --block ../a=1G | not a valid name of a part of RAM",
                 "ram create DIR --name x --block a=1G | --name goes with --size",
                 "ram create | DIR is missing",
                 "ram | \"ram\" needs one more word: ram create, ram list, ram check, ram remove",

@@ -210,9 +210,9 @@ class PagesSubscribeTest {
                         "pages-subscribe",
                         Json.object()
                                 .put("socket", vms.folder().resolve("nobody").toString())))
-                .hasMessageContaining("VM \"a\": its free pages can't be shared on ");
+                .hasMessageContaining("VM \"a\": can't share its free pages on ");
         assertThatThrownBy(() -> execute("pages-subscribe", Json.object().put("socket", "/" + "x".repeat(200))))
-                .hasMessageContaining("VM \"a\": its free pages can't be shared on /xxx");
+                .hasMessageContaining("VM \"a\": can't share its free pages on /xxx");
         assertThatThrownBy(() -> execute("pages-subscribe", Json.object().put("socket", "/a\0b")))
                 .hasMessageContaining("can't be a path");
         assertThatThrownBy(() -> execute("pages-subscribe", Json.object().put("socket", "pages")))

@@ -80,7 +80,7 @@ class ChangedDevicesTest {
                 .isInstanceOf(ConfigException.class)
                 .hasMessage("VM \"c\" and VM \"d\" both use " + path("c"));
         assertThatThrownBy(() -> reload("vm=c,fd=0"))
-                .hasMessage("VM \"c\", balloon: fd is for devices that exomem is started with");
+                .hasMessage("VM \"c\", balloon: fd is only for devices that exomem serves from its start");
         assertThat(vms.folder().resolve("a")).exists();
         assertThat(vms.folder().resolve("c")).doesNotExist();
     }
@@ -134,7 +134,7 @@ class ChangedDevicesTest {
         assertThat(ask("{'execute': 'vm-remove', 'arguments': {'vm': 'a'}}")).contains("a VMM is attached");
         assertThat(ask("{'execute': 'vm-add', 'arguments': {'balloons': [{'vm': 'a', 'socket': '" + path("c")
                         + "'}]}}"))
-                .contains("is served with other options until its VMM has left");
+                .contains("is served with other options until its VMM disconnects");
         assertThat(ask("{'execute': 'vm-add', 'arguments': {'balloons': [{'vm': 'a', 'socket': '" + path("a")
                         + "'}]}}"))
                 .isEqualTo("{}");
@@ -294,7 +294,7 @@ class ChangedDevicesTest {
                     ServeConfig.balloon("vm=vm,fd=" + pair.get(0).number());
             process.start(new ServeConfig(Optional.empty(), List.of(balloon)), Optional.empty());
             pair.get(1).close();
-            assertThat(process.awaitStop()).isEqualTo("the VMM has gone, and no other one can come");
+            assertThat(process.awaitStop()).isEqualTo("the VMM disconnected, and no other VMM can connect");
         }
     }
 

@@ -197,7 +197,7 @@ class MemoryGuardTest {
             await().atMost(LIMIT).until(() -> vmm.attempts.get() > 2);
             assertThat(guard(vm).on()).isFalse();
             assertThat(guard(vm).reason())
-                    .hasValueSatisfying(why -> assertThat(why).contains("somebody else uses it"));
+                    .hasValueSatisfying(why -> assertThat(why).contains("in use by another process"));
 
             vmm.other.close();
             await().atMost(LIMIT).until(() -> guard(vm).on());

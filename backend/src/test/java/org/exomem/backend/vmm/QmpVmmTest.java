@@ -127,7 +127,7 @@ class QmpVmmTest {
                         "query-dirty-log",
                         "{'path': '" + log + "', 'size': " + size + ", 'page-size': " + pageSize + "}");
         try (QmpVmm vmm = connect()) {
-            assertThatThrownBy(vmm::dirtyLog).hasMessageContaining("keeps a log of writes that exomem can't read");
+            assertThatThrownBy(vmm::dirtyLog).hasMessageContaining("keeps a dirty log that exomem can't read");
         }
     }
 }

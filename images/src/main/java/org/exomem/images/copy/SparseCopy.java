@@ -116,7 +116,8 @@ public final class SparseCopy {
                 Files.deleteIfExists(to);
                 throw new ImageException(
                         Fault.MISMATCH,
-                        to + " can't have " + copy.size + " bytes: that is not a multiple of the huge page size of its file system",
+                        to + " can't have " + copy.size
+                                + " bytes: that is not a multiple of the huge page size of its file system",
                         e);
             }
             throw e;

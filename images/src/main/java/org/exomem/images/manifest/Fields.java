@@ -131,7 +131,8 @@ final class Fields {
     /** @throws ImageException if a field was not taken: a manifest of this version has no field of that name */
     void expectNoMore() throws ImageException {
         if (!left.isEmpty()) {
-            throw invalid("a manifest of version " + Manifest.VERSION + " has no " + name(left.keySet().iterator().next()));
+            throw invalid("a manifest of version " + Manifest.VERSION + " has no "
+                    + name(left.keySet().iterator().next()));
         }
     }
 }

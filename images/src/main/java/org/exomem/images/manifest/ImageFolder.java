@@ -103,7 +103,8 @@ public record ImageFolder(Path folder, Manifest manifest, byte[] manifestBytes) 
         }
         if (Files.exists(folder.resolve(TakenImage.USED))) {
             return "the image in " + folder
-                    + " was taken: a VM has run on its RAM files since, so they no longer match the saved state beside them";
+                    + " was taken: a VM has run on its RAM files since, so they no longer match the saved state"
+                    + " beside them";
         }
         return "there is no saved VM in " + folder + ": it has no " + MANIFEST
                 + (Files.exists(folder.resolve(STATE)) ? "; a save was interrupted" : "");

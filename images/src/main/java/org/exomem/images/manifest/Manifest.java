@@ -185,7 +185,8 @@ public record Manifest(
                 return object;
             }
         } catch (IOException e) {
-            throw new IllegalArgumentException("the description of the moved devices is not JSON: " + e.getMessage(), e);
+            throw new IllegalArgumentException(
+                    "the description of the moved devices is not JSON: " + e.getMessage(), e);
         }
         throw new IllegalArgumentException("the description of the moved devices is not a JSON object");
     }
@@ -228,7 +229,8 @@ public record Manifest(
         if (version > VERSION) {
             throw new ImageException(
                     Fault.NEWER,
-                    "it was written by a newer exomem: it has version " + version + ", this exomem supports version " + VERSION);
+                    "it was written by a newer exomem: it has version " + version + ", this exomem supports version "
+                            + VERSION);
         }
         if (version < 1) {
             throw new ImageException(Fault.INVALID, "version " + version + " does not exist");
@@ -279,9 +281,11 @@ public record Manifest(
     /** The name alone has all values. The others are for people, and must be the same. */
     private static Ram ram(Fields file) throws ImageException {
         String text = file.text("file", MOST_NAME);
-        RamFileName name =
-                RamFileName.parse(text).orElseThrow(() -> Fields.invalid("\"" + text + "\" is not the name of a RAM file"));
-        check(file.text("name", MOST_NAME).equals(name.name()), "the file name \"" + text + "\" does not match its \"name\"");
+        RamFileName name = RamFileName.parse(text)
+                .orElseThrow(() -> Fields.invalid("\"" + text + "\" is not the name of a RAM file"));
+        check(
+                file.text("name", MOST_NAME).equals(name.name()),
+                "the file name \"" + text + "\" does not match its \"name\"");
         check(
                 file.number("size", RamFileName.MOST_BYTES) == name.size(),
                 "the file name \"" + text + "\" does not match its \"size\"");

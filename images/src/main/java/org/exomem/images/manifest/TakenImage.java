@@ -150,7 +150,9 @@ public final class TakenImage implements AutoCloseable {
         if (vmm.isPresent()) {
             throw new ImageException(
                     Fault.NO_IMAGE,
-                    "process " + vmm.get() + " has the RAM files in " + folder + " open; the restore that started it was interrupted before the guest ran: end that process without letting its guest run, and this is an image again");
+                    "process " + vmm.get() + " has the RAM files in " + folder
+                            + " open; the restore that started it was interrupted before the guest ran: end that"
+                            + " process without letting its guest run, and this is an image again");
         }
     }
 

@@ -84,13 +84,17 @@ public enum FileSystemKind {
         return switch (this) {
             case TMPFS, HUGETLBFS -> Optional.empty();
             case DISK ->
-                Optional.of(folder + " is on a disk: the kernel writes changed pages of the guest to it in the background, and the guest waits for the disk when the host is short of memory. /dev/shm is memory; --any-fs suppresses this warning");
+                Optional.of(folder
+                        + " is on a disk: the kernel writes changed pages of the guest to it in the"
+                        + " background, and the guest waits for the disk when the host is short of memory."
+                        + " /dev/shm is memory; --any-fs suppresses this warning");
             case REMOTE ->
                 Optional.of(folder + " is on " + text
-                        + ": any access of a guest may wait for it, and the guest stops if the connection is lost. /dev/shm is memory; --any-fs suppresses this warning");
+                        + ": any access of a guest may wait for it, and the guest stops if the connection is"
+                        + " lost. /dev/shm is memory; --any-fs suppresses this warning");
             case OTHER ->
-                Optional.of(
-                        folder + " is on " + text + ", so it may be slow. /dev/shm is memory; --any-fs suppresses this warning");
+                Optional.of(folder + " is on " + text
+                        + ", so it may be slow. /dev/shm is memory; --any-fs suppresses this warning");
         };
     }
 
@@ -102,8 +106,9 @@ public enum FileSystemKind {
     public Optional<String> warningIfMapped(String what) {
         return isMemory()
                 ? Optional.empty()
-                : Optional.of(
-                        what + " is on " + text + ", not in memory: when an access to it blocks, this process and all its VMs stop until the access returns");
+                : Optional.of(what + " is on " + text
+                        + ", not in memory: when an access to it blocks, this process and all its VMs stop"
+                        + " until the access returns");
     }
 
     @Override

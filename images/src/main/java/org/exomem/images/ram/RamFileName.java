@@ -65,7 +65,8 @@ public record RamFileName(long offset, long size, String name, Optional<String> 
     static void check(long offset, long size, String name) {
         if (!NAME.matcher(name).matches()) {
             throw new IllegalArgumentException("\"" + name
-                    + "\" is not a valid name of a part of RAM; use a letter, then up to 127 letters, digits and . _ -");
+                    + "\" is not a valid name of a part of RAM; use a letter, then up to 127 letters,"
+                    + " digits and . _ -");
         }
         if (WITH_RANDOM.matcher(name).matches()) {
             throw new IllegalArgumentException(
@@ -80,7 +81,8 @@ public record RamFileName(long offset, long size, String name, Optional<String> 
         }
         if (offset < 0 || offset % PAGE != 0 || offset > MOST_BYTES || size > MOST_BYTES - offset) {
             throw new IllegalArgumentException("\"" + name + "\" can't be at offset " + ByteText.exactly(offset)
-                    + " with " + ByteText.exactly(size) + ": an offset must be a multiple of " + ByteText.of(PAGE) + ", and RAM must end at or below 4 PiB");
+                    + " with " + ByteText.exactly(size) + ": an offset must be a multiple of " + ByteText.of(PAGE)
+                    + ", and RAM must end at or below 4 PiB");
         }
     }
 

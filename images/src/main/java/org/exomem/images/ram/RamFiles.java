@@ -204,7 +204,8 @@ public final class RamFiles {
             throw new ImageException(
                     Fault.MISMATCH,
                     "\"" + name.name() + "\" can't have " + ByteText.exactly(name.size())
-                            + " here: the size must be a multiple of the page size of the file system, " + ByteText.of(file.pageSize()));
+                            + " here: the size must be a multiple of the page size of the file system, "
+                            + ByteText.of(file.pageSize()));
         }
     }
 
@@ -256,8 +257,8 @@ public final class RamFiles {
             if (file.name().random().isEmpty() && !names.contains(file.name())) {
                 throw new ImageException(
                         Fault.MISMATCH,
-                        folder + " has a RAM file that the VM does not have: " + file.name() + " (" + describe(file.name())
-                                + ")");
+                        folder + " has a RAM file that the VM does not have: " + file.name() + " ("
+                                + describe(file.name()) + ")");
             }
         }
         return List.copyOf(found);
@@ -271,10 +272,12 @@ public final class RamFiles {
                 .findFirst()
                 .map(other -> new ImageException(
                         Fault.MISMATCH,
-                        folder + " has \"" + name.name() + "\" with " + describe(other) + ", expected was one with " + describe(name)))
+                        folder + " has \"" + name.name() + "\" with " + describe(other) + ", expected was one with "
+                                + describe(name)))
                 .orElseGet(() -> new ImageException(
                         Fault.MISSING,
-                        "there is no RAM file " + path(name) + (there.isEmpty()
+                        "there is no RAM file " + path(name)
+                                + (there.isEmpty()
                                         ? "; the folder has no RAM files"
                                         : "; the folder has "
                                                 + String.join(
@@ -293,7 +296,8 @@ public final class RamFiles {
         if (file.status().size() != file.name().size()) {
             throw new ImageException(
                     Fault.SIZE,
-                    file.path() + " has " + ByteText.exactly(file.status().size()) + ", but its name states " + ByteText.exactly(file.name().size()) + ": it was "
+                    file.path() + " has " + ByteText.exactly(file.status().size()) + ", but its name states "
+                            + ByteText.exactly(file.name().size()) + ": it was "
                             + (file.status().size() < file.name().size() ? "truncated" : "extended"));
         }
     }
@@ -319,7 +323,8 @@ public final class RamFiles {
                         Fault.MISMATCH,
                         file.path() + " begins at offset "
                                 + ByteText.exactly(file.name().offset())
-                                + ", but the RAM before it ends at " + ByteText.exactly(end) + ": the files do not belong to one VM, or a file is missing");
+                                + ", but the RAM before it ends at " + ByteText.exactly(end)
+                                + ": the files do not belong to one VM, or a file is missing");
             }
             end = file.name().end();
         }

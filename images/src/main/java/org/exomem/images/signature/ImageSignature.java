@@ -122,7 +122,8 @@ public final class ImageSignature {
             if (ram.digest().isEmpty()) {
                 throw new ImageException(
                         Fault.SIGNATURE,
-                        image.folder() + " is signed, but has no digest of " + ram.name() + ", so changes of that file can't be detected");
+                        image.folder() + " is signed, but has no digest of " + ram.name()
+                                + ", so changes of that file can't be detected");
             }
         }
     }

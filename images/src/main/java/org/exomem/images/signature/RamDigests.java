@@ -82,7 +82,8 @@ public final class RamDigests {
      */
     public static RamDigests of(RamFileName name, SharedFile file) throws IOException {
         if (file.size() != name.size()) {
-            throw new ImageException(Fault.SIZE, file + " has " + file.size() + " bytes, but its name states " + name.size());
+            throw new ImageException(
+                    Fault.SIZE, file + " has " + file.size() + " bytes, but its name states " + name.size());
         }
         FileStatus before = file.status();
         byte[] bytes = header(name.size());
@@ -211,7 +212,8 @@ public final class RamDigests {
         }
         checkHeader(file, name, found);
         if (!Sha256.of(found).equals(root)) {
-            throw new ImageException(Fault.CHANGED, file + " has changed: its digest differs from the one in the manifest");
+            throw new ImageException(
+                    Fault.CHANGED, file + " has changed: its digest differs from the one in the manifest");
         }
         return new RamDigests(name, found);
     }
@@ -292,7 +294,8 @@ public final class RamDigests {
      */
     public void check(SharedFile file, Path path) throws IOException {
         if (file.size() != name.size()) {
-            throw new ImageException(Fault.SIZE, path + " has " + file.size() + " bytes, but its name states " + name.size());
+            throw new ImageException(
+                    Fault.SIZE, path + " has " + file.size() + " bytes, but its name states " + name.size());
         }
         AtomicInteger first = new AtomicInteger(Integer.MAX_VALUE);
         AtomicInteger changed = new AtomicInteger();
@@ -310,8 +313,7 @@ public final class RamDigests {
                             + " differ from those that were saved"
                             + (changed.get() == 1
                                     ? ""
-                                    : ", and so do " + (changed.get() - 1) + " ranges after them, of "
-                                            + ranges()));
+                                    : ", and so do " + (changed.get() - 1) + " ranges after them, of " + ranges()));
         }
     }
 }

@@ -113,7 +113,7 @@ class ImageSignatureTest {
 
         assertFault(
                 Fault.SIGNATURE,
-                "signed with another key: the one with the fingerprint " + check.fingerprint(),
+                "signed with another key, which has the fingerprint " + check.fingerprint(),
                 () -> ImageSignature.check(ImageFolder.open(folder), other));
     }
 
@@ -213,7 +213,7 @@ class ImageSignatureTest {
         Files.write(digests, newer);
         assertFault(Fault.NEWER, "version 2", this::check);
         Files.writeString(digests, "nothing");
-        assertFault(Fault.FOREIGN, "has no digests", this::check);
+        assertFault(Fault.FOREIGN, "does not contain the digests", this::check);
         Files.write(digests, new byte[good.length + 1]);
         assertFault(Fault.FOREIGN, "larger", this::check);
         Files.delete(digests);
@@ -286,7 +286,7 @@ class ImageSignatureTest {
         assertThat(SigningKey.read(secret).check().fingerprint())
                 .isEqualTo(CheckingKey.read(open).fingerprint());
         openssl("genpkey", "-algorithm", "ed448", "-out", secret.toString());
-        assertThatThrownBy(() -> SigningKey.read(secret)).hasMessageContaining("none of Ed25519");
+        assertThatThrownBy(() -> SigningKey.read(secret)).hasMessageContaining("not an Ed25519 key");
     }
 
     private static String openssl(String... words) throws Exception {

@@ -191,7 +191,8 @@ public final class ForeignUserfaultfd {
                     "userfaultfd",
                     "the process attached to",
                     (int) -number,
-                    "it may not create one that also handles page faults of system calls (see vm.unprivileged_userfaultfd)");
+                    "it may not create one that also handles page faults of system calls (see"
+                            + " vm.unprivileged_userfaultfd)");
         }
         return number;
     }

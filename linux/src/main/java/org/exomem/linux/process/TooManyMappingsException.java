@@ -9,6 +9,7 @@ final class TooManyMappingsException extends IOException {
     /** @param process its id */
     TooManyMappingsException(String process, long limit) {
         super("process " + process
-                + " has too many mappings, or mappings with too long paths: their list has more than " + limit + " bytes of text");
+                + " has too many mappings, or mappings with too long paths: their list has more than " + limit
+                + " bytes of text");
     }
 }

@@ -253,7 +253,8 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
             } catch (IOException e) {
                 String why = String.valueOf(explained(e).getMessage());
                 lost = Optional.of(why);
-                note.accept("the writes of the VMM can no longer be tracked, so its memory is compared from now on: " + why);
+                note.accept("the writes of the VMM can no longer be tracked, so its memory is compared from now on: "
+                        + why);
             }
         }
         if (lost.isPresent()) {
@@ -283,7 +284,8 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
                 .toList();
         if (writesMore(pieces, mostPerSecond)) {
             throw new IOException(
-                    "the guest writes too much memory to track it without stopping it repeatedly: more than " + mostPerSecond + " different pages each second");
+                    "the guest writes too much memory to track it without stopping it repeatedly: more than "
+                            + mostPerSecond + " different pages each second");
         }
     }
 

@@ -108,7 +108,7 @@ class MemoryImageTest {
     @Test
     void sizeThatIsNoWholePagesIsRefused() throws LinuxException, IOException {
         ImageFile odd = new ImageFile("odd", SharedFile.memfd("odd", PAGE + 1));
-        assertThatThrownBy(() -> new MemoryImage(List.of(odd))).hasMessageContaining("no whole pages");
+        assertThatThrownBy(() -> new MemoryImage(List.of(odd))).hasMessageContaining("not a whole number of pages");
         assertThat(odd.file().fd().isOpen()).isFalse();
     }
 

@@ -62,8 +62,7 @@ class WriteRateTest {
         process.obey("busy", 0, PAGES);
         // Repeated, as other processes may have both processors during the whole measurement.
         await().atMost(Duration.ofSeconds(20))
-                .untilAsserted(
-                        () -> assertThatThrownBy(this::watch).hasMessageContaining("writes so much of its memory"));
+                .untilAsserted(() -> assertThatThrownBy(this::watch).hasMessageContaining("writes too much memory"));
     }
 
     private void watch() throws IOException {

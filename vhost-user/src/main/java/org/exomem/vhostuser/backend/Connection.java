@@ -201,7 +201,10 @@ final class Connection {
         pause();
         listener.fault(
                 FaultKind.HOST,
-                what + " until this process has free file descriptors (EMFILE, too many open files): raise its limit of open files (ulimit -n, LimitNOFILE=), or disconnect clients of the control socket");
+                what
+                        + " until this process has free file descriptors (EMFILE, too many open files): raise its"
+                        + " limit of open files (ulimit -n, LimitNOFILE=), or disconnect clients of the"
+                        + " control socket");
         loop.schedule(DESCRIPTORS_RETRY, () -> lookForDescriptors(then));
     }
 

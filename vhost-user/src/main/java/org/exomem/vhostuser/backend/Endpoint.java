@@ -195,8 +195,7 @@ public final class Endpoint implements AutoCloseable {
         if (current != null && current.hasSentMessage()) {
             fd.close();
             listener.fault(
-                    FaultKind.FRONT_END,
-                    "a second VMM was rejected on " + name + ": a VMM is already connected");
+                    FaultKind.FRONT_END, "a second VMM was rejected on " + name + ": a VMM is already connected");
             return;
         }
         if (current != null) {

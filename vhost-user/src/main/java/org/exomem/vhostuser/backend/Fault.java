@@ -94,7 +94,8 @@ sealed interface Fault {
 
         @Override
         public String what() {
-            return "guest memory is inaccessible: a file that backs it (or the dirty log, or in-flight memory) was truncated, or the host has no free huge page for it";
+            return "guest memory is inaccessible: a file that backs it (or the dirty log, or in-flight memory) was"
+                    + " truncated, or the host has no free huge page for it";
         }
     }
 

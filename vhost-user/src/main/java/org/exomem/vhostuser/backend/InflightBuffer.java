@@ -69,7 +69,8 @@ final class InflightBuffer implements AutoCloseable {
                     request + " has " + description.numQueues() + " queues; the device has " + maxQueues);
         }
         if (description.queueSize() < 1 || description.queueSize() > RingLayout.MAX_SIZE) {
-            throw new FrontEndFault(request + " has queues of size " + description.queueSize() + "; must be 1 to " + RingLayout.MAX_SIZE);
+            throw new FrontEndFault(request + " has queues of size " + description.queueSize() + "; must be 1 to "
+                    + RingLayout.MAX_SIZE);
         }
     }
 

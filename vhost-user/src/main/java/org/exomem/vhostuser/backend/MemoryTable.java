@@ -171,12 +171,16 @@ final class MemoryTable {
         long added = more.stream().mapToLong(RegionDescription::size).sum();
         long size = shared + added;
         if (size > limit) {
-            throw new FrontEndFault(request + " would share " + size + " bytes of memory; the limit for a VM is " + limit + " bytes (max-memory)");
+            throw new FrontEndFault(request + " would share " + size + " bytes of memory; the limit for a VM is "
+                    + limit + " bytes (max-memory)");
         }
         long kept = bytes(removed);
         if (kept + mapped + added - limit > limit) {
             throw new FrontEndFault(request + " would share " + size + " bytes of memory while " + (kept + mapped)
-                    + " bytes are still mapped, " + kept + " of them removed but still in use by a queue; both together may be at most twice the limit for a VM, which is " + limit + " bytes (max-memory)");
+                    + " bytes are still mapped, " + kept
+                    + " of them removed but still in use by a queue; both together may be at most twice the limit for"
+                    + " a VM, which is "
+                    + limit + " bytes (max-memory)");
         }
         if (regions > MAX_SLOTS) {
             throw new FrontEndFault(request + " would create " + regions + " memory regions, " + removed.size()

@@ -119,7 +119,8 @@ final class PostCopy implements AutoCloseable {
         }
         // VHU-PST-4
         if (queuesRun) {
-            throw new FrontEndFault("POSTCOPY_LISTEN came while queues are started: the memory of their rings can't arrive later");
+            throw new FrontEndFault(
+                    "POSTCOPY_LISTEN came while queues are started: the memory of their rings can't arrive later");
         }
         PageBringer bringer = new PageBringer(loop);
         State.Listening listening =

@@ -42,8 +42,8 @@ final class Rings {
     Ring get(int index) {
         // VHU-RING-11
         if (index < 0 || index >= rings.size()) {
-            throw new FrontEndFault(
-                    "queue " + Integer.toUnsignedString(index) + " does not exist; the device has " + rings.size() + " queues");
+            throw new FrontEndFault("queue " + Integer.toUnsignedString(index) + " does not exist; the device has "
+                    + rings.size() + " queues");
         }
         return rings.get(index);
     }

@@ -374,7 +374,8 @@ final class Session implements DeviceLink {
 
     private void setBackEndChannel(Fd fd) throws LinuxException {
         if (!FileStatus.of(fd).isSocket()) {
-            throw new FrontEndFault("SET_BACKEND_REQ_FD came with a descriptor that is not a socket: " + fd.description());
+            throw new FrontEndFault(
+                    "SET_BACKEND_REQ_FD came with a descriptor that is not a socket: " + fd.description());
         }
         // VHU-BACK-1
         backEndChannel.use(new MessageSocket(fd));

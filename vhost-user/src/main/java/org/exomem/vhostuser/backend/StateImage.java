@@ -64,8 +64,8 @@ final class StateImage {
         }
         int version = image.get(LE_INT, VERSION_AT);
         if (version != VERSION) {
-            throw new DeviceStateException(
-                    "it has version " + Integer.toUnsignedString(version) + ", this exomem supports version " + VERSION);
+            throw new DeviceStateException("it has version " + Integer.toUnsignedString(version)
+                    + ", this exomem supports version " + VERSION);
         }
         DeviceStateException.requireSame("device", device, image.get(LE_INT, DEVICE_AT));
         long length = image.get(LE_LONG, LENGTH_AT);
@@ -80,7 +80,8 @@ final class StateImage {
         }
         if (found != expected) {
             throw new DeviceStateException(String.format(
-                    "its checksum is %#x, the checksum of its content is %#x: it was damaged in transit", found, expected));
+                    "its checksum is %#x, the checksum of its content is %#x: it was damaged in transit",
+                    found, expected));
         }
         return image.asSlice(HEADER);
     }

@@ -23,7 +23,8 @@ final class IndirectTable {
         }
         long entries = length / RingLayout.DESCRIPTOR_BYTES;
         if (entries > RingLayout.MAX_SIZE) {
-            throw new DriverFault("an indirect table has " + entries + " entries; the largest queue has " + RingLayout.MAX_SIZE);
+            throw new DriverFault(
+                    "an indirect table has " + entries + " entries; the largest queue has " + RingLayout.MAX_SIZE);
         }
         if (Long.compareUnsigned(descriptor.address() + length - 1, descriptor.address()) < 0) {
             throw new DriverFault("an indirect table of " + length + " bytes at 0x"

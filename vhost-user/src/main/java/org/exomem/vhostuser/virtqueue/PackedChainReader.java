@@ -45,7 +45,8 @@ final class PackedChainReader {
             // The first descriptor's flags were read before, with acquire; a second read could give others.
             int flags = slots == 1 ? firstFlags : descriptor.packedFlags();
             if (slots > 1 && !PackedRing.isAvailable(flags, lap)) {
-                throw new DriverFault("the chain that starts at slot " + first + " continues at slot " + slot + ", which is not available");
+                throw new DriverFault("the chain that starts at slot " + first + " continues at slot " + slot
+                        + ", which is not available");
             }
             boolean last = (flags & Descriptor.NEXT) == 0;
             if (inflight != null) {

@@ -61,7 +61,8 @@ final class PackedInflightRecovery {
         int slot = (int) slotBits & 0xffff;
         int wrap = (int) wrapBits & 0xff;
         if (slot >= size || wrap > 1) {
-            throw new IllegalArgumentException("the in-flight region has used index " + slot + " and wrap counter " + wrap + ", but the queue has " + size + " descriptors");
+            throw new IllegalArgumentException("the in-flight region has used index " + slot + " and wrap counter "
+                    + wrap + ", but the queue has " + size + " descriptors");
         }
         return new PackedPosition(slot, wrap == 1);
     }
@@ -142,8 +143,8 @@ final class PackedInflightRecovery {
 
     private void see(int entry) {
         if (entry >= entries || seen.get(entry)) {
-            throw new IllegalArgumentException("the lists of the in-flight region reach entry " + entry + " of " + entries
-                    + (entry >= entries ? "" : " twice"));
+            throw new IllegalArgumentException("the lists of the in-flight region reach entry " + entry + " of "
+                    + entries + (entry >= entries ? "" : " twice"));
         }
         seen.set(entry);
     }

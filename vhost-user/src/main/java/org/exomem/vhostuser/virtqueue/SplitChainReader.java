@@ -42,8 +42,8 @@ final class SplitChainReader {
             }
             int next = descriptor.splitNext();
             if (next >= size) {
-                throw new DriverFault("descriptor " + index + " continues at " + next + ", but the queue has only " + size
-                        + " descriptors");
+                throw new DriverFault("descriptor " + index + " continues at " + next + ", but the queue has only "
+                        + size + " descriptors");
             }
             index = next;
         }
@@ -69,7 +69,8 @@ final class SplitChainReader {
             }
             int next = descriptor.splitNext();
             if (next >= entries) {
-                throw new DriverFault("entry " + index + " of an indirect table continues at " + next + ", but the table has only " + entries + " entries");
+                throw new DriverFault("entry " + index + " of an indirect table continues at " + next
+                        + ", but the table has only " + entries + " entries");
             }
             index = next;
         }

@@ -63,7 +63,8 @@ final class SplitInflight {
     private int[] recover(int size, int entries, int usedIndex) {
         int batch = (usedIndex - unsigned(USED_IDX)) & 0xffff;
         if (batch > entries) {
-            throw new DriverFault("the used index is " + usedIndex + ", " + batch + " after the used index in the in-flight region, which has only " + entries + " entries");
+            throw new DriverFault("the used index is " + usedIndex + ", " + batch
+                    + " after the used index in the in-flight region, which has only " + entries + " entries");
         }
         lastBatchHead = unsigned(LAST_BATCH_HEAD);
         int head = lastBatchHead;

@@ -53,7 +53,8 @@ public final class SplitVirtqueue extends Virtqueue {
     private void checkStart() {
         int taken = (nextAvailable - usedIndex) & INDEX_MASK;
         if (taken > size()) {
-            throw new DriverFault("the queue starts at available index " + nextAvailable + ", but its used index is " + usedIndex + ": the distance is more than the " + size() + " descriptors of the queue");
+            throw new DriverFault("the queue starts at available index " + nextAvailable + ", but its used index is "
+                    + usedIndex + ": the distance is more than the " + size() + " descriptors of the queue");
         }
     }
 
@@ -73,7 +74,8 @@ public final class SplitVirtqueue extends Virtqueue {
         }
         int head = ring.availableHead(nextAvailable);
         if (head >= size()) {
-            throw new DriverFault("available entry " + nextAvailable + " names descriptor " + head + ", but the queue has only " + size());
+            throw new DriverFault("available entry " + nextAvailable + " names descriptor " + head
+                    + ", but the queue has only " + size());
         }
         inHand.checkFree(head);
         reader.read(chain, ring.descriptors(), head);
@@ -93,7 +95,8 @@ public final class SplitVirtqueue extends Virtqueue {
         }
         int more = (index - nextAvailable) & INDEX_MASK;
         if (more > size()) {
-            throw new DriverFault("the available index moved from " + nextAvailable + " to " + index + ", by more than the " + size() + " descriptors of the queue");
+            throw new DriverFault("the available index moved from " + nextAvailable + " to " + index
+                    + ", by more than the " + size() + " descriptors of the queue");
         }
         knownAvailable = index;
         return true;

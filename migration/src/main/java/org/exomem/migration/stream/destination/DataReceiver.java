@@ -175,7 +175,8 @@ final class DataReceiver {
         reader.payload().get(theirs);
         byte[] mine = reader.digest().finish();
         if (!MessageDigest.isEqual(mine, theirs)) {
-            throw new StreamFault("the data received in round " + reader.first() + " on data connection " + channel + " differs from the sent data: their digests differ");
+            throw new StreamFault("the data received in round " + reader.first() + " on data connection " + channel
+                    + " differs from the sent data: their digests differ");
         }
         session.endRound(link, channel, reader.first(), mine);
     }

@@ -59,7 +59,9 @@ public final class FilePages implements PageTarget {
                 SharedFile file = files.get(i);
                 long size = memory.files().get(i).size();
                 if (file.size() != size) {
-                    throw new IOException("the memory file " + file + " has " + file.size() + " bytes, but the source's " + memory.files().get(i).name() + " has " + size);
+                    throw new IOException(
+                            "the memory file " + file + " has " + file.size() + " bytes, but the source's "
+                                    + memory.files().get(i).name() + " has " + size);
                 }
                 parts.add(new Part(file, at, size, writer(file, size)));
                 at += size;

@@ -228,8 +228,8 @@ public final class MigrationReceiver implements AutoCloseable {
                 if (!closed) {
                     migration
                             .outcome()
-                            .completeExceptionally(
-                                    new IOException("can't listen at " + address + " any longer: " + e.getMessage(), e));
+                            .completeExceptionally(new IOException(
+                                    "can't listen at " + address + " any longer: " + e.getMessage(), e));
                 }
                 return;
             }

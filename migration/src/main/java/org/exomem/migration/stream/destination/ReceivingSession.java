@@ -245,7 +245,8 @@ final class ReceivingSession {
             throw new StreamFault("the destination ended this migration before the source reconnected");
         }
         if (!next.features.contains(StreamFeature.RESUME)) {
-            throw new StreamFault("the two ends did not negotiate that a migration may be resumed after a lost connection");
+            throw new StreamFault(
+                    "the two ends did not negotiate that a migration may be resumed after a lost connection");
         }
         checkPeer(next.main);
         ReceivingLink current = state.current();
@@ -524,7 +525,8 @@ final class ReceivingSession {
             throw new StreamFault("this migration has no main connection now");
         }
         if (channels != current.data.length || current.data[channel] != null) {
-            throw new StreamFault("this migration already has data connection " + channel + " of " + current.data.length);
+            throw new StreamFault(
+                    "this migration already has data connection " + channel + " of " + current.data.length);
         }
         checkPeer(wire);
         current.data[channel] = wire;
@@ -559,7 +561,8 @@ final class ReceivingSession {
     /** A data connection has received everything (STR-END-1). */
     synchronized void end(ReceivingLink mine, int channel, long after) throws StreamFault {
         if (after != rounds) {
-            throw new StreamFault("data connection " + channel + " ended after round " + after + " instead of " + rounds);
+            throw new StreamFault(
+                    "data connection " + channel + " ended after round " + after + " instead of " + rounds);
         }
         mine.ended[channel] = true;
         notifyAll();

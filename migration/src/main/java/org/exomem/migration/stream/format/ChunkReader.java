@@ -89,7 +89,11 @@ public final class ChunkReader {
         long found = buffer.getLong(at + ChunkHeader.SEQUENCE);
         // STR-CHUNK-3
         if (found != sequence && known != ChunkType.ERROR) {
-            throw new StreamFault("chunk " + position() + " (" + known + ") has an unexpected sequence number: it differs by " + (found - sequence) + " from the expected one. A chunk was lost, duplicated or reordered, or this is the recording of another stream");
+            throw new StreamFault(
+                    "chunk " + position() + " (" + known + ") has an unexpected sequence number: it differs by "
+                            + (found - sequence)
+                            + " from the expected one. A chunk was lost, duplicated or reordered, or this is the"
+                            + " recording of another stream");
         }
         int flags = buffer.get(at + ChunkHeader.FLAGS);
         if ((flags & ~(known == ChunkType.PAGES ? ChunkHeader.COMPRESSED : 0)) != 0

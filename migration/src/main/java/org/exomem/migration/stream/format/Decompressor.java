@@ -23,7 +23,8 @@ public final class Decompressor implements AutoCloseable {
             int got = context.decompressDirectByteBuffer(
                     larger, 0, size, payload, payload.position(), payload.remaining());
             if (got != size) {
-                throw new StreamFault("a compressed chunk has " + got + " bytes of pages, but its header states " + size);
+                throw new StreamFault(
+                        "a compressed chunk has " + got + " bytes of pages, but its header states " + size);
             }
         } catch (ZstdException e) {
             throw new StreamFault(

@@ -58,9 +58,7 @@ public record MemoryDescription(int pageSize, List<MemoryFile> files) {
                 Integer.bitCount(pageSize) == 1 && pageSize >= LEAST_PAGE && pageSize <= MOST_PAGE,
                 "a page has " + Integer.toUnsignedString(pageSize) + " bytes; it must have a power of two, "
                         + LEAST_PAGE + " to " + MOST_PAGE);
-        require(
-                !files.isEmpty() && files.size() <= MOST_FILES,
-                files.size() + " files; must be 1 to " + MOST_FILES);
+        require(!files.isEmpty() && files.size() <= MOST_FILES, files.size() + " files; must be 1 to " + MOST_FILES);
         checkFiles(pageSize, files);
     }
 
@@ -149,7 +147,8 @@ public record MemoryDescription(int pageSize, List<MemoryFile> files) {
             return new MemoryDescription(pageSize, allFiles);
         } catch (BufferUnderflowException | CharacterCodingException | IllegalArgumentException e) {
             throw new StreamFault(
-                    "the description of memory is invalid: " + (e.getMessage() == null ? "it is truncated" : e.getMessage()),
+                    "the description of memory is invalid: "
+                            + (e.getMessage() == null ? "it is truncated" : e.getMessage()),
                     e);
         }
     }

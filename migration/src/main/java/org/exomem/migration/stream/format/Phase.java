@@ -33,6 +33,7 @@ public enum Phase {
                 return phase;
             }
         }
-        throw new StreamFault("the destination reports phase " + Long.toUnsignedString(number) + "; must be 0 to " + (values().length - 1));
+        throw new StreamFault("the destination reports phase " + Long.toUnsignedString(number) + "; must be 0 to "
+                + (values().length - 1));
     }
 }

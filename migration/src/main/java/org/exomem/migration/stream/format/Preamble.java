@@ -60,8 +60,7 @@ public record Preamble(
                     return role;
                 }
             }
-            throw new StreamFault(
-                    "the " + other + " sent role " + number + " for the connection; must be 0 or 1");
+            throw new StreamFault("the " + other + " sent role " + number + " for the connection; must be 0 or 1");
         }
     }
 
@@ -135,7 +134,8 @@ public record Preamble(
         // STR-PRE-2
         if (oldest > VERSION || version < VERSION) {
             throw new StreamFault("the " + other + " supports versions " + oldest + " to " + version
-                    + " of the migration stream, this end supports version " + VERSION + ": use the same version of exomem at both ends");
+                    + " of the migration stream, this end supports version " + VERSION
+                    + ": use the same version of exomem at both ends");
         }
         Role role = Role.of(PreambleLayout.u16(bytes, PreambleLayout.ROLE), other);
         int channel = PreambleLayout.u16(bytes, PreambleLayout.CHANNEL);
@@ -145,7 +145,8 @@ public record Preamble(
                     + " data connections; must be 1 to " + MOST_CHANNELS);
         }
         if (channel >= channels) {
-            throw new StreamFault("the " + other + " sent number " + channel + " for one of " + channels + " data connections");
+            throw new StreamFault(
+                    "the " + other + " sent number " + channel + " for one of " + channels + " data connections");
         }
         return new Preamble(
                 version,

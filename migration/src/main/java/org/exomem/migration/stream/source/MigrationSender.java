@@ -415,7 +415,8 @@ public final class MigrationSender implements AutoCloseable {
         return new HandoverUncertainException(
                 "the guest was handed over to " + to
                         + ", and the connection broke before the destination reported that it runs (" + e.getMessage()
-                        + "). It is paused here. Check there: if it runs, end the VMM here; if it does not, end the VMM there, and then resume the guest in the VMM here (cont); never let both run",
+                        + "). It is paused here. Check there: if it runs, end the VMM here; if it does not, end the"
+                        + " VMM there, and then resume the guest in the VMM here (cont); never let both run",
                 e);
     }
 
@@ -437,7 +438,8 @@ public final class MigrationSender implements AutoCloseable {
         link().close();
         try {
             if (!mayReconnect()) {
-                throw new StreamFault("the two ends did not negotiate that a migration may be resumed after a lost connection");
+                throw new StreamFault(
+                        "the two ends did not negotiate that a migration may be resumed after a lost connection");
             }
             return tryToResume(System.nanoTime() + within.toNanos());
         } catch (IOException e) {

@@ -158,7 +158,8 @@ public final class Pki {
         boolean isAddress = IPAddress.isValid(host);
         Path own = folder.resolve(host.replace(':', '_'));
         if (Files.exists(own.resolve(HOST_CERTIFICATE)) || Files.exists(own.resolve(HOST_KEY))) {
-            throw new IOException("host " + host + " already has a certificate in " + own + "; move that folder away to create another one");
+            throw new IOException("host " + host + " already has a certificate in " + own
+                    + "; move that folder away to create another one");
         }
         try {
             KeyPair pair = newKeys();

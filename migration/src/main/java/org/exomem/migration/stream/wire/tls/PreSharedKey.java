@@ -47,7 +47,8 @@ public record PreSharedKey(String identity, byte[] secret) {
                 }
             }
         }
-        throw new IOException(file + " contains no pre-shared key: it requires a line IDENTITY:HEX, as psktool writes it");
+        throw new IOException(
+                file + " contains no pre-shared key: it requires a line IDENTITY:HEX, as psktool writes it");
     }
 
     @Override

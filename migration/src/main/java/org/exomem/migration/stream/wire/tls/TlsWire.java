@@ -113,12 +113,15 @@ final class TlsWire implements Wire {
             // TLS sends only a code for the reason. The other end has reported the details to its own user.
             return new IOException(
                     "the other end rejected this end's certificate, or does not accept its TLS ("
-                            + message.replaceFirst(".*Received fatal alert: ", "alert ") + "); its log shows the reason",
+                            + message.replaceFirst(".*Received fatal alert: ", "alert ")
+                            + "); its log shows the reason",
                     e);
         }
         if (message.contains("Empty client certificate chain")) {
             return new IOException(
-                    "the source has no certificate of a CA that this end trusts: both ends need certificates of the same CA", e);
+                    "the source has no certificate of a CA that this end trusts: both ends need certificates"
+                            + " of the same CA",
+                    e);
         }
         return new IOException("TLS failed, so the other end can't be trusted: " + message, e);
     }
