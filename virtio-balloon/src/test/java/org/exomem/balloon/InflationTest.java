@@ -359,7 +359,7 @@ class InflationTest {
         guest.inflate(FIRST);
         guest.inflate(FIRST + 2, FIRST + 4);
 
-        assertThat(guest.hostFaults).singleElement().asString().contains("EPERM", "the guest goes on");
+        assertThat(guest.hostFaults).singleElement().asString().contains("EPERM", "the guest continues");
         assertThat(guest.balloon.pagesInBalloon()).isEqualTo(3);
         assertThat(guest.queues[INFLATE].used()).hasSize(2);
         assertThat(guest.balloon.freePages().discardedBytes()).isZero();

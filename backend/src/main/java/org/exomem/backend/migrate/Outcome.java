@@ -15,10 +15,10 @@ final class Outcome {
 
     static String done(Direction direction, String peer) {
         return switch (direction) {
-            case INCOMING -> "now runs here";
-            case OUTGOING -> "now runs at " + peer;
+            case INCOMING -> "runs here now";
+            case OUTGOING -> "runs at " + peer + " now";
             case SAVE -> "was saved into " + peer;
-            case UPDATE -> "now runs in another VMM";
+            case UPDATE -> "runs in another VMM now";
         };
     }
 

@@ -92,7 +92,7 @@ class RamCommandsTest {
 
         Ran again = Ran.of("ram", "create", folder, "--size", "64M");
         assertThat(again.code()).isEqualTo(ExitCode.FAILED);
-        assertThat(again.err()).contains(file() + " is there already");
+        assertThat(again.err()).contains(file() + " already exists");
     }
 
     @Test
@@ -101,7 +101,7 @@ class RamCommandsTest {
 
         Ran other = Ran.of("ram", "create", folder, "--size", "128M");
         assertThat(other.code()).isEqualTo(ExitCode.FAILED);
-        assertThat(other.err()).contains(file() + " is there already");
+        assertThat(other.err()).contains(file() + " already exists");
         assertThat(Ran.of("ram", "check", folder, "--size", "64M").code()).isZero();
     }
 
@@ -232,7 +232,7 @@ class RamCommandsTest {
             value = {
                 "ram create DIR | the size is missing",
                 "ram create DIR --size 8X | is not a size",
-                "ram create DIR --size 4097 | no multiple of 4 KiB",
+                "ram create DIR --size 4097 | not a multiple of 4 KiB",
                 "ram create DIR --size 8G --block a=1G | exclude each other",
                 "ram create DIR --block a=1G --block a=1G | two parts of RAM have the name \"a\"",
                 "ram create DIR --block a | is not NAME=SIZE",

@@ -77,7 +77,7 @@ class PagerFileTest {
         PagerFile file = new PagerFile(folder.resolve("web.pager.json"));
         Files.createSymbolicLink(file.path(), folder.resolve("other"));
         new PagerFile(folder.resolve("other")).write(RECORD);
-        assertThatThrownBy(file::read).hasMessageContaining("no plain file");
+        assertThatThrownBy(file::read).hasMessageContaining("not a regular file");
         Files.delete(file.path());
         Files.write(file.path(), new byte[3 << 20]);
         assertThatThrownBy(file::read).isInstanceOf(IOException.class);

@@ -214,7 +214,7 @@ class PagesSubscribeTest {
         assertThatThrownBy(() -> execute("pages-subscribe", Json.object().put("socket", "/" + "x".repeat(200))))
                 .hasMessageContaining("VM \"a\": can't share its free pages on /xxx");
         assertThatThrownBy(() -> execute("pages-subscribe", Json.object().put("socket", "/a\0b")))
-                .hasMessageContaining("can't be a path");
+                .hasMessageContaining("is not a valid path");
         assertThatThrownBy(() -> execute("pages-subscribe", Json.object().put("socket", "pages")))
                 .hasMessageContaining("must be an absolute path");
         assertThatThrownBy(() -> control.execute(

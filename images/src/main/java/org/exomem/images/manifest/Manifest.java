@@ -221,7 +221,7 @@ public record Manifest(
     private static Fields format(Object json) throws ImageException {
         if (!(json instanceof Map<?, ?> object) || !FORMAT.equals(object.get("format"))) {
             throw new ImageException(
-                    Fault.FOREIGN, "it is not the manifest of a saved VM: \"format\" is not \"" + FORMAT + "\"");
+                    Fault.FOREIGN, "it is not a manifest of a saved VM: \"format\" is not \"" + FORMAT + "\"");
         }
         Fields fields = Fields.of("", json);
         fields.text("format", FORMAT.length());

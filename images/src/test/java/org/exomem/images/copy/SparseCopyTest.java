@@ -214,7 +214,7 @@ class SparseCopyTest {
         try (Ram ram = memory(8)) {
             assertThatThrownBy(() -> SparseCopy.copy(ram.file, there, null, Progress.NONE))
                     .isInstanceOf(ImageException.class)
-                    .hasMessageContaining("there already");
+                    .hasMessageContaining("already exists");
         }
 
         assertThat(there).hasContent("mine");

@@ -211,6 +211,6 @@ class RamFilesTest {
         assertThat(FileSystemKind.of(0x12345678L).warning(folder))
                 .get()
                 .asString()
-                .contains("does not know");
+                .contains("unknown file system");
     }
 }

@@ -231,7 +231,7 @@ class ImageSignatureTest {
                 good.replace("key: ", "key: 0"),
                 good.substring(0, 90))) {
             Files.writeString(file, bad);
-            assertFault(Fault.FOREIGN, "no signature of an image", this::check);
+            assertFault(Fault.FOREIGN, "not a signature of an image", this::check);
         }
         Files.writeString(file, "exomem image signature 2\nwhatever\n");
         assertFault(Fault.NEWER, "version 2", this::check);
@@ -258,7 +258,7 @@ class ImageSignatureTest {
         assertFault(Fault.EXISTS, "not overwritten", () -> SigningKey.make(keys));
         Path secret = keys.resolve(SigningKey.SECRET);
         Path open = keys.resolve(SigningKey.PUBLIC);
-        assertThatThrownBy(() -> CheckingKey.read(secret)).hasMessageContaining("there is no public key");
+        assertThatThrownBy(() -> CheckingKey.read(secret)).hasMessageContaining("contains no Ed25519 public key");
         assertThatThrownBy(() -> CheckingKey.read(keys.resolve("none"))).hasMessageContaining("template key");
         Files.writeString(open, "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n");
         assertThatThrownBy(() -> CheckingKey.read(open)).hasMessageContaining("damaged");

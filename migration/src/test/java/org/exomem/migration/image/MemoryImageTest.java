@@ -101,7 +101,7 @@ class MemoryImageTest {
             assertThatThrownBy(() -> image.read(8, arena.allocate(4 * PAGE)))
                     .isInstanceOf(IOException.class)
                     .hasMessageContaining("the memory file rom")
-                    .hasMessageContaining("has become shorter");
+                    .hasMessageContaining("was truncated");
         }
     }
 

@@ -239,7 +239,7 @@ class MovedMemoryTest {
                 AttachedDevice attached = destination.attach(0)) {
             assertRefused(attached, new byte[8 << 20]);
             assertThat(attached.frontEnd().checkDeviceState()).isNotZero();
-            assertThat(destination.faults).singleElement().asString().contains("more than", "the most");
+            assertThat(destination.faults).singleElement().asString().contains("more than", "the limit");
         }
     }
 
