@@ -434,8 +434,8 @@ class CommandsTest {
             receive               | exomem: VM is missing
             migrate web           | exomem: what to do is missing: --to ADDRESS, --status or --cancel
             migrate web --to a:1 --cancel | exomem: --to, --status and --cancel exclude each other
-            migrate web --to foo  | exomem: --to: "foo" is no address; it must be HOST:PORT, [IPV6]:PORT or unix:PATH
-            receive web --listen unix: | exomem: --listen: "unix:" is no address
+            migrate web --to foo  | exomem: --to: "foo" is not a valid address; it must be HOST:PORT, [IPV6]:PORT or unix:PATH
+            receive web --listen unix: | exomem: --listen: "unix:" is not a valid address
             migrate web --to unix:/s --tls= | exomem: --tls needs DIR after it, which is empty
             migrate web --to unix:/s --psk= | exomem: --psk needs FILE after it, which is empty
             vms --control=        | exomem: --control needs SOCKET after it, which is empty

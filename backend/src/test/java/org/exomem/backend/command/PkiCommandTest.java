@@ -39,7 +39,7 @@ class PkiCommandTest {
         assertThat(more.out()).contains("using the authority");
         Ran again = Ran.of("pki", "init", folder.toString(), "--host", "alpha");
         assertThat(again.code()).isEqualTo(ExitCode.FAILED);
-        assertThat(again.err()).contains("host alpha has a certificate already");
+        assertThat(again.err()).contains("host alpha already has a certificate");
         assertThat(Files.readAllBytes(folder.resolve("ca-key.pem"))).isEqualTo(authority);
     }
 
@@ -67,7 +67,7 @@ class PkiCommandTest {
         Ran ran = Ran.of("pki", "init", folder.toString(), "--host", "beta");
         assertThat(ran.code()).isEqualTo(ExitCode.FAILED);
         assertThat(ran.err())
-                .contains("the folder " + folder + " has ca-cert.pem and no ca-key.pem")
+                .contains("the folder " + folder + " has ca-cert.pem but no ca-key.pem")
                 .doesNotContain("pki init\" makes it");
     }
 }

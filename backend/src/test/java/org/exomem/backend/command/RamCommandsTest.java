@@ -110,7 +110,7 @@ class RamCommandsTest {
         Ran ran = Ran.of("ram", "create", folder, "--size", "8T", "--reserve", "--any-fs");
         assertThat(ran.code()).isEqualTo(ExitCode.FAILED);
         assertThat(ran.err())
-                .contains("there is no room for 8 TiB in " + folder)
+                .contains("not enough space for 8 TiB in " + folder)
                 .contains(" left");
         assertThat(file().getParent()).isEmptyDirectory();
     }

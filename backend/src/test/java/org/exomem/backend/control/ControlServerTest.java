@@ -140,8 +140,8 @@ class ControlServerTest {
         try (RawClient client = new RawClient(vms.control())) {
             client.receive();
             assertThat(client.ask("{'execute': 'query-status', 'id': 1}"))
-                    .isEqualTo("{'error':{'class':'CommandNotFound','desc':'before \\'query-status\\' comes "
-                            + "qmp_capabilities'},'id':1}");
+                    .isEqualTo("{'error':{'class':'CommandNotFound','desc':'\\'query-status\\' requires "
+                            + "capabilities negotiation: send qmp_capabilities first'},'id':1}");
             assertThat(client.ask("{'execute': 'qmp_capabilities', 'arguments': {'enable': ['oob']}}"))
                     .contains("'enable\\' must be an empty list");
             assertThat(client.ask("{'execute': 'qmp_capabilities', 'arguments': {'enable': []}}"))
@@ -583,7 +583,7 @@ class ControlServerTest {
             assertThat(migrations.states()).hasSize(1);
             JsonNode answer = asks.receive();
             if (begin.contains("incoming")) {
-                assertThat(answer.path("error").path("desc").asText()).contains("no answer in 8 s");
+                assertThat(answer.path("error").path("desc").asText()).contains("did not respond within 8 s");
                 files.letGo.countDown();
                 await().atMost(LIMIT).until(() -> other.ask(query).contains("'status':'cancelled'"));
             } else {

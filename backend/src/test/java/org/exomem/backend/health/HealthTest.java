@@ -104,7 +104,7 @@ class HealthTest {
                 paged("a", PagedState.Status.STALLED),
                 paged("b", PagedState.Status.SERVING),
                 paged("c", PagedState.Status.COMPLETED));
-        assertThat(texts(health)).containsExactly("critical: a: its memory on demand can't be had: no such file");
+        assertThat(texts(health)).containsExactly("critical: a: its memory on demand can't be read: no such file");
     }
 
     private static PagedState paged(String vm, PagedState.Status status) {

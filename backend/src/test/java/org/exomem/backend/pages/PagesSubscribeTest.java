@@ -172,7 +172,7 @@ class PagesSubscribeTest {
         for (int i = 0; i < 8; i++) {
             subscribe();
         }
-        assertThatThrownBy(this::subscribe).hasMessageContaining("VM \"a\": it has 8 subscribers already");
+        assertThatThrownBy(this::subscribe).hasMessageContaining("VM \"a\": the VM has 8 subscribers already");
     }
 
     @Test

@@ -206,7 +206,7 @@ class ChangedDevicesTest {
         }
         assertThat(ask("{'execute': 'vm-add', 'arguments': {'template': '/t', 'balloons': [{'vm': 'd', 'socket': '"
                         + path("d") + "'}]}}"))
-                .contains("needs 'vmm-pid'");
+                .contains("requires 'vmm-pid'");
         assertThat(ask("{'execute': 'vm-add', 'arguments': {'vmm-pid': 0, 'balloons': []}}"))
                 .contains("GenericError");
     }
@@ -280,7 +280,7 @@ class ChangedDevicesTest {
     void pagesOfAVmThatWasRemovedAndAddedAgainCanBeFollowedAgain() throws Exception {
         String follow = "{'execute': 'follow-pages', 'arguments': {'vm': 'b'}}";
         assertThat(ask(follow)).isEqualTo("{}");
-        assertThat(ask(follow)).contains("follows VM 'b' already");
+        assertThat(ask(follow)).contains("already follows VM 'b'");
         ask("{'execute': 'vm-remove', 'arguments': {'vm': 'b'}}");
         ask("{'execute': 'vm-add', 'arguments': {'balloons': [{'vm': 'b', 'socket': '" + path("b") + "'}]}}");
         assertThat(ask(follow)).isEqualTo("{}");

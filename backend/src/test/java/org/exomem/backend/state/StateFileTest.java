@@ -406,7 +406,7 @@ class StateFileTest {
         crc.update(bytes.array(), 0, HEADER);
         bytes.putInt(CHECKSUM, (int) crc.getValue());
         Files.write(file, bytes.array());
-        assertRefused(() -> state.memory("vm", "dimm", PLAN), "version is 2", "knows version 1");
+        assertRefused(() -> state.memory("vm", "dimm", PLAN), "version is 2", "supports version 1");
     }
 
     @Test

@@ -83,7 +83,7 @@ class QmpVmmTest {
     void memoryIsTakenOnlyFromAVmmThatWaitsForAGuest(String status) throws IOException {
         scripted.answer("query-status", "{'running': false, 'status': '" + status + "'}");
         try (QmpVmm vmm = connect()) {
-            assertThatThrownBy(vmm::expectIncoming).hasMessageContaining("it is " + status);
+            assertThatThrownBy(vmm::expectIncoming).hasMessageContaining("status " + status);
             scripted.answer("query-status", "{'running': false, 'status': 'inmigrate'}");
             vmm.expectIncoming();
         }

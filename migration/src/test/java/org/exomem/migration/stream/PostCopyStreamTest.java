@@ -555,7 +555,7 @@ class PostCopyStreamTest {
         "64, 1000, 128, don't follow",
         "0, 64, 16, has 16 bytes",
         "0, 63, 8, names pages after its last one",
-        "9, 0, 0, 9 pages are owed in all",
+        "9, 0, 0, 9 pages are owed in total",
     })
     @Tag("STR-PST-2")
     void nonsenseIsNotOwed(long first, long count, int bytes, String why) throws Exception {

@@ -95,7 +95,7 @@ public final class SplitVirtqueue extends Virtqueue {
         }
         int more = (index - nextAvailable) & INDEX_MASK;
         if (more > size()) {
-            throw new DriverFault("the available index moved from " + nextAvailable + " to " + index
+            throw new DriverFault("the available index went from " + nextAvailable + " to " + index
                     + ", by more than the " + size() + " descriptors of the queue");
         }
         knownAvailable = index;
