@@ -315,7 +315,7 @@ class ServeProcessTest {
         }
         assertThat(folder.resolve("a")).doesNotExist();
         assertThat(folder.resolve("c")).exists();
-        assertThat(errors(process)).contains("a: balloon is served no more").contains("c: balloon on " + path("c"));
+        assertThat(errors(process)).contains("a: balloon is no longer served").contains("c: balloon on " + path("c"));
     }
 
     @Test

@@ -51,7 +51,7 @@ class DemoTest {
                 .containsPattern("before its memory: it runs there after a pause of \\d+ ms")
                 .containsPattern("120\\S* MiB were owed to it then, and came at 100 MiB/s behind the [1-9]\\d* pages")
                 .contains("the guest reads its 120 MiB there as it wrote them")
-                .containsPattern("told to be free +0 +[67]\\d{4}\\b")
+                .containsPattern("hinted as free +0 +[67]\\d{4}\\b")
                 .containsPattern("All of it worked, and took [0-9.]+ s\\.\\R$");
         assertThat(children()).isEqualTo(before);
     }

@@ -107,7 +107,7 @@ public final class HttpServer implements AutoCloseable {
     static HttpServer start(String what, HttpConfig config, Map<String, HttpRoute> routes, HttpLimits limits)
             throws IOException {
         if (config.isOpenToAnybody()) {
-            throw new IllegalArgumentException(what + " would be readable by other hosts without a certificate");
+            throw new IllegalArgumentException(what + " could be read by other hosts without a certificate");
         }
         Optional<Supplier<SSLEngine>> tls = Optional.empty();
         if (config.tls().isPresent()) {

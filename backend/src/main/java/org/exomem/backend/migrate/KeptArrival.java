@@ -32,10 +32,11 @@ record KeptArrival(String vm, Optional<ArrivalFiles> files) {
             throw new IOException("can't determine whether its guest waits here for its memory: " + e.getMessage(), e);
         }
         if (file.isThere()) {
-            throw new IOException("according to " + file.path()
-                    + " it may run here and wait for memory that another host has, and exomem can't continue"
-                    + " that migration. Check its VMM. If the VMM has ended, or if the guest does not run"
-                    + " there and you give it up: end the VMM, and remove that file");
+            throw new IOException(
+                    "it may run here and wait for memory that another host has, according to " + file.path()
+                            + ". exomem can't continue that migration. Check its VMM. If the VMM has ended, or if the"
+                            + " guest does not run"
+                            + " there and you give it up: end the VMM, and remove that file");
         }
     }
 

@@ -160,7 +160,7 @@ public final class BackendProcess implements AutoCloseable {
         if (config.ui().addresses().isEmpty()) {
             return;
         }
-        Path asked = controlSocket.orElseThrow(() -> new IOException("the page requires a control socket"));
+        Path asked = controlSocket.orElseThrow(() -> new IOException("the page needs a control socket"));
         UiServer serving = UiServer.start(config.ui(), asked, Optional.empty());
         page = serving;
         LOG.info("page on {}", text(serving.addresses()));

@@ -139,7 +139,8 @@ class HostChecksTest {
         put("/proc/self/limits", "Max open files            1024                 1024                 files     ");
         Finding finding = finding("descriptors");
         assertThat(finding.level()).isEqualTo(Level.ADVICE);
-        assertThat(finding.found()).isEqualTo("1024 open files, enough for 8 VMs with a balloon and a memory device each");
+        assertThat(finding.found())
+                .isEqualTo("1024 open files, enough for 8 VMs with a balloon and a memory device each");
         put("/proc/self/limits", "Max open files            unlimited            unlimited            files     ");
         assertThat(finding("descriptors").level()).isEqualTo(Level.OK);
     }

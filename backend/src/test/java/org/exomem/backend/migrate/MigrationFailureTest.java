@@ -77,12 +77,13 @@ class MigrationFailureTest {
             Files.writeString(file, "{\"version\":7}");
             hosts.destination.migrations.takeUp(state);
             assertThatThrownBy(() -> hosts.receive(hosts.request()))
-                    .hasMessageContaining("may run here and wait for memory that another host has " + file);
+                    .hasMessageContaining(
+                            "may run here and wait for memory that another host has, according to " + file);
             assertThatThrownBy(() -> hosts.destination.migrations.reserve(TwoHosts.VM, "is being detached"))
                     .hasMessageContaining("end the VMM, and remove that file");
             hosts.destination.migrate(hosts.request());
             hosts.destination.assertEnded(
-                    Status.FAILED, "may run here and wait for memory that another host has " + file);
+                    Status.FAILED, "may run here and wait for memory that another host has, according to " + file);
             assertThat(file).exists();
             Files.delete(file);
             hosts.migrate(hosts.request());

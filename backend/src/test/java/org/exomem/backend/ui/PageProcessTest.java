@@ -142,7 +142,7 @@ class PageProcessTest {
                 .contains("the page on 0.0.0.0:0 could be read by other hosts", "--ui-tls DIR");
         Process none = run("none", "serve", "--ui", "0", "--socket-path", folder.resolve("device") + "");
         assertThat(none.waitFor()).isNotZero();
-        assertThat(Files.readString(folder.resolve("none"))).contains("the page requires a control socket");
+        assertThat(Files.readString(folder.resolve("none"))).contains("the page needs a control socket");
 
         Path ours = Pki.in(folder.resolve("pki")).addHost("127.0.0.1");
         Path theirs = Pki.in(folder.resolve("pki")).addHost("browser.test");

@@ -197,9 +197,11 @@ class MemoryGuardTest {
             await().atMost(LIMIT).until(() -> vmm.attempts.get() > 2);
             assertThat(guard(vm).on()).isFalse();
             // While it is tried again, that is the reason.
-            await().atMost(LIMIT).until(() -> guard(vm).reason()
-                    .filter(why -> why.contains("in use by another process"))
-                    .isPresent());
+            await().atMost(LIMIT)
+                    .until(() -> guard(vm)
+                            .reason()
+                            .filter(why -> why.contains("in use by another process"))
+                            .isPresent());
 
             vmm.other.close();
             await().atMost(LIMIT).until(() -> guard(vm).on());

@@ -151,7 +151,8 @@ final class DemandedGuestTest {
                 assertThatThrownBy(() -> exomem.command(
                                 "save", "vm", "--to", guests.file("other").toString()))
                         .hasMessageContaining("has memory on demand");
-                assertThatThrownBy(() -> exomem.command("quit")).hasMessageContaining("memory comes on demand of vm");
+                assertThatThrownBy(() -> exomem.command("quit"))
+                        .hasMessageContaining("memory on demand of vm has not all arrived");
                 assertThatThrownBy(() -> exomem.command("restore", image.toString(), "--take"))
                         .hasMessageContaining("somebody listens on");
                 assertThatThrownBy(() -> exomem.command(

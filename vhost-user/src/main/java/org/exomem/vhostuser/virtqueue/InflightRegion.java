@@ -78,8 +78,9 @@ public final class InflightRegion {
         }
         int entries = (short) LittleEndian.SHORT.get(region, DESC_NUM_OFFSET) & 0xffff;
         if (entries < size || entries > RingLayout.MAX_SIZE || region.byteSize() < used(entries, packed)) {
-            throw new IllegalArgumentException("the in-flight region says it has " + entries + " entries; the queue has "
-                    + size + " descriptors and the region " + region.byteSize() + " bytes");
+            throw new IllegalArgumentException(
+                    "the in-flight region says it has " + entries + " entries; the queue has " + size
+                            + " descriptors and the region " + region.byteSize() + " bytes");
         }
         return entries;
     }
