@@ -104,7 +104,7 @@ class FollowPagesTest {
     void vmIsFollowedOncePerConnection() throws Exception {
         try (RawClient client = RawClient.negotiated(vms.control())) {
             assertThat(client.ask(FOLLOW)).isEqualTo("{'return':{}}");
-            assertThat(client.ask(FOLLOW)).contains("follows VM \\'a\\' already");
+            assertThat(client.ask(FOLLOW)).contains("already follows VM \\'a\\'");
             assertThat(client.ask(FOLLOW.replace("'a'", "'b'"))).isEqualTo("{'return':{}}");
         }
     }
