@@ -137,7 +137,7 @@ public final class ImageSignature {
             }
             throw e;
         } catch (IOException e) {
-            throw new ImageException(Fault.FOREIGN, file + " is no signature of an image: " + e.getMessage(), e);
+            throw new ImageException(Fault.FOREIGN, file + " is not a signature of an image: " + e.getMessage(), e);
         }
     }
 

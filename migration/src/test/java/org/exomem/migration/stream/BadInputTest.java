@@ -198,7 +198,7 @@ class BadInputTest {
         assertThat(raw.answer.getShort(12)).isZero();
         assertThat(raw.answer.getShort(14)).isZero();
         assertThat(raw.answer.getLong(32) | raw.answer.getLong(40)).isZero();
-        assertTurnedAway(raw, "wants 0 data connections");
+        assertTurnedAway(raw, "requests 0 data connections");
     }
 
     @Test

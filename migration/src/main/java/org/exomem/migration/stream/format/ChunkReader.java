@@ -64,7 +64,7 @@ public final class ChunkReader {
         int length = buffer.getInt(start + ChunkHeader.LENGTH);
         if (!await(ChunkHeader.BYTES + length)) {
             throw new EOFException("the connection ended within a chunk: " + (buffer.position() - start) + " of "
-                    + (ChunkHeader.BYTES + length) + " bytes came");
+                    + (ChunkHeader.BYTES + length) + " bytes arrived");
         }
         header = start;
         start += ChunkHeader.BYTES + length;

@@ -141,7 +141,7 @@ public record Preamble(
         int channel = PreambleLayout.u16(bytes, PreambleLayout.CHANNEL);
         int channels = bytes.getInt(PreambleLayout.CHANNELS);
         if (channels < 1 || channels > MOST_CHANNELS) {
-            throw new StreamFault("the " + other + " wants " + Integer.toUnsignedString(channels)
+            throw new StreamFault("the " + other + " requests " + Integer.toUnsignedString(channels)
                     + " data connections; must be 1 to " + MOST_CHANNELS);
         }
         if (channel >= channels) {
