@@ -44,7 +44,8 @@ class NoRoomTest {
                     .contains("PLUG of 16 blocks at 0x2800000 was answered BUSY: the host can't")
                     .contains("ENOSPC");
             assertThat(job(client).path("status").asText()).isEqualTo("stalled");
-            assertThat(job(client).path("reason").asText()).startsWith("the host can't: fallocate");
+            assertThat(job(client).path("reason").asText())
+                    .startsWith("the host can't carry out the request: fallocate");
             assertThat(driver.plug(ADDRESS + 8 * MIB, 4)).as("fewer").isEqualTo(Answer.ACK);
             assertThat(job(client).path("status").asText()).isEqualTo("running");
         }

@@ -292,7 +292,7 @@ class ServeProcessTest {
                 "vm=a,socket=" + path("a"));
         assertThat(process.waitFor()).isEqualTo(1);
         assertThat(errors(process).lines())
-                .containsExactly("exomem: state directory " + file + " can't be used: it is no directory");
+                .containsExactly("exomem: state directory " + file + " can't be used: it is not a directory");
         assertThat(file).hasContent("precious");
     }
 
@@ -315,7 +315,7 @@ class ServeProcessTest {
         }
         assertThat(folder.resolve("a")).doesNotExist();
         assertThat(folder.resolve("c")).exists();
-        assertThat(errors(process)).contains("a: balloon is served no more").contains("c: balloon on " + path("c"));
+        assertThat(errors(process)).contains("a: balloon is no longer served").contains("c: balloon on " + path("c"));
     }
 
     @Test

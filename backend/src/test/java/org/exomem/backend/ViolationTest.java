@@ -95,7 +95,7 @@ class ViolationTest {
             await().atMost(LIMIT)
                     .untilAsserted(() -> assertThat(
                                     data(client, 0).path("guard").path("reason").asText())
-                            .endsWith(" is no QEMU, and no other VMM is attached to"));
+                            .endsWith(" is not QEMU, and exomem attaches to no other VMM"));
             assertThat(data(client, 0).path("guard").path("on").asBoolean()).isFalse();
             assertThat(vmm.commands).doesNotContain("{\"execute\":\"stop\",\"id\":2}");
 

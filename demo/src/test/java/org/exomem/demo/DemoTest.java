@@ -51,7 +51,7 @@ class DemoTest {
                 .containsPattern("before its memory: the guest runs there after a pause of \\d+ ms")
                 .containsPattern("120\\S* MiB were missing then, and arrived at 100 MiB/s after the [1-9]\\d* pages")
                 .contains("the guest reads its 120 MiB there unchanged")
-                .containsPattern("told to be free +0 +[67]\\d{4}\\b")
+                .containsPattern("hinted as free +0 +[67]\\d{4}\\b")
                 .containsPattern("All steps succeeded, in [0-9.]+ s\\.\\R$");
         assertThat(children()).isEqualTo(before);
     }

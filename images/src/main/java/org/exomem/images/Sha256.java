@@ -22,7 +22,7 @@ public record Sha256(String hex) {
     /** @throws IllegalArgumentException if it has another form */
     public Sha256 {
         if (!FORM.matcher(hex).matches()) {
-            throw new IllegalArgumentException("\"" + hex + "\" is no SHA-256 digest: that has 64 hexadecimal digits");
+            throw new IllegalArgumentException("\"" + hex + "\" is not a SHA-256 digest (64 hexadecimal digits)");
         }
     }
 

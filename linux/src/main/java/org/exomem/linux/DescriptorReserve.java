@@ -56,7 +56,7 @@ public final class DescriptorReserve {
                     "keeping a reserve",
                     SIZE + " descriptors",
                     errno,
-                    "the limit of open files (ulimit -n, LimitNOFILE=) is too low for what is served");
+                    "the limit of open files (ulimit -n, LimitNOFILE=) is too low for the devices that are served");
         }
         return result;
     }

@@ -42,20 +42,20 @@ public final class Errno {
             Map.entry(ENOMEM, "ENOMEM, out of memory"),
             Map.entry(EACCES, "EACCES, permission denied"),
             Map.entry(EFAULT, "EFAULT, bad address"),
-            Map.entry(EBUSY, "EBUSY, somebody else uses it"),
-            Map.entry(EEXIST, "EEXIST, it is there already"),
-            Map.entry(ENODEV, "ENODEV, the file can't be mapped"),
+            Map.entry(EBUSY, "EBUSY, in use by another process"),
+            Map.entry(EEXIST, "EEXIST, already exists"),
+            Map.entry(ENODEV, "ENODEV, file can't be mapped"),
             Map.entry(EINVAL, "EINVAL, invalid argument"),
             Map.entry(ENFILE, "ENFILE, too many open files on this host"),
             Map.entry(EMFILE, "EMFILE, too many open files"),
             Map.entry(ENOSPC, "ENOSPC, no space left"),
-            Map.entry(EPIPE, "EPIPE, the peer has closed"),
-            Map.entry(ENAMETOOLONG, "ENAMETOOLONG, the name is too long"),
+            Map.entry(EPIPE, "EPIPE, the peer has closed the connection"),
+            Map.entry(ENAMETOOLONG, "ENAMETOOLONG, name too long"),
             Map.entry(ENOTSOCK, "ENOTSOCK, not a socket"),
             Map.entry(EADDRINUSE, "EADDRINUSE, address already in use"),
             Map.entry(EOPNOTSUPP, "EOPNOTSUPP, operation not supported"),
             Map.entry(ECONNRESET, "ECONNRESET, connection reset by the peer"),
-            Map.entry(ECONNREFUSED, "ECONNREFUSED, nobody listens"));
+            Map.entry(ECONNREFUSED, "ECONNREFUSED, no process listens"));
 
     private Errno() {}
 

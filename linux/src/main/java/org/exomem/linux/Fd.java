@@ -40,7 +40,7 @@ public final class Fd implements AutoCloseable {
      */
     public int number() {
         if (!open.get()) {
-            throw new IllegalStateException("fd " + number + " was closed before");
+            throw new IllegalStateException("fd " + number + " is already closed");
         }
         return number;
     }

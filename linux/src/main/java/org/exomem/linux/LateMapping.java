@@ -109,7 +109,7 @@ public final class LateMapping implements AutoCloseable {
             }
             int errno = LibC.errno();
             if (!ended && errno != Errno.EAGAIN && errno != Errno.EINTR) {
-                throw new LinuxException("madvise(MADV_POPULATE_READ)", "guest memory that comes late", errno);
+                throw new LinuxException("madvise(MADV_POPULATE_READ)", "guest memory that is still arriving", errno);
             }
         }
         return false;

@@ -55,8 +55,7 @@ public final class ListeningSocket implements AutoCloseable {
                         "chown",
                         path.toString(),
                         Errno.EPERM,
-                        "group " + access.group().getName()
-                                + " can be given to it by root and by members of the group");
+                        "group " + access.group().getName() + " can be set only by root and by members of the group");
             }
         }
         UnixSockets.setMode(path, access.mode());

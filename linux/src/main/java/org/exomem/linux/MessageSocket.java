@@ -121,8 +121,11 @@ public final class MessageSocket implements AutoCloseable {
             arrived.forEach(Fd::close);
             throw arrived.size() == MAX_FDS
                     ? new LinuxException(
-                            "recvmsg", fd.toString(), Errno.EINVAL, "more than " + MAX_FDS + " descriptors came")
-                    : new LinuxException("recvmsg", fd.toString(), Errno.EMFILE, "descriptors that came are lost");
+                            "recvmsg",
+                            fd.toString(),
+                            Errno.EINVAL,
+                            "more than " + MAX_FDS + " descriptors were received")
+                    : new LinuxException("recvmsg", fd.toString(), Errno.EMFILE, "received descriptors are lost");
         }
         fds.addAll(arrived);
         return received;

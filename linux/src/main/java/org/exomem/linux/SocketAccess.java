@@ -20,7 +20,7 @@ public record SocketAccess(int mode, @Nullable GroupPrincipal group) {
     /** @throws IllegalArgumentException if the mode has other bits than 0777 */
     public SocketAccess {
         if ((mode & ~0777) != 0) {
-            throw new IllegalArgumentException("mode " + Integer.toOctalString(mode) + "; 0 to 777 are possible");
+            throw new IllegalArgumentException("mode " + Integer.toOctalString(mode) + "; must be 0 to 777");
         }
     }
 

@@ -28,17 +28,14 @@ public final class StaleSocket {
         }
         if (!isSocket(path)) {
             throw new LinuxException(
-                    "bind", path.toString(), Errno.EADDRINUSE, "something that is no socket is there, move it away");
+                    "bind", path.toString(), Errno.EADDRINUSE, "the path exists and is not a socket; move it away");
         }
         if (!isKnownToListen(path) && !isConnectable(path)) {
             delete(path);
             return;
         }
         throw new LinuxException(
-                "bind",
-                path.toString(),
-                Errno.EADDRINUSE,
-                "another process listens there, end it or choose another path");
+                "bind", path.toString(), Errno.EADDRINUSE, "another process listens there; end it or use another path");
     }
 
     /**

@@ -93,7 +93,7 @@ public final class UnixSockets {
             int errno = LibC.errno();
             fd.close();
             throw errno == Errno.ENOENT
-                    ? new LinuxException("bind", path.toString(), errno, "its folder must be there before")
+                    ? new LinuxException("bind", path.toString(), errno, "its folder must exist before")
                     : new LinuxException("bind", path.toString(), errno);
         }
         return fd;
@@ -162,7 +162,7 @@ public final class UnixSockets {
             return Role.LISTENING;
         }
         if (option(fd, SO_PEERCRED, 12).get(JAVA_INT, 4) == NO_USER) {
-            throw notUsable(fd, Errno.EINVAL, "it neither listens nor is connected");
+            throw notUsable(fd, Errno.EINVAL, "it is neither listening nor connected");
         }
         return Role.CONNECTED;
     }
@@ -178,7 +178,7 @@ public final class UnixSockets {
     }
 
     private static LinuxException notUsable(Fd fd, int errno, String what) {
-        return new LinuxException("use", fd.toString(), errno, "a Unix stream socket is needed, and " + what);
+        return new LinuxException("use", fd.toString(), errno, "a Unix stream socket is required, but " + what);
     }
 
     private static String kind(int domain, int type) {

@@ -119,7 +119,7 @@ public final class Userfaultfd implements AutoCloseable {
                         "userfaultfd",
                         "this process",
                         errno,
-                        "it needs access to " + DEVICE + ", the capability CAP_SYS_PTRACE, or"
+                        "it requires access to " + DEVICE + ", the capability CAP_SYS_PTRACE, or"
                                 + " vm.unprivileged_userfaultfd=1")
                 : new LinuxException("userfaultfd", "this process", errno);
     }
@@ -152,7 +152,7 @@ public final class Userfaultfd implements AutoCloseable {
                             "UFFDIO_API",
                             fd.toString(),
                             e.errno(),
-                            "the kernel has not all of " + features + ", which Linux 6.7 has")
+                            "the kernel lacks some of the features " + features + ", which Linux 6.7 has")
                     : e;
         }
         return new Userfaultfd(fd);
@@ -197,8 +197,8 @@ public final class Userfaultfd implements AutoCloseable {
                             "UFFDIO_REGISTER of " + range(address, length),
                             fd.toString(),
                             e.errno(),
-                            "another userfaultfd watches it (a guard of unplugged memory, or the VMM's own post-copy"
-                                    + " or background snapshot)")
+                            "another userfaultfd is registered for it (a guard of unplugged memory, or the VMM's own"
+                                    + " post-copy or background snapshot)")
                     : e;
         }
     }

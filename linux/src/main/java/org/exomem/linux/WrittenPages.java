@@ -94,7 +94,7 @@ public final class WrittenPages implements AutoCloseable {
                 }
                 if (errno == Errno.ENOTTY) {
                     throw new LinuxException(
-                            "PAGEMAP_SCAN", pagemap.description(), errno, "that needs Linux 6.7 or newer");
+                            "PAGEMAP_SCAN", pagemap.description(), errno, "it requires Linux 6.7 or newer");
                 }
                 throw new LinuxException("PAGEMAP_SCAN", pagemap.description(), errno);
             }

@@ -137,7 +137,8 @@ class ListeningSocketTest {
             assertThatThrownBy(() -> UnixSockets.roleOf(none)).hasMessageContaining("no descriptor of that number");
             assertThatThrownBy(() -> UnixSockets.roleOf(tcp)).hasMessageContaining("an Internet stream socket");
             assertThatThrownBy(() -> UnixSockets.roleOf(datagrams)).hasMessageContaining("a Unix datagram socket");
-            assertThatThrownBy(() -> UnixSockets.roleOf(idle)).hasMessageContaining("neither listens nor is connected");
+            assertThatThrownBy(() -> UnixSockets.roleOf(idle))
+                    .hasMessageContaining("is neither listening nor connected");
             assertThatThrownBy(() -> UnixSockets.roleOf(eventFd.fd())).hasMessageContaining("anon_inode:[eventfd]");
         }
     }

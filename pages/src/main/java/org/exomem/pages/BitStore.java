@@ -86,7 +86,7 @@ public final class BitStore implements BitWords {
         store.settle(sum);
         long spare = store.words * WORD - bits;
         if (spare > 0 && store.word(store.words - 1) >>> (WORD - spare) != 0) {
-            throw new CorruptBitsException("bits are set behind the last one");
+            throw new CorruptBitsException("bits are set after the last one");
         }
         LONG.setRelease(memory, DIGEST, sum);
         LONG.setRelease(memory, CHANGING, 0L);
@@ -115,7 +115,7 @@ public final class BitStore implements BitWords {
         boolean digestFits = digest == others + hash(index, before) || digest == others + hash(index, after);
         if (!wordFits || !digestFits) {
             throw new CorruptBitsException(
-                    "the bits do not match their digest, also but for word " + index + ", which was being changed");
+                    "the bits do not match their digest, even without word " + index + ", which was being changed");
         }
     }
 

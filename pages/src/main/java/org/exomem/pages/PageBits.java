@@ -156,7 +156,7 @@ public final class PageBits implements BitWords {
 
     private void same(PageBits other) {
         if (other.pages != pages) {
-            throw new IllegalArgumentException("sets of " + pages + " and of " + other.pages + " pages");
+            throw new IllegalArgumentException("sets of different sizes: " + pages + " and " + other.pages + " pages");
         }
     }
 

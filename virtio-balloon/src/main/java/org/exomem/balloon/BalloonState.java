@@ -73,8 +73,8 @@ final class BalloonState implements DeviceState {
             chunks += pages.isEmpty(chunk) ? 0 : 1;
         }
         if (chunks > MOST_CHUNKS) {
-            throw new DeviceStateException("pages are in the balloon in " + chunks + " GiB of guest memory, of "
-                    + MOST_CHUNKS + " at the most");
+            throw new DeviceStateException(
+                    "pages are in the balloon in " + chunks + " GiB of guest memory; the limit is " + MOST_CHUNKS);
         }
         MemorySegment state = Arena.ofAuto().allocate(FIRST_CHUNK + chunks * CHUNK_BYTES, 8);
         state.set(LE_INT, NUM_PAGES, kept.numPages.get());

@@ -28,7 +28,7 @@ public record BitmapRequest(int pageShift, List<Range> ranges) {
     public BitmapRequest {
         if (pageShift < Pages.SHIFT || pageShift > MOST_SHIFT) {
             throw new IllegalArgumentException(
-                    "pages of 2^" + pageShift + " bytes; 2^" + Pages.SHIFT + " to 2^" + MOST_SHIFT + " are possible");
+                    "pages can't have 2^" + pageShift + " bytes; must be 2^" + Pages.SHIFT + " to 2^" + MOST_SHIFT);
         }
         ranges = List.copyOf(ranges);
     }

@@ -107,7 +107,7 @@ final class Discarder {
                 late.discard(from, to - from);
             }
         } catch (LinuxException e) {
-            faults.report(e, "the host keeps this memory, the guest goes on", hostFault);
+            faults.report(e, "the host keeps this memory, and the guest continues", hostFault);
         }
     }
 }

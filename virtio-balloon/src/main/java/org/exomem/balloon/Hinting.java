@@ -168,7 +168,8 @@ final class Hinting {
             long readable = chain.readableBytes();
             if (readable > 0) {
                 if (readable != 4) {
-                    throw new DriverFault("a command id of " + readable + " bytes in the free page queue; it has 4");
+                    throw new DriverFault(
+                            "a command id of " + readable + " bytes in the free page queue; it must have 4");
                 }
                 receive(chain.readInt(0));
             }

@@ -45,7 +45,7 @@ final class HostFaults {
         silence = new Silence();
         silence.until = now + SILENCE_NANOS;
         silences.put(failure.errno(), silence);
-        String more = suppressed == 0 ? "" : " (" + suppressed + " more like it since the last message)";
+        String more = suppressed == 0 ? "" : " (" + suppressed + " more since the last message)";
         tell.accept(failure.getMessage() + "; " + consequence + more);
     }
 }

@@ -78,9 +78,9 @@ final class LeftAlone {
     }
 
     private String message() {
-        StringBuilder text = new StringBuilder("the driver named ");
+        StringBuilder text = new StringBuilder("the driver ");
         if (untoldPages > 0) {
-            text.append(untoldPages).append(" pages that the front-end does not share");
+            text.append("named ").append(untoldPages).append(" pages that the VMM does not share");
             if (example != 0) {
                 text.append(" (the last: PFN ")
                         .append(example)
@@ -90,10 +90,10 @@ final class LeftAlone {
             }
         }
         if (untoldCuts > 0) {
-            text.append(untoldPages > 0 ? ", and sent " : "a page by half: it sent ")
+            text.append(untoldPages > 0 ? " and sent " : "sent ")
                     .append(untoldCuts)
-                    .append(" buffers whose length is no multiple of 4");
+                    .append(" buffers whose length is not a multiple of 4");
         }
-        return text.append("; that is left alone, the queue goes on").toString();
+        return text.append("; they are ignored, and the queue continues").toString();
     }
 }

@@ -166,8 +166,8 @@ final class PfnQueue {
             if (chain.readableBytes() >> 2 > MOST_IN_CHAIN) {
                 // As for a chain that cannot be popped: a stop gives back the chains before it, and none after it.
                 queue.unpop(chain);
-                throw new DriverFault("a buffer has " + (chain.readableBytes() >> 2) + " page numbers; at most "
-                        + MOST_IN_CHAIN + " are taken at once");
+                throw new DriverFault("a buffer has " + (chain.readableBytes() >> 2) + " page numbers; the limit is "
+                        + MOST_IN_CHAIN);
             }
         } catch (DriverFault e) {
             fault = e;

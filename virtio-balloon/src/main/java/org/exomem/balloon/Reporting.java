@@ -116,7 +116,7 @@ final class Reporting {
         }
         if (chain.readableBytes() > 0) {
             throw new DriverFault("a chain in the reporting queue has " + chain.readableBytes()
-                    + " device-readable bytes; reports have none");
+                    + " device-readable bytes; reports must have none");
         }
         leftAlone.pages(Pages.ceil(chain.unsharedBytes()));
         budget.spend((long) StepBudget.RUN * (1 + chain.buffers() + chain.unsharedBuffers()));

@@ -29,7 +29,8 @@ final class StatisticsInterval {
     /** @param interval in seconds; 0 stops asking. A changed interval asks at once */
     void set(int interval) {
         if (interval < 0) {
-            throw new IllegalArgumentException("a statistics interval of " + interval + " s; 0 is off");
+            throw new IllegalArgumentException(
+                    "the statistics interval can't be " + interval + " s; 0 disables statistics");
         }
         if (interval == seconds) {
             return;

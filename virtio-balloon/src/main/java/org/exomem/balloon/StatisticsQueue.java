@@ -162,8 +162,8 @@ final class StatisticsQueue {
     private void read(DescriptorChain chain) {
         long bytes = chain.readableBytes();
         if (bytes > MOST_BYTES) {
-            throw new DriverFault("a statistics buffer of " + bytes
-                    + " bytes; one entry for each tag there could be has " + MOST_BYTES);
+            throw new DriverFault(
+                    "a statistics buffer has " + bytes + " bytes; one entry for each possible tag needs " + MOST_BYTES);
         }
         // The remainder of an entry at the end has no meaning.
         long entries = bytes / ENTRY_BYTES;

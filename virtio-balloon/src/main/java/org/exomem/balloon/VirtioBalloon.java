@@ -124,8 +124,7 @@ public final class VirtioBalloon implements VhostUserDevice {
      */
     public void setNumPages(long wanted) {
         if (wanted < 0 || wanted > MAX_PAGES) {
-            throw new IllegalArgumentException(
-                    "a balloon of " + wanted + " pages; 0 to " + MAX_PAGES + " are possible");
+            throw new IllegalArgumentException("a balloon can't have " + wanted + " pages; must be 0 to " + MAX_PAGES);
         }
         numPages.set((int) wanted);
         configChanged();
@@ -204,7 +203,7 @@ public final class VirtioBalloon implements VhostUserDevice {
         }
         if (isOfRfc() || (features & BalloonFeatures.FREE_PAGE_HINT) == 0) {
             throw new IllegalStateException("free page hinting is not negotiated: "
-                    + (options.freePageHinting() ? "the guest's driver does not know it" : "it is switched off here"));
+                    + (options.freePageHinting() ? "the guest's driver does not support it" : "it is disabled here"));
         }
         if (!runs(QueueRole.FREE_PAGES)) {
             throw new IllegalStateException("the guest's driver has not started its free page queue");
@@ -235,8 +234,8 @@ public final class VirtioBalloon implements VhostUserDevice {
         if (!givesBitmaps()) {
             throw new IllegalStateException("free page bitmaps are not negotiated: "
                     + (options.freePages() == FreePageRequests.OFF
-                            ? "they are switched off here"
-                            : "the guest's driver does not know them (exomem's driver for Linux does)"));
+                            ? "they are disabled here"
+                            : "the guest's driver does not support them (exomem's driver for Linux does)"));
         }
         if (!runs(QueueRole.BITMAP)) {
             throw new IllegalStateException("the guest's driver has not started its bitmap queue: the VMM's device"
@@ -485,8 +484,9 @@ public final class VirtioBalloon implements VhostUserDevice {
 
     private void refuse(Virtqueue queue) {
         if (queue.hasAvailable()) {
-            throw new DriverFault("queue " + queue.index() + " is used, but the negotiated features (0x"
-                    + Long.toHexString(features) + ") leave a balloon queues 0 to " + (QueueRole.count(features) - 1));
+            throw new DriverFault(
+                    "queue " + queue.index() + " is used, but the negotiated features (0x" + Long.toHexString(features)
+                            + ") give a balloon only queues 0 to " + (QueueRole.count(features) - 1));
         }
     }
 

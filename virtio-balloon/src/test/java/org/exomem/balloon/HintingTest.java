@@ -83,10 +83,7 @@ class HintingTest {
         assertThat(queue.used()).hasSize(3);
         assertThat(queue.usedLengths()).as("nothing was written").containsOnly(0);
         assertThat(guest.balloon.freePages().ignoredPages()).isEqualTo(3 * MIB / 4096);
-        assertThat(guest.driverFaults)
-                .singleElement()
-                .asString()
-                .contains("768 pages that the front-end does not share");
+        assertThat(guest.driverFaults).singleElement().asString().contains("768 pages that the VMM does not share");
     }
 
     @Test

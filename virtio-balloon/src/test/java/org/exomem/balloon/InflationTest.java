@@ -288,7 +288,7 @@ class InflationTest {
                 .as("told, and not again within a second")
                 .singleElement()
                 .asString()
-                .contains("4294967295", "0xffffffff000", "the queue goes on");
+                .contains("4294967295", "0xffffffff000", "the queue continues");
     }
 
     @Test
@@ -326,7 +326,7 @@ class InflationTest {
         assertThat(queue.used()).hasSize(3);
         assertThat(guest.balloon.pagesInBalloon()).isEqualTo(2);
         assertThat(guest.balloon.freePages().ignoredPages()).isEqualTo(2);
-        assertThat(guest.driverFaults).singleElement().asString().contains("2 buffers", "no multiple of 4");
+        assertThat(guest.driverFaults).singleElement().asString().contains("2 buffers", "not a multiple of 4");
     }
 
     @Test
@@ -359,7 +359,7 @@ class InflationTest {
         guest.inflate(FIRST);
         guest.inflate(FIRST + 2, FIRST + 4);
 
-        assertThat(guest.hostFaults).singleElement().asString().contains("EPERM", "the guest goes on");
+        assertThat(guest.hostFaults).singleElement().asString().contains("EPERM", "the guest continues");
         assertThat(guest.balloon.pagesInBalloon()).isEqualTo(3);
         assertThat(guest.queues[INFLATE].used()).hasSize(2);
         assertThat(guest.balloon.freePages().discardedBytes()).isZero();

@@ -165,7 +165,7 @@ class ReportingTest {
 
         assertThatThrownBy(() -> guest.process(REPORTING))
                 .isInstanceOf(DriverFault.class)
-                .hasMessageContaining("reports have none");
+                .hasMessageContaining("reports must have none");
         assertThat(guest.punched).isEmpty();
     }
 

@@ -34,14 +34,14 @@ final class BlockBacking {
             MemoryRegion region = memory.find(address);
             if (region == null) {
                 return String.format(
-                        "the front-end shares no memory at %#x, which belongs to the device's region of %d bytes from"
-                                + " %#x on: blocks there can't be plugged",
+                        "the VMM shares no memory at %#x, which belongs to the device's region of %d bytes at %#x:"
+                                + " blocks there can't be plugged",
                         address, plan.size(), plan.address());
             }
             if (region.file().pageSize() > plan.blockSize()) {
                 return String.format(
-                        "the front-end's memory at %#x is of pages of %d bytes, larger than the blocks of %d: no block"
-                                + " there can be plugged; choose a block size of at least the pages'",
+                        "the VMM's memory at %#x has pages of %d bytes, larger than the blocks of %d bytes: no block"
+                                + " there can be plugged; use a block size of at least the page size",
                         address, region.file().pageSize(), plan.blockSize());
             }
             address = region.guestAddress() + region.size();

@@ -202,7 +202,10 @@ public final class BlockGuard implements AutoCloseable {
         }
         if (runs > MOST_RUNS / 2) {
             throw new LinuxException(
-                    "guarding", "unplugged blocks", Errno.ENOMEM, "they lie in more than " + MOST_RUNS / 2 + " pieces");
+                    "guarding",
+                    "unplugged blocks",
+                    Errno.ENOMEM,
+                    "they form more than " + MOST_RUNS / 2 + " separate ranges");
         }
     }
 

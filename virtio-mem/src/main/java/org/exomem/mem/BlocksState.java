@@ -97,7 +97,7 @@ final class BlocksState implements DeviceState {
         long known = state.get(LE_LONG, KNOWN);
         if (known != 0 && known != 1) {
             throw new DeviceStateException(
-                    "whether its blocks are known is " + Long.toUnsignedString(known) + ", neither 0 nor 1");
+                    "the flag whether its blocks are known is " + Long.toUnsignedString(known) + ", neither 0 nor 1");
         }
         long plugged = 0;
         long last = -1;
@@ -109,7 +109,7 @@ final class BlocksState implements DeviceState {
         if (plugged != state.get(LE_LONG, PLUGGED)
                 || usable < plan.usableSize(requested)
                 || (last + 1) * plan.blockSize() > usable) {
-            throw new DeviceStateException("its numbers contradict each other: " + plugged + " blocks of "
+            throw new DeviceStateException("its numbers are inconsistent: " + plugged + " blocks of "
                     + state.get(LE_LONG, PLUGGED) + " are plugged, up to block " + last + ", of " + usable
                     + " usable bytes, with " + requested + " requested");
         }

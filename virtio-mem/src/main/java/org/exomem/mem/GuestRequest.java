@@ -50,7 +50,7 @@ final class GuestRequest {
             throw new DriverFault("a request has " + chain.readableBytes() + " bytes instead of " + REQUEST_SIZE);
         }
         if (chain.writableBytes() < RESPONSE_SIZE) {
-            throw new DriverFault("a request has room for " + chain.writableBytes() + " bytes of response, which has "
+            throw new DriverFault("a request has space for " + chain.writableBytes() + " bytes of response instead of "
                     + RESPONSE_SIZE);
         }
         chain.read(0, request);

@@ -40,11 +40,11 @@ public record MemoryRegionPlan(long address, long size, long blockSize, Optional
         }
         if (address > ADDRESS_LIMIT - size) {
             throw new IllegalArgumentException(String.format(
-                    "a region of %s at address %#x ends above 2^48, where guest memory ends at the latest",
+                    "a region of %s at address %#x ends above 2^48, the limit of guest memory",
                     ByteText.of(size), address));
         }
         if (node.isPresent() && (node.getAsInt() < 0 || node.getAsInt() > 0xffff)) {
-            throw new IllegalArgumentException("node " + node.getAsInt() + " is not in 0 to 65535");
+            throw new IllegalArgumentException("node " + node.getAsInt() + " is not within 0 to 65535");
         }
     }
 

@@ -10,22 +10,22 @@ final class Refusals {
     /** Why a request was refused. */
     enum Reason {
         /** MEM-REQ-7. */
-        UNKNOWN_TYPE("the request is unknown", Answer.ERROR),
+        UNKNOWN_TYPE("the request type is unknown", Answer.ERROR),
         /** MEM-REQ-3, also for the two that follow. */
-        NO_BLOCKS("it is for no block", Answer.ERROR),
+        NO_BLOCKS("it names no block", Answer.ERROR),
         MISALIGNED("its address is not a multiple of the block size", Answer.ERROR),
         NOT_USABLE("it reaches outside of the usable region", Answer.ERROR),
         /** MEM-REQ-4. */
-        WRONG_STATE("not all of its blocks are in the state that it wants to change", Answer.ERROR),
+        WRONG_STATE("not all of its blocks are in the required state", Answer.ERROR),
         /** MEM-REQ-5. */
         MORE_THAN_REQUESTED("it would plug more than was requested", Answer.NACK),
-        NOT_SHARED("the front-end shares no memory there, or its pages are larger than a block", Answer.BUSY),
+        NOT_SHARED("the VMM shares no memory there, or its pages are larger than a block", Answer.BUSY),
         /** MEM-REQ-9. */
-        MOVING("the VM is on its way to another host", Answer.BUSY),
+        MOVING("the VM is migrating to another host", Answer.BUSY),
         /** MEM-BLK-8. */
         ARRIVING("the memory of the VM is still arriving from another host", Answer.BUSY),
         RESET("the system was reset before it was carried out", Answer.BUSY),
-        NO_ROOM("the host can't", Answer.BUSY);
+        NO_ROOM("the host can't carry it out", Answer.BUSY);
 
         private final String text;
         private final Answer answer;

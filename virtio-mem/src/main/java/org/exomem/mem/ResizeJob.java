@@ -156,7 +156,7 @@ public final class ResizeJob {
     /** A request of the driver was answered BUSY. */
     public void hostIsBusy(String why) {
         if (!isOver()) {
-            stall("the host can't: " + why);
+            stall("the host can't carry out the request: " + why);
         }
     }
 
@@ -192,9 +192,8 @@ public final class ResizeJob {
         }
         stall(
                 requested > plugged
-                        ? "the guest does not plug more: its driver refuses, or has no room for what it needs to"
-                                + " manage more"
-                        : "the guest does not give more back: what is left is in use, or can't be moved");
+                        ? "the guest does not plug more: its driver refuses, or has no memory to manage more"
+                        : "the guest does not unplug more: the remaining memory is in use, or can't be moved");
         return OptionalLong.empty();
     }
 

@@ -89,8 +89,8 @@ final class UnpluggedMemory {
             // Each round of the patrol tries again, and reports a refusal only once.
             if (!refused) {
                 refused = true;
-                link.hostFault("unplugged memory could not be given back: " + e.getMessage()
-                        + "; it is tried again, and not patrolled until that works");
+                link.hostFault("unplugged memory could not be returned to the host: " + e.getMessage()
+                        + "; exomem retries, and does not patrol it until that succeeds");
             }
         }
         return true;

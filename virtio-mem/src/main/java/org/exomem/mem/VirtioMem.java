@@ -457,9 +457,9 @@ public final class VirtioMem implements VhostUserDevice {
             changes.keepKnown();
         } else if (!kept.isKnown()) {
             Objects.requireNonNull(link)
-                    .hostFault("the driver was running before this process knew of the device, and may have blocks"
-                            + " plugged that are not known: unplugged memory is not patrolled until the guest"
-                            + " starts anew");
+                    .hostFault("the driver was running before this process knew the device, and may have plugged blocks"
+                            + " that this process does not know: unplugged memory is not patrolled until the"
+                            + " guest is restarted");
         }
         emptyUnplugged();
         // A driver that starts reads the config space. One that continues may have missed a change.

@@ -64,9 +64,8 @@ class BlockBackingTest {
     void gapIsToldWithItsAddress() throws LinuxException {
         share(ADDRESS, 4 * MIB, SharedFile.memfd("a", 4 * MIB));
         assertThat(backing.missing(memory))
-                .isEqualTo(
-                        "the front-end shares no memory at 0x100400000, which belongs to the device's region of 8388608"
-                                + " bytes from 0x100000000 on: blocks there can't be plugged");
+                .isEqualTo("the VMM shares no memory at 0x100400000, which belongs to the device's region of 8388608"
+                        + " bytes at 0x100000000: blocks there can't be plugged");
         assertThat(backing.covers(memory, 0, 4)).isTrue();
         assertThat(backing.covers(memory, 3, 2)).isFalse();
     }
@@ -92,9 +91,9 @@ class BlockBackingTest {
         try (HugePages pages = HugePages.reserve(4)) {
             share(ADDRESS, 8 * MIB, SharedFile.hugeMemfd("huge", 8 * MIB, HugePages.SIZE));
             assertThat(backing.missing(memory))
-                    .isEqualTo("the front-end's memory at 0x100000000 is of pages of 2097152 bytes, larger than the"
-                            + " blocks of 1048576: no block there can be plugged; choose a block size of at least"
-                            + " the pages'");
+                    .isEqualTo("the VMM's memory at 0x100000000 has pages of 2097152 bytes, larger than the blocks of"
+                            + " 1048576 bytes: no block there can be plugged; use a block size of at least"
+                            + " the page size");
             assertThat(backing.covers(memory, 0, 2)).isFalse();
             memory.close();
         }

@@ -287,7 +287,7 @@ class BlockGuardTest {
             @Override
             public void failed(LinuxException why) {}
         });
-        assertThatThrownBy(ofScattered::begin).hasMessageContaining("they lie in more than 2048 pieces");
+        assertThatThrownBy(ofScattered::begin).hasMessageContaining("they form more than 2048 separate ranges");
         assertThat(ofScattered.isStanding()).isFalse();
     }
 }

@@ -70,7 +70,7 @@ class ResizeJobTest {
         ResizeJob job = job(8 * MIB, 0, Presence.DRIVER);
         now += ResizeJob.PATIENCE;
         job.look();
-        assertThat(job.state().reason()).contains("the guest does not give more back");
+        assertThat(job.state().reason()).contains("the guest does not unplug more");
     }
 
     @Test
@@ -97,7 +97,7 @@ class ResizeJobTest {
         ResizeJob job = job(0, 8 * MIB, Presence.DRIVER);
         job.hostIsBusy("no space");
         job.hostIsBusy("still no space");
-        assertThat(job.state().reason()).isEqualTo("the host can't: still no space");
+        assertThat(job.state().reason()).isEqualTo("the host can't carry out the request: still no space");
         job.pluggedIs(2 * MIB);
         assertThat(job.state().status()).isEqualTo(Status.RUNNING);
         assertThat(told).containsExactly(Status.RUNNING, Status.STALLED, Status.RUNNING);

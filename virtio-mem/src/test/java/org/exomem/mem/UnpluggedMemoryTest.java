@@ -75,7 +75,7 @@ class UnpluggedMemoryTest {
         assertThat(faults)
                 .singleElement()
                 .asString()
-                .contains("could not be given back")
+                .contains("could not be returned to the host")
                 .contains("EINVAL");
 
         hostPunches();

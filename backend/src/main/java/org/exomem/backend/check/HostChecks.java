@@ -76,10 +76,10 @@ public final class HostChecks {
                             ? Finding.ok("kernel", found)
                             : Finding.advice(
                                     "kernel",
-                                    found + ": pages that a guest writes can't be watched from outside its VMM",
+                                    found + ": the writes of a guest can't be tracked from outside its VMM",
                                     "use Linux 6.7 or newer",
-                                    "migrations of VMs whose VMM keeps no log need not compare all memory each round, and"
-                                            + " violation=prevent and vmm-active work"));
+                                    "migrations without the VMM's dirty log need not compare all memory in each"
+                                            + " round; violation=prevent and vmm-active work"));
         });
     }
 
@@ -114,15 +114,17 @@ public final class HostChecks {
         String scope = host.text("/proc/sys/kernel/yama/ptrace_scope").orElse("0");
         findings.add(
                 scope.equals("0")
-                        ? Finding.ok("attaching to VMMs", "to those of this user (kernel.yama.ptrace_scope is 0)")
+                        ? Finding.ok(
+                                "attaching to VMMs",
+                                "this user may attach to its own processes (kernel.yama.ptrace_scope is 0)")
                         : Finding.advice(
                                 "attaching to VMMs",
-                                "not allowed: kernel.yama.ptrace_scope is " + scope + ", and this user has not"
-                                        + " both CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH",
+                                "not allowed: kernel.yama.ptrace_scope is " + scope
+                                        + ", and this user does not have both CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH",
                                 "run exomem as root, or with both CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, or as QEMU's user with \"sysctl"
                                         + " kernel.yama.ptrace_scope=0\"",
-                                "migrations watch the guest's writes instead of comparing all memory; violation=prevent,"
-                                        + " vmm-active, restore on demand and clones work"));
+                                "migrations track the guest's writes instead of comparing all memory;"
+                                        + " violation=prevent, vmm-active, restore on demand and clones work"));
     }
 
     private void userfaultfd() {
@@ -138,11 +140,11 @@ public final class HostChecks {
         } else {
             findings.add(Finding.advice(
                     topic,
-                    "this user may have none that sees the kernel's own touches",
-                    "\"sysctl vm.unprivileged_userfaultfd=1\", or give exomem's and QEMU's user the right to"
-                            + " /dev/userfaultfd",
-                    "memory on demand (restore, clones), post-copy of QEMU, and violation=prevent for a VMM that is not"
-                            + " root"));
+                    "this user may not create a userfaultfd that also handles page faults of the kernel",
+                    "run \"sysctl vm.unprivileged_userfaultfd=1\", or give the users of exomem and of QEMU"
+                            + " access to /dev/userfaultfd",
+                    "memory on demand (restore, clones), QEMU's post-copy, and violation=prevent work for a"
+                            + " VMM that does not run as root"));
         }
     }
 
@@ -157,16 +159,17 @@ public final class HostChecks {
             }
             long most = Long.parseLong(hard);
             long vms = Math.max(0, (most - OWN_DESCRIPTORS) / DESCRIPTORS_OF_A_VM);
-            String found = most + ", room for " + vms + " VMs with a balloon and a memory device each";
+            String found = most + " open files, enough for " + vms + " VMs with a balloon and a memory device each";
             findings.add(
                     vms >= MANY_VMS
                             ? Finding.ok("descriptors", found)
                             : Finding.advice(
                                     "descriptors",
                                     found,
-                                    "LimitNOFILE=" + USUAL_DESCRIPTORS + " in exomem's systemd unit, or \"ulimit -Hn "
-                                            + USUAL_DESCRIPTORS + "\" before it starts",
-                                    "room for " + (USUAL_DESCRIPTORS - OWN_DESCRIPTORS) / DESCRIPTORS_OF_A_VM
+                                    "set LimitNOFILE=" + USUAL_DESCRIPTORS
+                                            + " in exomem's systemd unit, or run \"ulimit -Hn " + USUAL_DESCRIPTORS
+                                            + "\" before exomem starts",
+                                    "enough for " + (USUAL_DESCRIPTORS - OWN_DESCRIPTORS) / DESCRIPTORS_OF_A_VM
                                             + " VMs"));
         });
     }
@@ -177,13 +180,13 @@ public final class HostChecks {
                 .map(Long::parseLong)
                 .ifPresent(most -> findings.add(
                         most >= USUAL_MAPPINGS
-                                ? Finding.ok("mappings", "a process may have " + most + " (vm.max_map_count)")
+                                ? Finding.ok("mappings", "a process may have " + most + " mappings (vm.max_map_count)")
                                 : Finding.advice(
                                         "mappings",
-                                        "a process may have only " + most + " (vm.max_map_count)",
-                                        "\"sysctl vm.max_map_count=" + USUAL_MAPPINGS + "\", the kernel's own default",
-                                        "a VMM's mapping is split for each range that is guarded or comes on demand, and"
-                                                + " one that may not be split any more fails")));
+                                        "a process may have only " + most + " mappings (vm.max_map_count)",
+                                        "run \"sysctl vm.max_map_count=" + USUAL_MAPPINGS + "\" (the kernel's default)",
+                                        "each guarded range, and each range of memory on demand, splits a"
+                                                + " mapping of the VMM; at the limit a split fails")));
     }
 
     private void hugePages() {
@@ -198,10 +201,10 @@ public final class HostChecks {
                             ? Finding.advice(
                                     topic,
                                     found,
-                                    "\"echo advise > /sys/kernel/mm/transparent_hugepage/shmem_enabled\", or a VM on"
-                                            + " reserved pages (memory-backend-memfd,hugetlb=on)",
-                                    "a guest's memory is shared memory, and with huge pages its accesses miss the TLB less"
-                                            + " often; exomem then gives back whole huge pages")
+                                    "run \"echo advise > /sys/kernel/mm/transparent_hugepage/shmem_enabled\", or use"
+                                            + " reserved huge pages for the VM (memory-backend-memfd,hugetlb=on)",
+                                    "a guest's memory is shared memory; huge pages reduce its TLB misses; exomem then"
+                                            + " gives back whole huge pages")
                             : Finding.ok(topic, found));
         });
     }
@@ -210,23 +213,23 @@ public final class HostChecks {
         Optional<Long> ram = memoryTotal();
         host.room("/dev/shm").ifPresent(room -> {
             String topic = "/dev/shm";
-            String found = ByteSize.format(room.left()) + " of " + ByteSize.format(room.size()) + " are left"
+            String found = ByteSize.format(room.left()) + " of " + ByteSize.format(room.size()) + " are free"
                     + ram.map(of -> ", RAM is " + ByteSize.format(of)).orElse("");
-            String change =
-                    "\"mount -o remount,size=90% /dev/shm\", and the same in /etc/fstab; or memory-backend-memfd,"
-                            + " which is not counted there";
+            String change = "run \"mount -o remount,size=90% /dev/shm\" and set the same size in /etc/fstab; or use"
+                    + " memory-backend-memfd, which does not count there";
             if (room.left() < LEAST_ROOM) {
                 findings.add(Finding.problem(
                         topic,
                         found,
                         change,
-                        "a guest whose memory file has no room for a page that it touches is killed (SIGBUS)"));
+                        "if /dev/shm has no space for a page that a guest touches, the guest's VMM is"
+                                + " killed (SIGBUS)"));
             } else if (ram.isPresent() && room.size() < ram.get() / 4 * 3) {
                 findings.add(Finding.advice(
                         topic,
                         found,
                         change,
-                        "guests with memory files there (mem-path=/dev/shm/...) can have all RAM"));
+                        "guests with memory files there (mem-path=/dev/shm/...) can use all RAM"));
             } else {
                 findings.add(Finding.ok(topic, found));
             }
@@ -246,9 +249,11 @@ public final class HostChecks {
                         mode.equals("2")
                                 ? Finding.advice(
                                         "overcommit",
-                                        "memory is counted when it is promised (vm.overcommit_memory is 2)",
-                                        "\"sysctl vm.overcommit_memory=0\"",
-                                        "VMs can have more memory together than the host, which is what balloons are for")
+                                        "memory is counted when it is allocated, not when it is used"
+                                                + " (vm.overcommit_memory is 2)",
+                                        "run \"sysctl vm.overcommit_memory=0\"",
+                                        "all VMs together can have more memory than the host, which is the"
+                                                + " purpose of balloons")
                                 : Finding.ok("overcommit", "vm.overcommit_memory is " + mode)));
     }
 
@@ -262,9 +267,9 @@ public final class HostChecks {
                 .filter(most -> most.matches("[0-9]{1,18}"))
                 .ifPresent(most -> findings.add(Finding.advice(
                         "memory limit",
-                        "this shell's control group may have " + ByteSize.format(Long.parseLong(most)),
+                        "the control group of this shell is limited to " + ByteSize.format(Long.parseLong(most)),
                         "start exomem where memory.max is max, or set MemoryMax=infinity in its unit",
-                        "pages of guests' memory that exomem touches first are counted as its own")));
+                        "pages of guest memory that exomem touches first are charged to its control group")));
     }
 
     private void kvm() {
@@ -276,8 +281,8 @@ public final class HostChecks {
                                 host.exists("/dev/kvm")
                                         ? "this user may not use /dev/kvm"
                                         : "there is no /dev/kvm; guests are emulated",
-                                "load kvm_intel or kvm_amd, and put QEMU's user into the group kvm",
-                                "guests run at the processor's own speed"));
+                                "load kvm_intel or kvm_amd, and add QEMU's user to the group kvm",
+                                "guests run at native speed"));
     }
 
     private void qemu() {
@@ -288,19 +293,19 @@ public final class HostChecks {
             findings.add(Finding.advice(
                     topic,
                     "\"" + qemu + "\" "
-                            + line.map(said -> "does not say that it is a QEMU; it says \"" + said + "\"")
-                                    .orElse("can't be run, or fails: is there such a program?"),
-                    "install QEMU 10.2 or newer, or name the program by --qemu; other VMMs need none",
-                    "VMs of QEMU can attach"));
+                            + line.map(said -> "is not QEMU: it prints \"" + said + "\"")
+                                    .orElse("can't be run or fails: check that the program exists"),
+                    "install QEMU 10.2 or newer, or name the program with --qemu; other VMMs do not need QEMU",
+                    "QEMU can attach to the devices"));
             return;
         }
         String number = version.group(1);
         if (!isAtLeast(number, QEMU)) {
             findings.add(Finding.problem(
                     topic,
-                    number + " has no device for vhost-user back-ends of any kind (vhost-user-test-device-pci)",
+                    number + " has no generic vhost-user device (vhost-user-test-device-pci)",
                     "use QEMU 10.2 or newer",
-                    "VMs of QEMU can attach"));
+                    "QEMU can attach to the devices"));
             return;
         }
         findings.add(Finding.advice(
@@ -308,9 +313,10 @@ public final class HostChecks {
                 number
                         + String.format(
                                 Locale.ROOT,
-                                ": its generic device does not connect again, and crashes QEMU upon x-query-virtio-status"),
-                "ask no QEMU for x-query-virtio-status (\"info virtio-status\"); \"exomem detach\" before exomem ends;"
-                        + " docs/qemu.md has a mend of one line",
-                "the VM keeps its devices, and QEMU runs on"));
+                                ": its generic vhost-user device does not reconnect, and x-query-virtio-status"
+                                        + " crashes QEMU"),
+                "do not use x-query-virtio-status (\"info virtio-status\"); run \"exomem detach\" before exomem ends;"
+                        + " docs/qemu.md has a patch of one line",
+                "the VM keeps its devices, and QEMU does not crash"));
     }
 }

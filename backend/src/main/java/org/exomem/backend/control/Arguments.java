@@ -44,7 +44,8 @@ final class Arguments {
         try {
             return Path.of(text);
         } catch (InvalidPathException e) {
-            QmpException refusal = QmpException.generic("argument \"" + name + "\" can't be a path: " + e.getReason());
+            QmpException refusal =
+                    QmpException.generic("argument \"" + name + "\" is not a valid path: " + e.getReason());
             refusal.initCause(e);
             throw refusal;
         }

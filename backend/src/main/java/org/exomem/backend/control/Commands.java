@@ -82,7 +82,7 @@ final class Commands implements AutoCloseable {
     private List<Command> all() {
         List<Command> commands = new ArrayList<>();
         Command.SimpleAction elsewhere = arguments -> {
-            throw QmpException.commandNotFound(NEGOTIATE + " was already done");
+            throw QmpException.commandNotFound("capabilities negotiation is already complete");
         };
         commands.add(Command.of(NEGOTIATE, object(maybe("enable", list(choice()))), NOTHING, elsewhere));
         Type named = list(object(with("name", TEXT)));
@@ -374,16 +374,18 @@ final class Commands implements AutoCloseable {
                 .map(PagedState::vm)
                 .toList();
         if (!paged.isEmpty()) {
-            throw QmpException.generic("memory comes on demand of " + shortened(paged)
-                    + ", and whoever needs what has not arrived would wait until exomem is started again (\"exomem"
-                    + " pagers\" tells how far it is); \"force\": true (exomem quit --force) ends nevertheless");
+            throw QmpException.generic("memory on demand of " + shortened(paged)
+                    + " has not all arrived: accesses to the rest would wait until exomem is started again"
+                    + " (\"exomem pagers\" shows the progress); \"force\": true (exomem quit --force) ends"
+                    + " exomem anyway");
         }
         List<String> owing = migrations.owing();
         if (!owing.isEmpty()) {
             throw QmpException.generic("the guest of " + shortened(owing)
-                    + " has left, or arrived, before its memory, and waits for the rest (\"exomem migrate VM --status\" tells"
-                    + " how far it is); \"force\": true (exomem quit --force) ends nevertheless: at the source the guest"
-                    + " is lost by that, at the destination the next exomem goes on");
+                    + " has migrated before all of its memory, and waits for the rest (\"exomem migrate VM"
+                    + " --status\" shows the progress); \"force\": true (exomem quit --force) ends exomem"
+                    + " anyway: at the source this loses the guest, at the destination the next"
+                    + " exomem continues");
         }
         return refusedWhileAttached();
     }
@@ -392,14 +394,14 @@ final class Commands implements AutoCloseable {
         return vms.states().thenApply(states -> {
             List<String> attached = states.stream()
                     .filter(answer -> answer.state().map(VmState::connected).orElse(true))
-                    .map(answer -> answer.vm().name() + (answer.state().isPresent() ? "" : " (does not answer)"))
+                    .map(answer -> answer.vm().name() + (answer.state().isPresent() ? "" : " (does not respond)"))
                     .toList();
             if (!attached.isEmpty()) {
                 throw QmpException.generic((attached.size() == 1 ? "a VMM is attached: " : "VMMs are attached: ")
                         + shortened(attached)
-                        + "; a QEMU does not connect again, and its VM would lose its balloon and memory devices until"
-                        + " it is started anew. \"exomem detach\" takes them out of a VM; \"force\": true (exomem quit"
-                        + " --force) ends nevertheless");
+                        + "; QEMU does not reconnect, and its VM would lose its balloon and memory devices"
+                        + " until it is restarted. \"exomem detach\" removes them from a VM; \"force\": true"
+                        + " (exomem quit --force) ends exomem anyway");
             }
             return Json.object();
         });

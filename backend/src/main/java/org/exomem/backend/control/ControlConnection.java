@@ -102,7 +102,7 @@ final class ControlConnection extends ChannelInboundHandlerAdapter implements Co
 
     @Override
     public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
-        LOG.debug("a client of the control socket is gone: {}", cause.toString());
+        LOG.debug("a client of the control socket disconnected: {}", cause.toString());
         ctx.close();
     }
 
@@ -145,7 +145,8 @@ final class ControlConnection extends ChannelInboundHandlerAdapter implements Co
                 sendError(
                                 ctx,
                                 null,
-                                QmpException.generic("a command has at most " + tooLong.limit() + " bytes; goodbye"))
+                                QmpException.generic("a command has at most " + tooLong.limit()
+                                        + " bytes; the connection is closed"))
                         .addListener(ChannelFutureListener.CLOSE);
         }
     }
@@ -183,7 +184,7 @@ final class ControlConnection extends ChannelInboundHandlerAdapter implements Co
             if (Json.parse(json) instanceof ObjectNode object) {
                 return object;
             }
-            throw QmpException.generic("a command is a JSON object");
+            throw QmpException.generic("a command must be a JSON object");
         } catch (JsonException e) {
             throw QmpException.generic("not JSON: " + e.getMessage());
         }
@@ -199,7 +200,7 @@ final class ControlConnection extends ChannelInboundHandlerAdapter implements Co
         }
         JsonNode name = command.get("execute");
         if (name == null || !name.isTextual()) {
-            throw QmpException.generic("a command needs \"execute\" with a command's name");
+            throw QmpException.generic("a command requires \"execute\" with the name of a command");
         }
         JsonNode arguments = command.get("arguments");
         if (arguments == null) {
@@ -213,7 +214,8 @@ final class ControlConnection extends ChannelInboundHandlerAdapter implements Co
 
     private CompletableFuture<JsonNode> execute(String name, ObjectNode arguments) {
         if (!negotiated) {
-            throw QmpException.commandNotFound("before \"" + name + "\" comes qmp_capabilities");
+            throw QmpException.commandNotFound(
+                    "\"" + name + "\" requires capabilities negotiation: send qmp_capabilities first");
         }
         return commands.run(name, arguments, this);
     }
@@ -236,12 +238,12 @@ final class ControlConnection extends ChannelInboundHandlerAdapter implements Co
 
     private CompletableFuture<JsonNode> negotiate(ObjectNode arguments) {
         if (negotiated) {
-            throw QmpException.commandNotFound("qmp_capabilities was already done");
+            throw QmpException.commandNotFound("capabilities negotiation is already complete");
         }
         // CTL-1: no capabilities are offered.
         JsonNode enable = arguments.remove("enable");
         if (enable != null && !(enable.isArray() && enable.isEmpty())) {
-            throw QmpException.generic("\"enable\" must be an empty list: no capabilities are on offer");
+            throw QmpException.generic("\"enable\" must be an empty list: no capabilities are offered");
         }
         Command.NOTHING.checkArguments(arguments);
         negotiated = true;
@@ -259,7 +261,7 @@ final class ControlConnection extends ChannelInboundHandlerAdapter implements Co
             case VirtualMachine.NotAnswering e -> QmpException.generic(String.valueOf(e.getMessage()));
             default -> {
                 LOG.error("a command of the control socket failed", cause);
-                yield QmpException.generic("failed inside exomem: " + cause);
+                yield QmpException.generic("internal error of exomem: " + cause);
             }
         };
     }

@@ -113,7 +113,7 @@ public final class ControlServer implements AutoCloseable {
                 path, new Commands(vms, migrations, process), new ClientLimit(vms, process::descriptors));
         try {
             if (UnixSockets.roleOf(descriptor) != UnixSockets.Role.LISTENING) {
-                throw new IOException("control socket: " + descriptor + " does not listen");
+                throw new IOException("control socket: " + descriptor + " is not a listening socket");
             }
             descriptor.setNonBlocking();
             server.listenOn(bootstrap -> bootstrap
@@ -146,17 +146,17 @@ public final class ControlServer implements AutoCloseable {
         SocketPath.makeFolder(path);
         StaleSocket.remove(path);
         if (path.getParent() instanceof Path folder && !Files.isDirectory(folder)) {
-            throw new IOException("control socket " + path + " can't be made: there is no folder " + folder);
+            throw new IOException("control socket " + path + " can't be created: there is no folder " + folder);
         }
         int tooLong = bytes(path) - MAX_PATH_BYTES;
         if (tooLong > 0) {
-            throw new IOException("control socket " + path + " can't be made: its path is too long by " + tooLong
-                    + " bytes; a control socket's has at most " + MAX_PATH_BYTES);
+            throw new IOException("control socket " + path + " can't be created: its path is " + tooLong
+                    + " bytes too long; the limit is " + MAX_PATH_BYTES + " bytes");
         }
         try {
             made = OwnerOnlySocket.bind(path, this::bindAt);
         } catch (Exception e) {
-            throw new IOException("control socket " + path + " can't be made: " + FileFault.text(e), e);
+            throw new IOException("control socket " + path + " can't be created: " + FileFault.text(e), e);
         }
     }
 
@@ -199,7 +199,7 @@ public final class ControlServer implements AutoCloseable {
 
         private static void refuse(UnixChannel channel, long most) {
             JsonNode error = ControlConnection.error(QmpException.generic("this control socket has " + most
-                    + " clients, and takes no more: further" + " descriptors are kept for VMs"));
+                    + " clients, and accepts no more: the remaining file descriptors are reserved for VMs"));
             channel.writeAndFlush(Unpooled.wrappedBuffer(Json.line(error))).addListener(ChannelFutureListener.CLOSE);
         }
     }
@@ -209,12 +209,13 @@ public final class ControlServer implements AutoCloseable {
         private long toldAt = System.nanoTime() - EVENT_INTERVAL.toNanos();
 
         void tooMany(long most) {
-            tell("it has " + most + " clients, and takes no more: further descriptors are kept for VMs");
+            tell("it has " + most
+                    + " clients, and accepts no more: the remaining file descriptors are reserved for VMs");
         }
 
         @Override
         public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
-            tell("can't take a client: " + cause.getMessage());
+            tell("can't accept a client: " + cause.getMessage());
         }
 
         private void tell(String what) {

@@ -12,7 +12,7 @@ public final class FateLabels {
         WORDS.put("sent", "sent");
         WORDS.put("zero", "zeros");
         WORDS.put("hole", "never touched, or given back to the host");
-        WORDS.put("hinted", "told to be free");
+        WORDS.put("hinted", "hinted as free");
         WORDS.put("settled", "free at the pause");
         WORDS.put("balloon", "in the balloon");
         WORDS.put("unplugged", "unplugged");

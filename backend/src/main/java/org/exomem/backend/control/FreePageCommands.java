@@ -85,7 +85,7 @@ final class FreePageCommands {
     private CompletableFuture<JsonNode> ask(Arguments arguments) {
         long smallest = arguments.integer("smallest", Pages.SIZE);
         if (Long.bitCount(smallest) != 1) {
-            throw QmpException.generic("argument \"smallest\" is " + smallest + "; it has to be a power of two");
+            throw QmpException.generic("argument \"smallest\" is " + smallest + "; it must be a power of two");
         }
         BitmapRequest request = new BitmapRequest(Long.numberOfTrailingZeros(smallest), List.of());
         return vms.named(arguments).askForFreePages(request).thenApply(done -> Json.object());

@@ -215,7 +215,7 @@ final class MigrationCommands {
         Optional<Path> tls = arguments.optionalPath("tls-dir");
         Optional<Path> psk = arguments.optionalPath("psk-file");
         if (tls.isPresent() && psk.isPresent()) {
-            throw QmpException.generic("arguments \"tls-dir\" and \"psk-file\" exclude each other");
+            throw QmpException.generic("arguments \"tls-dir\" and \"psk-file\" are mutually exclusive");
         }
         StreamOptions stream = leaves ? outgoingStream(arguments) : StreamOptions.defaults();
         StreamOptions options = stream.withPlainAllowed(arguments.flag("plain", false))
@@ -260,8 +260,8 @@ final class MigrationCommands {
             // STR-PST-1
             if (stream.channels() < 2 || arguments.integer("reconnect-within", 1) == 0) {
                 throw QmpException.generic(
-                        "post-copy needs two channels at least, one of which is for what the guest waits"
-                                + " for, and reconnect-within: a connection that is lost has to be made again");
+                        "post-copy requires at least two channels (one carries the pages that the guest waits for),"
+                                + " and reconnect-within (a lost connection must be restored)");
             }
             required.addAll(Set.of(StreamFeature.POSTCOPY, StreamFeature.RESUME));
             features.addAll(required);

@@ -57,7 +57,7 @@ final class PageFollower {
     CompletableFuture<JsonNode> follow(VirtualMachine vm) {
         Followed before = followed.get(vm.name());
         if (before != null && before.vm == vm) {
-            throw QmpException.generic("this connection follows VM \"" + vm.name() + "\" already");
+            throw QmpException.generic("this connection already follows VM \"" + vm.name() + "\"");
         }
         if (before != null && before.subscription != null) {
             // It belongs to a VM of that name that was removed since.

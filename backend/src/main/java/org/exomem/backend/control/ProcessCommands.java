@@ -123,7 +123,7 @@ final class ProcessCommands {
                 .optionalInteger(VMM_PID)
                 .map(pid -> new ProcessControl.Clone((int) (long) pid, arguments.optionalPath(TEMPLATE)));
         if (clone.isEmpty() && arguments.optionalText(TEMPLATE).isPresent()) {
-            throw QmpException.generic("argument \"" + TEMPLATE + "\" needs \"" + VMM_PID + "\"");
+            throw QmpException.generic("argument \"" + TEMPLATE + "\" requires \"" + VMM_PID + "\"");
         }
         ObjectNode devices = arguments.all().deepCopy();
         devices.remove(List.of(VMM_PID, TEMPLATE));

@@ -105,6 +105,6 @@ public interface ProcessControl {
 
     private static <T> CompletableFuture<T> refused() {
         return CompletableFuture.failedFuture(
-                new VirtualMachine.Refused("this process serves what it was started with"));
+                new VirtualMachine.Refused("this process serves only the devices that it was started with"));
     }
 }

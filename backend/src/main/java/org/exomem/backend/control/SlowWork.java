@@ -65,14 +65,15 @@ final class SlowWork {
                 }
             });
         } catch (RejectedExecutionException e) {
-            return CompletableFuture.failedFuture(
-                    QmpException.generic("can't " + what + ": too many commands wait for files or names already"));
+            return CompletableFuture.failedFuture(QmpException.generic(
+                    "can't " + what + ": too many commands already wait for files or for name resolution"));
         }
         return result.orTimeout(limit.toNanos(), TimeUnit.NANOSECONDS)
                 .exceptionallyCompose(failure -> CompletableFuture.failedFuture(
                         failure instanceof TimeoutException
-                                ? QmpException.generic("can't " + what + ": no answer in " + limit.toSeconds()
-                                        + " s from the file system or the name server")
+                                ? QmpException.generic(
+                                        "can't " + what + ": the file system or the name server did not respond within "
+                                                + limit.toSeconds() + " s")
                                 : failure));
     }
 

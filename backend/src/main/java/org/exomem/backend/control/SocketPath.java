@@ -69,9 +69,9 @@ public final class SocketPath {
         others.removeAll(ONLY_OWNER);
         if (!found.isDirectory() || !found.owner().equals(owner) || !others.isEmpty()) {
             throw new IOException("control socket: " + folder + " must be a folder of user " + owner.getName()
-                    + " with mode 0700, and is of user " + found.owner().getName() + " with permissions "
+                    + " with mode 0700, but it belongs to user " + found.owner().getName() + " with permissions "
                     + PosixFilePermissions.toString(found.permissions())
-                    + "; name another place with --control, or remove it");
+                    + "; name another path with --control, or remove the folder");
         }
     }
 }

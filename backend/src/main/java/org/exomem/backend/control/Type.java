@@ -79,7 +79,7 @@ sealed interface Type {
             }
             for (String name : (Iterable<String>) arguments::fieldNames) {
                 if (members.stream().noneMatch(member -> member.name().equals(name))) {
-                    throw QmpException.generic("argument \"" + name + "\" is not one of this command");
+                    throw QmpException.generic("this command has no argument \"" + name + "\"");
                 }
             }
         }
@@ -111,7 +111,7 @@ sealed interface Type {
                 require(value.isTextual(), name, "a string");
                 if (!choice.words.contains(value.textValue())) {
                     throw QmpException.generic(
-                            name + " \"" + value.textValue() + "\" is none of " + String.join(", ", choice.words));
+                            name + " \"" + value.textValue() + "\" is not one of " + String.join(", ", choice.words));
                 }
             }
             case Sequence list -> {

@@ -93,18 +93,19 @@ public final class Health {
                             () -> problems.add(Problem.critical(
                                     of.vm().name(),
                                     "",
-                                    "its event loop does not answer; its guest gets nothing from its devices",
-                                    "look at the file system that its memory is on and at the VMM; the log says what was"
-                                            + " done last")));
+                                    "its event loop does not respond; its devices do not serve its guest",
+                                    "check the file system of its memory, and the VMM; the log shows the"
+                                            + " last actions")));
         }
         for (PagedState of : paged.get()) {
             if (of.status() == PagedState.Status.STALLED) {
                 problems.add(Problem.critical(
                         of.vm(),
                         "",
-                        "its memory on demand can't be had"
+                        "its memory on demand can't be read"
                                 + of.reason().map(why -> ": " + why).orElse(""),
-                        "bring back " + of.image() + "; it is tried again, and whoever needs a page waits until then"));
+                        "restore access to " + of.image()
+                                + "; exomem retries, and each access to a missing page waits until then"));
             }
         }
         problems.addAll(progress.problems(migrations.states(), System.nanoTime()));
@@ -126,9 +127,9 @@ public final class Health {
                 problems.add(Problem.critical(
                         vm,
                         device,
-                        (count == 1 ? "one of its queues stands" : count + " of its queues stand")
-                                + " still: the guest's driver broke a rule",
-                        "load the driver anew in the guest, or restart the guest; the log names the rule"));
+                        (count == 1 ? "one of its queues is" : count + " of its queues are")
+                                + " stopped: the guest's driver broke a rule",
+                        "reload the driver in the guest, or restart the guest; the log names the rule"));
             }
         });
         figures.state().balloon().ifPresent(balloon -> lookAtStatistics(figures, balloon, problems));
@@ -147,8 +148,8 @@ public final class Health {
             problems.add(Problem.warning(
                     figures.state().name(),
                     "balloon",
-                    "the guest has given no statistics for " + age + " s, and is asked every " + interval + " s",
-                    "look whether the guest runs: it is paused, hangs, or its driver was unloaded"));
+                    "the guest has sent no statistics for " + age + " s; exomem requests them every " + interval + " s",
+                    "check whether the guest runs: it may be paused or hang, or its driver was unloaded"));
         }
     }
 
@@ -161,8 +162,8 @@ public final class Health {
                     problems.add(Problem.warning(
                             device.vm(),
                             device.id(),
-                            "its resize stands still" + (why == null ? "" : ": " + why),
-                            "free memory in the guest, or ask for another size: \"exomem mem " + device.vm()
+                            "its resize makes no progress" + (why == null ? "" : ": " + why),
+                            "free memory in the guest, or request another size: \"exomem mem " + device.vm()
                                     + " SIZE\""));
                 });
         device.guard()
@@ -172,6 +173,6 @@ public final class Health {
                         device.id(),
                         "unplugged memory is not guarded"
                                 + guard.reason().map(why -> ": " + why).orElse(""),
-                        "\"exomem check\" says what the host lacks; the patrol looks meanwhile")));
+                        "\"exomem check\" shows what the host lacks; until then the patrol checks unplugged memory")));
     }
 }

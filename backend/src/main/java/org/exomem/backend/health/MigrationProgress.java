@@ -35,7 +35,7 @@ final class MigrationProgress {
     }
 
     private void look(MigrationState state, long now, List<Problem> problems) {
-        String cancel = "\"exomem migrate " + state.vm() + " --cancel\" ends it, and the guest runs on where it is";
+        String cancel = "\"exomem migrate " + state.vm() + " --cancel\" ends it, and the guest continues on the source";
         long owed = state.progress().map(progress -> progress.owedBytes()).orElse(0L);
         Seen seen = before.get(state.vm());
         if (seen == null || seen.status() != state.status() || seen.sent() != state.sent() || seen.owed() != owed) {
@@ -46,7 +46,7 @@ final class MigrationProgress {
         switch (state.status()) {
             case RECONNECTING ->
                 problems.add(Problem.warning(
-                        state.vm(), "", "its migration has lost the connection to " + state.peer(), cancel));
+                        state.vm(), "", "its migration lost the connection to " + state.peer(), cancel));
             case ACTIVE -> {
                 if (stands && state.direction() != Direction.INCOMING) {
                     problems.add(standing(state, cancel));
@@ -57,7 +57,7 @@ final class MigrationProgress {
                     problems.add(Problem.critical(
                             state.vm(),
                             "",
-                            "its guest has been paused for more than " + LIMIT.toSeconds() + " s by a migration",
+                            "a migration has paused its guest for more than " + LIMIT.toSeconds() + " s",
                             cancel));
                 }
             }
@@ -70,6 +70,6 @@ final class MigrationProgress {
                 state.vm(),
                 "",
                 "its migration to " + state.peer() + " has made no progress for " + LIMIT.toSeconds() + " s",
-                "look whether the other end still runs, and at the network between; " + cancel);
+                "check that the other end still runs, and check the network between both; " + cancel);
     }
 }

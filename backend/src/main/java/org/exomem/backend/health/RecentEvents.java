@@ -58,20 +58,21 @@ final class RecentEvents {
                             vm,
                             device,
                             "the host failed: " + message + ago,
-                            "mend what the message names; exomem tries again by itself"));
+                            "fix the cause that the message names; exomem retries by itself"));
                 case VmEvent.GuestViolation of ->
                     problems.add(Problem.warning(
                             of.vm(),
                             of.device(),
-                            "the guest uses memory that it gave up: " + ByteSize.format(of.bytes()) + " in "
-                                    + of.blocks() + " blocks, action " + of.action() + ago,
-                            "its kernel is at fault or malicious; violation=prevent keeps it from that memory"));
+                            "the guest uses unplugged memory: " + ByteSize.format(of.bytes()) + " in " + of.blocks()
+                                    + " blocks, action " + of.action() + ago,
+                            "its kernel has a bug or is malicious; violation=prevent denies it that memory"));
                 case VmEvent.MigrationChange(String vm, String status) ->
                     problems.add(Problem.warning(
                             vm,
                             "",
-                            "its last migration has failed" + ago,
-                            "\"exomem migrate " + vm + " --status\" says why; the guest runs on where it was"));
+                            "its last migration failed" + ago,
+                            "\"exomem migrate " + vm
+                                    + " --status\" shows the reason; the guest continues on the source"));
                 default -> {}
             }
         }

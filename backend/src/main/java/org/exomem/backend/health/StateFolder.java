@@ -45,9 +45,9 @@ final class StateFolder {
                         "",
                         "",
                         failure instanceof TimeoutException
-                                ? "the folder for state " + path + " does not answer"
-                                : "the folder for state " + path + " can't be looked at: " + failure.getMessage(),
-                        "mend its file system; devices lose what changes until then when exomem ends")));
+                                ? "the state directory " + path + " does not respond"
+                                : "the state directory " + path + " can't be examined: " + failure.getMessage(),
+                        "repair its file system; when exomem ends, devices lose the changes that it could not store")));
     }
 
     private static List<Problem> look(Path path) {
@@ -56,25 +56,25 @@ final class StateFolder {
                 return List.of(Problem.critical(
                         "",
                         "",
-                        "the folder for state " + path + " has gone",
-                        "make it again and restart exomem; devices keep their state in memory only"));
+                        "the state directory " + path + " no longer exists",
+                        "create it again and restart exomem; until then devices keep their state in memory only"));
             }
             long left = Files.getFileStore(path).getUsableSpace();
             if (left < LEAST) {
                 return List.of(Problem.critical(
                         "",
                         "",
-                        "the folder for state " + path + " is full: " + ByteSize.format(left) + " are left",
-                        "make room on its file system; where state can't be kept, balloons and memory devices lose it when"
-                                + " exomem ends"));
+                        "the state directory " + path + " is full: " + ByteSize.format(left) + " are left",
+                        "free space on its file system; when exomem ends, balloons and memory devices lose"
+                                + " state that could not be stored"));
             }
             return List.of();
         } catch (IOException e) {
             return List.of(Problem.critical(
                     "",
                     "",
-                    "the folder for state " + path + " can't be looked at: " + e.getMessage(),
-                    "mend its file system"));
+                    "the state directory " + path + " can't be examined: " + e.getMessage(),
+                    "repair its file system"));
         }
     }
 }

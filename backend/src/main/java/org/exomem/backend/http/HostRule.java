@@ -14,7 +14,7 @@ import java.util.List;
  */
 final class HostRule {
     /** The message for rejected clients. */
-    static final String REFUSAL = "ask by the address, such as 127.0.0.1, or as localhost, not by another name\n";
+    static final String REFUSAL = "use the address, such as 127.0.0.1, or localhost, not another host name\n";
 
     private HostRule() {}
 

@@ -137,9 +137,10 @@ final class HttpClientHandler extends SimpleChannelInboundHandler<FullHttpReques
         answering = true;
         answer(question).whenComplete((answer, failure) -> {
             if (failure != null) {
-                LOG.warn("no answer to {} {}", question.method(), path(question), failure);
+                LOG.warn("could not answer {} {}", question.method(), path(question), failure);
             }
-            HttpAnswer told = failure == null ? answer : HttpAnswer.text(500, "a fault of exomem; its log says more\n");
+            HttpAnswer told =
+                    failure == null ? answer : HttpAnswer.text(500, "internal error of exomem; see its log\n");
             ctx.executor().execute(() -> send(ctx, question, told));
         });
     }
@@ -151,7 +152,7 @@ final class HttpClientHandler extends SimpleChannelInboundHandler<FullHttpReques
     private CompletableFuture<HttpAnswer> answer(Question question) {
         HttpRequest request = question.request();
         if (request == null) {
-            return HttpAnswer.text(HttpAnswer.BAD_REQUEST, "this is no request of HTTP that is understood here\n")
+            return HttpAnswer.text(HttpAnswer.BAD_REQUEST, "bad request: not a supported HTTP request\n")
                     .now();
         }
         if (!question.allowed()) {
@@ -161,14 +162,14 @@ final class HttpClientHandler extends SimpleChannelInboundHandler<FullHttpReques
         if (route == null) {
             return HttpAnswer.text(
                             404,
-                            "there is nothing here; there is "
+                            "not found; there is "
                                     + String.join(
                                             ", ",
                                             routes.keySet().stream().sorted().toList()) + "\n")
                     .now();
         }
         if (!route.takes(request.method())) {
-            return HttpAnswer.text(405, "this is not asked for so; " + route.methods() + " is understood\n")
+            return HttpAnswer.text(405, "method not allowed; use " + route.methods() + "\n")
                     .now();
         }
         if (!SiteRule.allows(request.headers(), route)) {
@@ -256,7 +257,7 @@ final class HttpClientHandler extends SimpleChannelInboundHandler<FullHttpReques
             try {
                 channel.eventLoop().schedule(() -> channel.close(), limit.toNanos(), TimeUnit.NANOSECONDS);
             } catch (RejectedExecutionException e) {
-                LOG.debug("the server has ended, and this connection with it");
+                LOG.debug("the server has ended, and has closed this connection");
             }
         }
     }

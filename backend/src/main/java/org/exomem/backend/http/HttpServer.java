@@ -217,7 +217,7 @@ public final class HttpServer implements AutoCloseable {
         @Override
         protected void initChannel(Channel channel) {
             if (clients.size() >= MOST_CLIENTS) {
-                LOG.debug("{}: {} clients are there, and no more are taken", what, MOST_CLIENTS);
+                LOG.debug("{}: {} clients are connected, and no more are accepted", what, MOST_CLIENTS);
                 channel.close();
                 return;
             }
@@ -246,7 +246,7 @@ public final class HttpServer implements AutoCloseable {
     private static final class Last extends ChannelInboundHandlerAdapter {
         @Override
         public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
-            LOG.debug("a client is gone: {}", cause.toString());
+            LOG.debug("a client disconnected: {}", cause.toString());
             ctx.close();
         }
     }
@@ -260,7 +260,7 @@ public final class HttpServer implements AutoCloseable {
             } catch (IOException e) {
                 // A remaining socket does no harm: the next process finds that no process listens there, and removes
                 // it.
-                LOG.debug("a socket stays: {}", e.getMessage());
+                LOG.debug("a socket file was not removed: {}", e.getMessage());
             }
         }
         listening.forEach(channel -> channel.close().awaitUninterruptibly());

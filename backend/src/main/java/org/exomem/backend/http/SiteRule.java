@@ -10,7 +10,7 @@ import java.util.Set;
  */
 final class SiteRule {
     /** The message for rejected clients. */
-    static final String REFUSAL = "a page of another site may not ask for this\n";
+    static final String REFUSAL = "requests from pages of other sites are refused\n";
 
     /** An empty header means no browser, an old one, or one at an address that it does not trust. */
     private static final Set<String> OWN = Set.of("", "same-origin", "none");

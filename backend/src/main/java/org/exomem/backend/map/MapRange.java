@@ -26,7 +26,7 @@ public record MapRange(long first, long length, long cellPages) {
         long most = Pages.bytes(PageSet.LIMIT);
         if (from < 0 || bytes < 1 || from > most - bytes) {
             throw new IllegalArgumentException(
-                    "a range of " + bytes + " bytes from " + from + " on is not in 0 to " + most);
+                    "the range of " + bytes + " bytes from " + from + " is not within 0 to " + most);
         }
         long first = Pages.floor(from);
         long length = Pages.ceil(from + bytes) - first;

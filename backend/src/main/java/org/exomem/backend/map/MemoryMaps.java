@@ -76,7 +76,7 @@ public final class MemoryMaps implements AutoCloseable {
         Throwable cause =
                 failure instanceof CompletionException && failure.getCause() != null ? failure.getCause() : failure;
         return cause instanceof RejectedExecutionException
-                ? new VirtualMachine.Refused("too many maps of memory are being drawn already")
+                ? new VirtualMachine.Refused("too many memory maps are in progress")
                 : cause;
     }
 
@@ -97,7 +97,7 @@ public final class MemoryMaps implements AutoCloseable {
             throw new VirtualMachine.Refused(String.valueOf(e.getMessage()));
         } catch (LinuxException e) {
             throw new VirtualMachine.Refused(
-                    "VM \"" + vm.name() + "\": its memory can't be looked at: " + e.getMessage());
+                    "VM \"" + vm.name() + "\": its memory can't be examined: " + e.getMessage());
         }
     }
 

@@ -278,7 +278,7 @@ enum Metric {
     MIGRATION_RATE(
             "exomem_migration_rate_bytes_per_second",
             Type.GAUGE,
-            "The rate at which pages were sent lately.",
+            "The rate at which pages were sent recently.",
             "vm",
             "direction"),
     MIGRATION_ROUNDS(

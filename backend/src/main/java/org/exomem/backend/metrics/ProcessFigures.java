@@ -35,7 +35,7 @@ final class ProcessFigures {
                 samples.add(Metric.PROCESS_OPEN_FDS, open.count());
             }
         } catch (IOException | NumberFormatException e) {
-            LOG.debug("what the process takes is not known: {}", e.getMessage());
+            LOG.debug("the resource usage of the process is unknown: {}", e.getMessage());
         }
         area(samples, "heap", memory.getHeapMemoryUsage());
         area(samples, "nonheap", memory.getNonHeapMemoryUsage());

@@ -60,7 +60,7 @@ final class ArrivingMemory implements PostCopyMemory, AutoCloseable {
     private volatile PageBits asked;
 
     private volatile WantedPage want = page -> {
-        throw new IOException("page " + page + " is needed before the guest was paused at its source");
+        throw new IOException("page " + page + " was requested before the guest was paused at its source");
     };
 
     /**
@@ -120,7 +120,7 @@ final class ArrivingMemory implements PostCopyMemory, AutoCloseable {
                 return;
             }
         }
-        LOG.error("{}: nobody serves its memory, which is tried again: {}", vm, why);
+        LOG.error("{}: its memory is not served; exomem retries: {}", vm, why);
         CompletableFuture.delayedExecutor(RETRY_MILLIS, TimeUnit.MILLISECONDS).execute(this::serveAgain);
     }
 
@@ -175,7 +175,7 @@ final class ArrivingMemory implements PostCopyMemory, AutoCloseable {
 
         @Override
         public void prefetch(long first, long count, PagePlacer into) {
-            throw new IllegalStateException("the source sends by itself what nobody waits for");
+            throw new IllegalStateException("the source sends pages by itself that no access waits for");
         }
     }
 
@@ -199,7 +199,7 @@ final class ArrivingMemory implements PostCopyMemory, AutoCloseable {
             long count = Pages.floor(content.byteSize());
             for (int tries = 0; placer.isAnyOwed(first, count); tries++) {
                 if (tries == TRIES) {
-                    throw new IOException("page " + first + " of " + vm + " can't be placed");
+                    throw new IOException("page " + first + " of " + vm + " can't be stored");
                 }
                 try {
                     placer.copyOwed(first, count, content.address());
@@ -218,7 +218,7 @@ final class ArrivingMemory implements PostCopyMemory, AutoCloseable {
                 }
             }
             if (full.compareAndSet(true, false)) {
-                LOG.info("{}: the host has memory again for what comes", vm);
+                LOG.info("{}: the host has memory again for arriving pages", vm);
                 pager.goesOn();
             }
             pager.arrived();
@@ -227,7 +227,7 @@ final class ArrivingMemory implements PostCopyMemory, AutoCloseable {
         private void awaitMemory(LinuxException e) {
             if (full.compareAndSet(false, true)) {
                 LOG.warn(
-                        "{}: the host has no memory for what comes, and whoever needs it waits: {}",
+                        "{}: the host has no memory for arriving pages, and accesses to missing pages wait: {}",
                         vm,
                         e.getMessage());
             }
@@ -269,7 +269,7 @@ final class ArrivingMemory implements PostCopyMemory, AutoCloseable {
         try {
             memory.memory().leave();
         } catch (IOException | IllegalStateException e) {
-            LOG.warn("{}: its VMM may wait for memory that does not come: {}", vm, e.getMessage());
+            LOG.warn("{}: its VMM may wait for memory that does not arrive: {}", vm, e.getMessage());
         }
     }
 

@@ -51,7 +51,7 @@ public final class BalloonFirst implements AutoCloseable {
             return target == before
                     ? "the guest has nothing to spare: " + ByteSize.format(available) + " available of "
                             + ByteSize.format(before)
-                    : ByteSize.format(before - after) + " into the balloon in " + time.toMillis() + " ms, of "
+                    : ByteSize.format(before - after) + " moved into the balloon in " + time.toMillis() + " ms, of "
                             + ByteSize.format(before - target) + " that the guest could spare";
         }
     }
@@ -86,14 +86,14 @@ public final class BalloonFirst implements AutoCloseable {
         try {
             VmState.Balloon balloon = balloon();
             if (!balloon.features().contains("deflate-on-oom")) {
-                throw new IOException(
-                        "VM \"" + vm.name() + "\" can't have its balloon inflated first: its driver has not agreed to"
-                                + " take memory back when it needs it; serve the balloon with"
-                                + " deflate-on-oom=on, or migrate without balloon-first");
+                throw new IOException("VM \"" + vm.name()
+                        + "\" can't have its balloon inflated first: its driver has not negotiated deflate-on-oom;"
+                        + " serve the balloon with"
+                        + " deflate-on-oom=on, or migrate without balloon-first");
             }
             long available = FreshStatistics.value(vm, StatisticsTag.AVAILABLE_MEMORY, STATISTICS_LIMIT)
                     .orElseThrow(() -> new IOException("VM \"" + vm.name() + "\" can't have its balloon inflated first:"
-                            + " its driver does not say how much memory is available"));
+                            + " its driver does not report available memory"));
             OptionalLong target = target(balloon.memory(), balloon.actual(), available);
             Result result = target.isEmpty()
                     ? new Result(available, balloon.actual(), balloon.actual(), balloon.actual(), Duration.ZERO)
@@ -145,7 +145,7 @@ public final class BalloonFirst implements AutoCloseable {
     @Override
     public void close() {
         vm.endSqueeze().exceptionally(failure -> {
-            LOG.warn("{}: its balloon could not be set back: {}", vm.name(), failure.toString());
+            LOG.warn("{}: the target of its balloon could not be restored: {}", vm.name(), failure.toString());
             return null;
         });
     }

@@ -54,8 +54,7 @@ public final class DescriptorsAtPause implements Supplier<List<PageDescriptors>>
      */
     public void expectNoReset() throws IOException {
         if (kept != null && !kept.isEmpty() && vmm.resets() != resets) {
-            throw new IOException("the machine of VM \"" + vm.name()
-                    + "\" was reset while its guest was about to move: migrate it again");
+            throw new IOException("VM \"" + vm.name() + "\" was reset just before its guest moved: migrate it again");
         }
     }
 

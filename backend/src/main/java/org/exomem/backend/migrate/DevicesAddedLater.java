@@ -48,12 +48,11 @@ final class DevicesAddedLater implements DirtySource {
                 found = now.pinning().isPresent() || now.early() && !before.early();
                 if (found) {
                     note.accept(
-                            "the VMM got a device meanwhile that writes memory without a sign, so all of memory is compared");
+                            "a device was added to the VMM that writes memory untracked, so all memory is compared");
                 }
             } catch (IOException e) {
                 found = true;
-                note.accept("the VMM does not tell of its devices any more, so all of memory is compared: "
-                        + e.getMessage());
+                note.accept("the VMM no longer reports its devices, so all memory is compared: " + e.getMessage());
             }
         }
         if (found) {

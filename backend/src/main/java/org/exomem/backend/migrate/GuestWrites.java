@@ -178,7 +178,7 @@ public final class GuestWrites implements AutoCloseable {
     }
 
     private void compare(Optional<String> why) {
-        why.ifPresent(reason -> LOG.info("{}: all of memory is compared in each round: {}", vm, reason));
+        why.ifPresent(reason -> LOG.info("{}: all memory is compared in each round: {}", vm, reason));
         sources.add(new Unlogged());
         found.accept(new Found(Way.COMPARE, why));
     }

@@ -24,7 +24,7 @@ public final class IgnoreSharedReset implements AutoCloseable {
     private static final Duration FIRST = Duration.ofSeconds(1);
     private static final Duration MOST = Duration.ofMinutes(1);
     private static final String RESERVED =
-            "is being freed of what an exomem that was killed has left in its VMM; try again in some seconds";
+            "is busy: exomem is resetting a VMM setting that a killed exomem left; try again in a few seconds";
 
     private final Migrations migrations;
     private final Runnable released;
@@ -53,7 +53,7 @@ public final class IgnoreSharedReset implements AutoCloseable {
             } catch (IOException e) {
                 underWay.remove(file.path());
                 if (file.isThere()) {
-                    LOG.error("{}: its VMM may leave memory out of migrations: {}", vm, e.getMessage());
+                    LOG.error("{}: its VMM may still omit memory from migrations: {}", vm, e.getMessage());
                 }
             }
         }
@@ -82,7 +82,7 @@ public final class IgnoreSharedReset implements AutoCloseable {
                 if (!told.equals(e.getMessage())) {
                     told = String.valueOf(e.getMessage());
                     LOG.warn(
-                            "{}: its VMM still leaves memory out of migrations, as an exomem that was killed had it do: {}",
+                            "{}: its VMM still omits shared memory from migrations, as a killed exomem had set it: {}",
                             vm,
                             told);
                 }
@@ -120,8 +120,8 @@ public final class IgnoreSharedReset implements AutoCloseable {
             boolean same = content.pid() == 0 || vmm.pid() == content.pid();
             if (same && vmm.resetIgnoreShared()) {
                 LOG.warn(
-                        "{}: an exomem that was killed in a migration or save had its VMM leave shared memory out of migrations;"
-                                + " this was taken back",
+                        "{}: an exomem that was killed during a migration or save had set its VMM to omit shared"
+                                + " memory from migrations; this was reset",
                         vm);
             }
         }

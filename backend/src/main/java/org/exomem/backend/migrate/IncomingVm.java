@@ -144,7 +144,7 @@ final class IncomingVm implements Destination, AutoCloseable {
         try {
             PagedMemory.expectPossible(vmm, ids);
         } catch (IOException e) {
-            LOG.info("{}: its guest can't begin here before all of its memory has come: {}", vm, e.getMessage());
+            LOG.info("{}: its guest can't start here before all of its memory has arrived: {}", vm, e.getMessage());
             return wanted;
         }
         Set<StreamFeature> features = EnumSet.of(StreamFeature.POSTCOPY);
@@ -164,8 +164,8 @@ final class IncomingVm implements Destination, AutoCloseable {
         List<MemoryDescription.MemoryFile> described = memory.files();
         // STR-MEM-3
         if (ram.size() != described.size()) {
-            throw new IOException("the VMM at the destination has " + ram.size() + " memory files, the source's has "
-                    + described.size());
+            throw new IOException("the VMM at the destination has " + ram.size()
+                    + " memory files, the VMM at the source has " + described.size());
         }
         try {
             for (MemoryDescription.MemoryFile wanted : described) {
@@ -223,7 +223,7 @@ final class IncomingVm implements Destination, AutoCloseable {
                         + ram.stream().map(file -> "\"" + file.id() + "\"").collect(Collectors.joining(", "))));
         if (here.size() != wanted.size()) {
             throw new IOException("the memory \"" + wanted.name() + "\" has " + here.size()
-                    + " bytes at the destination, and " + wanted.size() + " at the source");
+                    + " bytes at the destination, but " + wanted.size() + " at the source");
         }
         return SharedFile.open(here.path());
     }
@@ -248,7 +248,7 @@ final class IncomingVm implements Destination, AutoCloseable {
                 devices.reset();
                 yield new LimitedOutput(devices, MovedDevices.MOST_BYTES);
             }
-            default -> throw new IOException("the source sends the state of \"" + name + "\", which is unknown here");
+            default -> throw new IOException("the source sent the state of \"" + name + "\", which is unknown here");
         };
     }
 
@@ -300,7 +300,7 @@ final class IncomingVm implements Destination, AutoCloseable {
         try {
             memory.memory().leave();
         } catch (IOException e) {
-            LOG.warn("{}: its VMM may wait for memory that does not come: {}", vm, e.getMessage());
+            LOG.warn("{}: its VMM may wait for memory that does not arrive: {}", vm, e.getMessage());
         } finally {
             memory.close();
         }
@@ -415,7 +415,7 @@ final class IncomingVm implements Destination, AutoCloseable {
             try {
                 file.punchHole(0, file.size());
             } catch (IOException e) {
-                watcher.note("memory could not be given back: " + e.getMessage());
+                watcher.note("memory could not be returned to the host: " + e.getMessage());
             }
         }
     }
@@ -442,7 +442,7 @@ final class IncomingVm implements Destination, AutoCloseable {
 
     @Override
     public void turnedAway(String who, IOException why) {
-        watcher.note(who + " was turned away: " + why.getMessage());
+        watcher.note(who + " was rejected: " + why.getMessage());
     }
 
     @Override

@@ -29,12 +29,14 @@ record KeptArrival(String vm, Optional<ArrivalFiles> files) {
         try {
             file = files.get().arrival(vm);
         } catch (IOException e) {
-            throw new IOException("it is not known whether its guest waits here for its memory: " + e.getMessage(), e);
+            throw new IOException("can't determine whether its guest waits here for its memory: " + e.getMessage(), e);
         }
         if (file.isThere()) {
-            throw new IOException("it may run here and wait for memory that another host has: " + file.path()
-                    + " says so, and exomem can't go on with it. Look at its VMM. If that has ended, or the guest does not"
-                    + " run there and is to be given up: end the VMM, and remove that file");
+            throw new IOException(
+                    "it may run here and wait for memory that another host has, according to " + file.path()
+                            + ". exomem can't continue that migration. Check its VMM. If the VMM has ended, or if the"
+                            + " guest does not run"
+                            + " there and you give it up: end the VMM, and remove that file");
         }
     }
 
@@ -43,7 +45,7 @@ record KeptArrival(String vm, Optional<ArrivalFiles> files) {
         try {
             return files.isPresent() ? Optional.of(files.get().arrival(vm)) : Optional.empty();
         } catch (IOException e) {
-            LOG.warn("{}: its guest can't begin here before all of its memory has come: {}", vm, e.getMessage());
+            LOG.warn("{}: its guest can't start here before all of its memory has arrived: {}", vm, e.getMessage());
             return Optional.empty();
         }
     }

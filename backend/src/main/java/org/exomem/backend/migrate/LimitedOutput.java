@@ -28,7 +28,7 @@ final class LimitedOutput extends OutputStream {
     private void take(int length) throws IOException {
         left -= length;
         if (left < 0) {
-            throw new IOException("more came than such a state may have");
+            throw new IOException("the received state is larger than the limit");
         }
     }
 

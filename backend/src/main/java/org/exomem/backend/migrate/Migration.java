@@ -149,8 +149,9 @@ final class Migration {
         looked.orTimeout(LOOK_LIMIT.toNanos(), TimeUnit.NANOSECONDS).exceptionally(late -> {
             cancel.cancel();
             begun.completeExceptionally(new VirtualMachine.Refused("VM \"" + vm.name()
-                    + "\": it is not known whether its guest waits here for its memory: no answer in "
-                    + LOOK_LIMIT.toSeconds() + " s from the file system of the state directory"));
+                    + "\": can't determine whether its guest waits here for its memory: the file system of the state"
+                    + " directory did not respond within "
+                    + LOOK_LIMIT.toSeconds() + " s"));
             return null;
         });
     }
@@ -183,15 +184,15 @@ final class Migration {
             over(Status.FAILED, e.getMessage());
         } catch (IOException e) {
             if (owes() && work.direction() == Direction.INCOMING && cancel.isCancelled()) {
-                over(Status.FAILED, "exomem has ended; the guest waits for the next one");
+                over(Status.FAILED, "exomem has ended; the guest waits for the next exomem");
             } else if (cancel.isCancelled()) {
-                over(Status.CANCELLED, "it was cancelled at this end");
+                over(Status.CANCELLED, "cancelled at this end");
             } else {
                 over(Status.FAILED, e.getMessage() == null ? e.toString() : FileFault.text(e));
             }
         } catch (RuntimeException | Error e) {
-            LOG.error("{}: a migration failed by a fault of exomem, please report it", vm.name(), e);
-            over(Status.FAILED, "a fault of exomem itself: " + e);
+            LOG.error("{}: a migration failed by an internal error of exomem, please report it", vm.name(), e);
+            over(Status.FAILED, "internal error of exomem: " + e);
         } finally {
             ended.countDown();
         }
@@ -218,7 +219,7 @@ final class Migration {
     private void goOn(PostCopyArrival arrival, ReplacedFile file) throws IOException {
         Arrival watcher = new Arrival(arrival.reconnectWithin());
         become(Status.POSTCOPY_ACTIVE, null);
-        lost("exomem was started anew, and the source has not come back yet");
+        lost("exomem was restarted, and the source has not reconnected yet");
         CountDownLatch cancelled = new CountDownLatch(1);
         cancel.onCancel(cancelled::countDown);
         while (true) {
@@ -329,9 +330,9 @@ final class Migration {
                 return false;
             }
             if (owes() && work.direction() == Direction.INCOMING) {
-                throw new VirtualMachine.Refused("VM \"" + vm.name() + "\" runs here, and waits for memory that "
-                        + peer + " has: it can't be sent back. If that host is lost for good, so is the guest: end its"
-                        + " VMM");
+                throw new VirtualMachine.Refused("VM \"" + vm.name() + "\" runs here, and waits for memory that " + peer
+                        + " has: the guest can't be sent back. If that host is lost permanently, the guest is"
+                        + " lost too: end its VMM");
             }
             what = abandon == null ? cancel : abandon;
         }
@@ -400,7 +401,7 @@ final class Migration {
     }
 
     private void back() {
-        LOG.info("{}: the connection of its migration is there again", vm.name());
+        LOG.info("{}: the connection of its migration is restored", vm.name());
         become(before(), null);
     }
 
@@ -507,14 +508,14 @@ final class Migration {
         long seconds = Math.max(0, TimeUnit.NANOSECONDS.toSeconds(end - System.nanoTime()));
         if (sendsOwed()) {
             LOG.warn(
-                    "{}: its guest runs at {}, and {} of its memory are only here: exomem ends when they are there, and"
-                            + " gives the guest up after {} s",
+                    "{}: its guest runs at {}, and {} of its memory exist only here: exomem ends when they have been"
+                            + " sent, and gives up the guest after {} s",
                     vm.name(),
                     peer,
                     left(),
                     seconds);
         } else {
-            LOG.warn("{}: its guest is paused: exomem waits {} s at most until it goes on", vm.name(), seconds);
+            LOG.warn("{}: its guest is paused: exomem waits at most {} s until it resumes", vm.name(), seconds);
         }
     }
 
@@ -528,7 +529,8 @@ final class Migration {
             return false;
         }
         LOG.error(
-                "{}: exomem ends, and {} of the memory of its guest were not sent to {}, where it waits for them",
+                "{}: exomem ends, and {} of the memory of its guest were not sent to {}, where the guest"
+                        + " waits for them",
                 vm.name(),
                 left(),
                 peer);
@@ -558,8 +560,8 @@ final class Migration {
                     vm.name(),
                     why,
                     owes()
-                            ? "the guest waits for what it needs of its memory until the source has come back"
-                            : "what has come is kept for " + resumeWithin.toSeconds() + " s");
+                            ? "accesses of the guest to missing memory wait until the source has reconnected"
+                            : "the received memory is kept for " + resumeWithin.toSeconds() + " s");
             Migration.this.lost(why);
         }
 
@@ -574,7 +576,7 @@ final class Migration {
                 pager = state;
             }
             become(Status.POSTCOPY_ACTIVE, null);
-            LOG.info("{}: its guest runs here, and the rest of its memory comes", vm.name());
+            LOG.info("{}: its guest runs here, and the rest of its memory is arriving", vm.name());
         }
 
         /** Applies the balloon target of the source here too. */
@@ -626,7 +628,7 @@ final class Migration {
         @Override
         public void lost(String why, Duration within) {
             LOG.warn(
-                    "{}: the connection to {} was lost ({}), trying again for {} s",
+                    "{}: the connection to {} was lost ({}), retrying for {} s",
                     vm.name(),
                     peer,
                     why,

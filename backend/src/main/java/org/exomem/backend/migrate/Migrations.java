@@ -94,7 +94,7 @@ public final class Migrations implements AutoCloseable {
         try {
             left = files.arrivals();
         } catch (IOException e) {
-            LOG.error("it is not known which VMs wait for their memory: {}", e.getMessage());
+            LOG.error("can't determine which VMs wait for their memory: {}", e.getMessage());
             return;
         }
         for (ReplacedFile file : left) {
@@ -102,7 +102,7 @@ public final class Migrations implements AutoCloseable {
                 goOn(PostCopyArrival.of(file.read(PostCopyArrival.MOST)), file);
             } catch (IOException | VirtualMachine.NotFound e) {
                 LOG.error(
-                        "a guest waits for its memory, and {} can't be used: {}. It is left as it is",
+                        "a guest waits for its memory, and {} can't be used: {}. It is left unchanged",
                         file.path(),
                         e.getMessage());
             }
@@ -131,16 +131,17 @@ public final class Migrations implements AutoCloseable {
         VirtualMachine vm = vms.named(name);
         Migration before = last.get(name);
         if (closed || before != null && !before.state().status().isOver()) {
-            throw new VirtualMachine.Refused("VM \"" + name + "\" is migrating already; migrate-cancel ends that");
+            throw new VirtualMachine.Refused(
+                    "VM \"" + name + "\" is already migrating; migrate-cancel ends the migration");
         }
         String other = reserved.get(name);
         if (other != null) {
             throw new VirtualMachine.Refused("VM \"" + name + "\" " + other);
         }
         Path qmp = vmmQmp.or(vm::vmmQmp)
-                .orElseThrow(
-                        () -> new VirtualMachine.Refused("VM \"" + name + "\": nobody named the QMP socket of its VMM:"
-                                + " say vmm-qmp=PATH where it is served, or name it here"));
+                .orElseThrow(() -> new VirtualMachine.Refused("VM \"" + name
+                        + "\": the QMP socket of its VMM is not known: set vmm-qmp=PATH where the VM"
+                        + " is served, or name the socket here"));
         Migration migration = new Migration(vm, work, new KeptArrival(name, kept), changed);
         last.put(name, migration);
         return migration.start(qmp, atItsAddress);
@@ -169,7 +170,7 @@ public final class Migrations implements AutoCloseable {
     private synchronized KeptArrival reserveNow(String name, String what) {
         Migration migration = last.get(name);
         if (migration != null && !migration.state().status().isOver()) {
-            throw new VirtualMachine.Refused("VM \"" + name + "\" is migrating; migrate-cancel ends that");
+            throw new VirtualMachine.Refused("VM \"" + name + "\" is migrating; migrate-cancel ends the migration");
         }
         String other = reserved.putIfAbsent(name, what);
         if (other != null) {

@@ -94,16 +94,16 @@ public record MovedDevices(
         try {
             json = Json.parse(new String(bytes, StandardCharsets.UTF_8));
         } catch (JsonException e) {
-            throw new IOException("what the source says of its devices is not JSON: " + e.getMessage(), e);
+            throw new IOException("the source's description of its devices is not JSON: " + e.getMessage(), e);
         }
         JsonNode version = json.path("version");
         // MIG-BESIDE-5: exomem 0.1.0 sent none.
         if (!version.isMissingNode() && !(version.isInt() && version.asInt() == VERSION)) {
-            throw new IOException("the source tells of its devices in version " + version + ", this end knows version "
-                    + VERSION + ": use an exomem of the same age at both ends");
+            throw new IOException("the source describes its devices in version " + version
+                    + ", this end supports version " + VERSION + ": use the same version of exomem at both ends");
         }
         if (!json.path("running").isBoolean()) {
-            throw new IOException("the source does not say whether its guest ran");
+            throw new IOException("the source did not report whether its guest was running");
         }
         Map<String, GenericDevice> devices = new TreeMap<>();
         Map<String, MemoryRegionPlan> regions = new TreeMap<>();
@@ -115,7 +115,7 @@ public record MovedDevices(
                     regions.put(name, region(entry.path("region")));
                 }
             } catch (IllegalArgumentException e) {
-                throw new IOException("what the source says of a device is not understood: " + e.getMessage(), e);
+                throw new IOException("the source's description of a device is invalid: " + e.getMessage(), e);
             }
         }
         JsonNode target = json.path("target");

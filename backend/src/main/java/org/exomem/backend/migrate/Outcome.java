@@ -6,10 +6,10 @@ final class Outcome {
 
     static String begins(Direction direction) {
         return switch (direction) {
-            case INCOMING -> "is waited for at";
-            case OUTGOING -> "migrates to";
-            case SAVE -> "is saved into";
-            case UPDATE -> "moves to the VMM on";
+            case INCOMING -> "waiting for the guest at";
+            case OUTGOING -> "is migrating to";
+            case SAVE -> "is being saved into";
+            case UPDATE -> "is moving to the VMM on";
         };
     }
 
@@ -24,8 +24,8 @@ final class Outcome {
 
     static String failed(Direction direction, String peer) {
         return switch (direction) {
-            case INCOMING -> "the migration from " + peer;
-            case OUTGOING -> "the migration to " + peer;
+            case INCOMING -> "the migration from " + peer + " did not complete";
+            case OUTGOING -> "the migration to " + peer + " did not complete";
             case SAVE -> "it was not saved into " + peer;
             case UPDATE -> "it did not move to the VMM on " + peer;
         };

@@ -153,7 +153,7 @@ final class OutgoingConnection {
                 sender.awaitArrived(() -> {
                     meanwhile.accept(sender.owed());
                     if (abandon.isCancelled()) {
-                        sender.abort("given up at the source");
+                        sender.abort("cancelled at the source");
                     }
                 });
                 arrived = true;
@@ -219,7 +219,7 @@ final class OutgoingConnection {
                 throw e;
             }
             throw new IOException(
-                    "the connection was lost (" + lost.getMessage() + "), and could not be made again within "
+                    "the connection was lost (" + lost.getMessage() + "), and could not be restored within "
                             + within.toMillis() + " ms: " + e.getMessage(),
                     e);
         }

@@ -130,7 +130,7 @@ public final class OutgoingGuest implements GuestControl, AutoCloseable {
                     .findFirst()
                     .orElseThrow(() -> new IOException("the VMM's device \"" + plugged.id()
                             + "\" has a vhost-user back-end" + " on " + plugged.socket()
-                            + " that this exomem does not serve for the VM: take it out first"));
+                            + " that this exomem does not serve for the VM: unplug it first"));
             found.put(name, plugged);
         }
         return found;
@@ -144,14 +144,15 @@ public final class OutgoingGuest implements GuestControl, AutoCloseable {
     public void refuseWhatCannotLeave() throws IOException {
         refusePlugged();
         if (autoConverge && !vmm.canThrottle()) {
-            throw new IOException(
-                    "the VMM of VM \"" + vm.name() + "\" has no way to slow its guest down, as QEMU has none"
-                            + " for others: migrate it without auto-converge");
+            throw new IOException("the VMM of VM \"" + vm.name()
+                    + "\" can't throttle its guest: QEMU throttles only in its own migrations. Migrate it"
+                    + " without auto-converge");
         }
         if (!devices.isEmpty() && !vmm.isRunning()) {
-            throw new IOException("the guest of VM \"" + vm.name() + "\" is paused, and devices can't be unplugged"
-                    + " from a paused guest: let it run on, or take the device \""
-                    + devices.values().iterator().next().id() + "\" out of the VMM first");
+            throw new IOException("the guest of VM \"" + vm.name()
+                    + "\" is paused, and devices can't be unplugged from a paused guest: resume it, or unplug"
+                    + " the device \""
+                    + devices.values().iterator().next().id() + "\" from the VMM first");
         }
         // VMM-14
         vmm.refuseWhatStays(devices.values());
@@ -166,7 +167,8 @@ public final class OutgoingGuest implements GuestControl, AutoCloseable {
             if (device.plugged() > 0) {
                 throw new IOException("VM \"" + vm.name() + "\" has " + ByteSize.format(device.plugged())
                         + " plugged in its memory device \"" + device.id()
-                        + "\", which can't be taken out: give that back first (exomem mem " + vm.name() + " "
+                        + "\", which can't be unplugged with them: unplug that memory first (exomem mem " + vm.name()
+                        + " "
                         + device.id() + " 0 --wait)");
             }
         }
@@ -337,7 +339,7 @@ public final class OutgoingGuest implements GuestControl, AutoCloseable {
 
     @Override
     public void paused() throws IOException {
-        vmm.beginSave(requireNonNull(stateFile, "where the state goes"));
+        vmm.beginSave(requireNonNull(stateFile, "the file for the state"));
         saving = true;
     }
 
@@ -431,7 +433,7 @@ public final class OutgoingGuest implements GuestControl, AutoCloseable {
      */
     public void goOn(Throwable because) {
         if (!(state instanceof State.Runs)) {
-            attempt(because, "go on", this::resume);
+            attempt(because, "resume", this::resume);
         }
         if (asked != HintAction.DONE) {
             // Has no effect if the balloon was removed: then the driver has given all pages back.
@@ -446,7 +448,7 @@ public final class OutgoingGuest implements GuestControl, AutoCloseable {
      */
     public void putBack(Throwable because) {
         devices.forEach((name, device) ->
-                attempt(because, "have its device \"" + name + "\" back", () -> putBack(name, device)));
+                attempt(because, "get its device \"" + name + "\" back", () -> putBack(name, device)));
     }
 
     private void putBack(String name, PluggedDevice device) throws IOException {
@@ -467,7 +469,7 @@ public final class OutgoingGuest implements GuestControl, AutoCloseable {
         try {
             attempt.run();
         } catch (IOException | RuntimeException e) {
-            LOG.error("{}: after a migration that failed the guest could not {}: {}", vm.name(), what, e.getMessage());
+            LOG.error("{}: after a failed migration the guest could not {}: {}", vm.name(), what, e.getMessage());
             because.addSuppressed(e);
         }
     }

@@ -100,7 +100,7 @@ public final class OutgoingMemory implements AutoCloseable {
             }
         } catch (CompletionException e) {
             throw new IOException(
-                    "the memory of VM \"" + vm.name() + "\" can't be shown: " + OutgoingGuest.reason(e), e);
+                    "the memory of VM \"" + vm.name() + "\" can't be examined: " + OutgoingGuest.reason(e), e);
         }
     }
 

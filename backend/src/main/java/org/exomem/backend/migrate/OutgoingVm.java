@@ -217,11 +217,14 @@ final class OutgoingVm {
             } catch (PeerFault e) {
                 throw lost(
                         runs
-                                ? "it did not get all of its memory: " + e.getMessage()
+                                ? "it did not receive all of its memory: " + e.getMessage()
                                 : "it is not known whether it ran there: " + e.getMessage(),
                         e);
             } catch (MigrationCancelledException e) {
-                throw lost("it was given up at this end, and it is not known whether it got all of its memory", e);
+                throw lost(
+                        "the migration was cancelled at this end, and it is not known whether the guest received all"
+                                + " of its memory",
+                        e);
             }
             watcher.report(report.withOwed(pages, Duration.ofNanos(System.nanoTime() - begin)));
         }
@@ -229,9 +232,10 @@ final class OutgoingVm {
         private IOException lost(String why, IOException cause) {
             return new HandoverUncertainException(
                     "the guest was handed over to " + request.address() + ": " + why
-                            + ". Look there: if it runs with all of its memory, end the VMM here. If it can't, end the VMM there;"
-                            + " here it is paused as it was when it left, and only you can know whether it may go on from there"
-                            + " (cont), though it did more since. Never let both run",
+                            + ". Check there: if it runs with all of its memory, end the VMM here. If it can't, end"
+                            + " the VMM there; here it is paused in the state in which it left, and only you can"
+                            + " decide whether it may continue from that state (cont), although it ran further since."
+                            + " Never let both run",
                     cause);
         }
 

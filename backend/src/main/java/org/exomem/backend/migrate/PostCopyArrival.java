@@ -105,7 +105,7 @@ record PostCopyArrival(
             JsonNode json = Json.parse(new String(bytes, StandardCharsets.UTF_8));
             JsonNode version = json.path("version");
             if (!version.isInt() || version.asInt() != VERSION) {
-                throw new IOException("it has version " + version + ", and this exomem knows version " + VERSION);
+                throw new IOException("it has version " + version + ", and this exomem supports version " + VERSION);
             }
             List<Path> ram = new ArrayList<>();
             List<MemoryDescription.MemoryFile> files = new ArrayList<>();
@@ -115,7 +115,7 @@ record PostCopyArrival(
                 ram.add(path(file, "path"));
             }
             if (ram.isEmpty() || ram.size() > MOST_FILES) {
-                throw new IOException("\"ram\" is no list of 1 to " + MOST_FILES + " files");
+                throw new IOException("\"ram\" is not a list of 1 to " + MOST_FILES + " files");
             }
             return new PostCopyArrival(
                     text(json, "vm"),
@@ -136,14 +136,14 @@ record PostCopyArrival(
         } catch (JsonException e) {
             throw new IOException("it is not JSON: " + e.getMessage(), e);
         } catch (IllegalArgumentException | ArithmeticException e) {
-            throw new IOException("it is not understood: " + e.getMessage(), e);
+            throw new IOException("it is invalid: " + e.getMessage(), e);
         }
     }
 
     private static long number(JsonNode json, String name) throws IOException {
         JsonNode value = json.path(name);
         if (!value.isIntegralNumber() || !value.canConvertToLong() || value.asLong() < 0) {
-            throw new IOException("\"" + name + "\" is no number");
+            throw new IOException("\"" + name + "\" is not a number");
         }
         return value.asLong();
     }
@@ -151,7 +151,7 @@ record PostCopyArrival(
     private static String text(JsonNode json, String name) throws IOException {
         JsonNode value = json.path(name);
         if (!value.isTextual() || value.textValue().isEmpty()) {
-            throw new IOException("\"" + name + "\" is no text");
+            throw new IOException("\"" + name + "\" is not a string");
         }
         return value.textValue();
     }
@@ -163,9 +163,9 @@ record PostCopyArrival(
                 return path;
             }
         } catch (InvalidPathException e) {
-            throw new IOException("\"" + name + "\" can't be a path: " + e.getReason(), e);
+            throw new IOException("\"" + name + "\" is not a valid path: " + e.getReason(), e);
         }
-        throw new IOException("\"" + name + "\" is no absolute path");
+        throw new IOException("\"" + name + "\" is not an absolute path");
     }
 
     private static Optional<Path> optionalPath(JsonNode json, String name) throws IOException {

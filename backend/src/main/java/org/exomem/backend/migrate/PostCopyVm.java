@@ -68,12 +68,12 @@ final class PostCopyVm implements Destination, AutoCloseable {
 
     @Override
     public PageTarget open(MemoryDescription described, String source) throws IOException {
-        throw new StreamFault("a guest runs here already");
+        throw new StreamFault("a guest already runs here");
     }
 
     @Override
     public OutputStream deviceState(String name) throws IOException {
-        throw new StreamFault("a guest runs here already");
+        throw new StreamFault("a guest already runs here");
     }
 
     @Override
@@ -106,12 +106,12 @@ final class PostCopyVm implements Destination, AutoCloseable {
 
     @Override
     public void ready(ReceivedMigration received) throws IOException {
-        throw new StreamFault("a guest runs here already");
+        throw new StreamFault("a guest already runs here");
     }
 
     @Override
     public void start() throws IOException {
-        throw new StreamFault("a guest runs here already");
+        throw new StreamFault("a guest already runs here");
     }
 
     @Override
@@ -139,7 +139,7 @@ final class PostCopyVm implements Destination, AutoCloseable {
                     vmm.start();
                 }
             } catch (IOException e) {
-                throw new IOException("it is not known whether its guest runs: " + e.getMessage(), e);
+                throw new IOException("can't determine whether its guest runs: " + e.getMessage(), e);
             }
         }
         runs.complete(null);
@@ -160,7 +160,7 @@ final class PostCopyVm implements Destination, AutoCloseable {
                     String why = MigrationFailure.text(e);
                     if (!why.equals(told)) {
                         told = why;
-                        watcher.note(why + ". It is tried again");
+                        watcher.note(why + ". exomem retries");
                     }
                 }
             } while (!closing.await(RETRY.toMillis(), TimeUnit.MILLISECONDS));
@@ -205,7 +205,7 @@ final class PostCopyVm implements Destination, AutoCloseable {
 
     @Override
     public void turnedAway(String who, IOException why) {
-        watcher.note(who + " was turned away: " + why.getMessage());
+        watcher.note(who + " was rejected: " + why.getMessage());
     }
 
     /** Leaves everything to the next exomem. */

@@ -22,9 +22,9 @@ public final class StartedGuest {
                 throw e;
             }
             throw new HandoverUncertainException(
-                    "the VMM was told to start the guest, and may have (" + e.getMessage()
-                            + "). Look at it: if the guest does not run and will not, it may go on at the source; never"
-                            + " let both run",
+                    "exomem asked the VMM to start the guest, and it may have started (" + e.getMessage()
+                            + "). Check the VMM: if the guest does not run and will not, it may continue at the"
+                            + " source; never let both run",
                     e);
         }
     }

@@ -105,7 +105,7 @@ final class PagedVm {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         } catch (ExecutionException | TimeoutException e) {
-            LOG.debug("{}: its guest begins before all of its working set is there", record.vm());
+            LOG.debug("{}: its guest starts before all of its working set has arrived", record.vm());
         }
     }
 
@@ -139,7 +139,7 @@ final class PagedVm {
             } catch (IOException e) {
                 stalled(String.valueOf(e.getMessage()));
             } catch (RuntimeException e) {
-                LOG.error("{}: a fault of exomem itself, please report it", record.vm(), e);
+                LOG.error("{}: internal error of exomem, please report it", record.vm(), e);
                 stalled(e.toString());
             }
             closing.await(RETRY.toMillis(), TimeUnit.MILLISECONDS);
@@ -175,7 +175,11 @@ final class PagedVm {
             work.saved().expectFits(work.memory().files());
             OwedPages owed =
                     new OwedPages(work.saved().pages().owedTo(work.memory().files()));
-            LOG.info("{}: {} MiB come on demand from {}", record.vm(), Pages.bytes(owed.left()) >> 20, record.image());
+            LOG.info(
+                    "{}: serving {} MiB of memory on demand from {}",
+                    record.vm(),
+                    Pages.bytes(owed.left()) >> 20,
+                    record.image());
             long all = owed.left();
             WorkingSet set = new WorkingSet(work.saved(), owed.pages());
             Pager pager;
@@ -269,7 +273,7 @@ final class PagedVm {
         if (loggedAt == 0 || now - loggedAt > LOG_AGAIN.toNanos()) {
             loggedAt = now;
             LOG.warn(
-                    "{}: its memory can't be had from {}, and whoever needs it waits: {}",
+                    "{}: can't read its memory from {}; accesses to missing pages wait: {}",
                     record.vm(),
                     record.image(),
                     why);
@@ -291,11 +295,11 @@ final class PagedVm {
         try {
             ImageFolder image = ImageFolder.open(record.image());
             if (!Sha256.of(image.manifestBytes()).equals(record.manifest())) {
-                throw new IOException("another image is in " + record.image() + " by now");
+                throw new IOException(record.image() + " contains another image now");
             }
             completed(image);
         } catch (IOException e) {
-            over(Status.COMPLETED, Optional.of("it is not known any more which devices it had: " + e.getMessage()));
+            over(Status.COMPLETED, Optional.of("the list of its devices is no longer known: " + e.getMessage()));
         }
     }
 
@@ -319,7 +323,7 @@ final class PagedVm {
         ended = state();
         serving = null;
         LOG.info(
-                "{}: its memory comes on demand no more: {}{}",
+                "{}: memory on demand has ended: {}{}",
                 record.vm(),
                 how.word(),
                 why.map(text -> ": " + text).orElse(""));
@@ -377,7 +381,7 @@ final class PagedVm {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         } catch (ExecutionException | TimeoutException e) {
-            LOG.warn("{}: what brings its memory does not end", record.vm());
+            LOG.warn("{}: the pager of its memory does not end", record.vm());
         }
     }
 }

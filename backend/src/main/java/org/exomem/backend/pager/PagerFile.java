@@ -25,7 +25,8 @@ record PagerFile(Path path) {
         try {
             SmallFile.replace(path, (record.toJson() + "\n").getBytes(StandardCharsets.UTF_8));
         } catch (IOException e) {
-            throw new IOException("what the next exomem has to know of the VM can't be kept in " + path + ": " + e, e);
+            throw new IOException(
+                    "can't store the state of the VM that the next exomem needs in " + path + ": " + e, e);
         }
     }
 
@@ -37,11 +38,11 @@ record PagerFile(Path path) {
     PagerRecord read() throws IOException {
         try {
             if (!Files.isRegularFile(path, NOFOLLOW_LINKS)) {
-                throw new IOException("it is no plain file");
+                throw new IOException("it is not a regular file");
             }
             return PagerRecord.of(new String(SmallFile.read(path, MOST).content(), StandardCharsets.UTF_8));
         } catch (IOException e) {
-            throw new IOException(path + " can't be used: " + e.getMessage() + ". It is left as it is", e);
+            throw new IOException(path + " can't be used: " + e.getMessage() + ". It is left unchanged", e);
         }
     }
 

@@ -60,18 +60,18 @@ record PagerRecord(String vm, Path image, Sha256 manifest, int pid, Path qmp, Li
         }
         JsonNode version = json.path("version");
         if (!version.isInt() || version.asInt() != VERSION) {
-            throw new IOException("it has version " + version + ", and this exomem knows version " + VERSION);
+            throw new IOException("it has version " + version + ", and this exomem supports version " + VERSION);
         }
         List<Path> ram = new ArrayList<>();
         for (JsonNode file : json.path("ram")) {
             ram.add(path("ram", file));
         }
         if (!json.path("ram").isArray() || ram.isEmpty() || ram.size() > Manifest.MOST_RAM_FILES) {
-            throw new IOException("\"ram\" is no list of 1 to " + Manifest.MOST_RAM_FILES + " files");
+            throw new IOException("\"ram\" is not a list of 1 to " + Manifest.MOST_RAM_FILES + " files");
         }
         JsonNode pid = json.path("pid");
         if (!pid.isInt() || pid.asInt() <= 0) {
-            throw new IOException("\"pid\" is no number of a process");
+            throw new IOException("\"pid\" is not a process id");
         }
         return new PagerRecord(
                 text("vm", json.path("vm")),
@@ -92,7 +92,7 @@ record PagerRecord(String vm, Path image, Sha256 manifest, int pid, Path qmp, Li
 
     private static String text(String name, JsonNode json) throws IOException {
         if (!json.isTextual() || json.textValue().isEmpty()) {
-            throw new IOException("\"" + name + "\" is no text");
+            throw new IOException("\"" + name + "\" is not a string");
         }
         return json.textValue();
     }
@@ -104,8 +104,8 @@ record PagerRecord(String vm, Path image, Sha256 manifest, int pid, Path qmp, Li
                 return path;
             }
         } catch (InvalidPathException e) {
-            throw new IOException("\"" + name + "\" can't be a path: " + e.getReason(), e);
+            throw new IOException("\"" + name + "\" is not a valid path: " + e.getReason(), e);
         }
-        throw new IOException("\"" + name + "\" is no absolute path");
+        throw new IOException("\"" + name + "\" is not an absolute path");
     }
 }

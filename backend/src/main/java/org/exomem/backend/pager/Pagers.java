@@ -31,7 +31,7 @@ public final class Pagers implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Pagers.class);
 
     /** The reason for refusing other tasks with the VM meanwhile (PGR-ALONE-1). */
-    private static final String RESERVED = "has its memory come on demand, and not all has arrived";
+    private static final String RESERVED = "has memory on demand, and not all of it has arrived";
 
     private static final int MOST_REMEMBERED = 256;
     /** The limit for a VMM to load its guest's state. */
@@ -78,7 +78,7 @@ public final class Pagers implements AutoCloseable {
         try {
             files = state.get().pagers();
         } catch (IOException e) {
-            LOG.error("it is not known which VMs have their memory come on demand: {}", e.getMessage());
+            LOG.error("can't determine which VMs have memory on demand: {}", e.getMessage());
             return;
         }
         for (Path path : files) {
@@ -92,7 +92,9 @@ public final class Pagers implements AutoCloseable {
                 }
                 vm.takeUp();
             } catch (IOException | VirtualMachine.Refused e) {
-                LOG.error("a VM whose memory came on demand waits for the rest: {}", e.getMessage());
+                LOG.error(
+                        "can't resume the memory on demand of a VM, whose guest waits for the rest: {}",
+                        e.getMessage());
             }
         }
     }
@@ -108,10 +110,9 @@ public final class Pagers implements AutoCloseable {
      * @throws VirtualMachine.Refused if another task is under way with the VM
      */
     public PagedState start(String vm, Path image, Path qmp) throws IOException {
-        StateDirectory folder = state.orElseThrow(
-                () -> new IOException(
-                        "memory comes on demand only from an exomem that"
-                                + " keeps state (exomem serve --state DIR): without, a guest would wait for good if exomem was killed"));
+        StateDirectory folder = state.orElseThrow(() -> new IOException(
+                "memory on demand requires an exomem that keeps state (exomem serve --state DIR): without"
+                        + " state, a guest would wait forever if exomem was killed"));
         migrations.reserve(vm, RESERVED);
         boolean begun = false;
         try {
@@ -138,7 +139,7 @@ public final class Pagers implements AutoCloseable {
             file.write(record);
             if (!remember(vm, paged)) {
                 file.delete();
-                throw new IOException("exomem is ending");
+                throw new IOException("exomem is shutting down");
             }
             paged.start(new PagedVm.Work(memory, saved));
             paged.awaitSet(SET_LIMIT);
@@ -222,7 +223,7 @@ public final class Pagers implements AutoCloseable {
                     moved.plugInto(vmm, sockets.apply(record.vm()), note);
                     return;
                 }
-                failure = new IOException("its VMM still waits for its state");
+                failure = new IOException("its VMM has not loaded its state yet");
             } catch (IOException e) {
                 failure = e;
             }
@@ -253,7 +254,7 @@ public final class Pagers implements AutoCloseable {
         for (PagedVm vm : all()) {
             if (!vm.state().status().isOver()) {
                 LOG.warn(
-                        "{}: not all of its memory has arrived; whoever needs it waits for the next exomem",
+                        "{}: not all of its memory has arrived; accesses to the rest wait for the next exomem",
                         vm.state().vm());
             }
             vm.close();

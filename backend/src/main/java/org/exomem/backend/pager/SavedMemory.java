@@ -28,7 +28,7 @@ record SavedMemory(ImageFolder image, ImagePages pages) implements AutoCloseable
         ImageFolder image = ImageFolder.open(folder);
         Sha256 digest = digest(image);
         if (manifest.isPresent() && !manifest.get().equals(digest)) {
-            throw new IOException("the image in " + folder + " is another one than the one that the VM began with");
+            throw new IOException("the image in " + folder + " is not the image that the VM was started from");
         }
         ImagePages pages = new ImagePages(image.manifest().ram().stream()
                 .map(ram -> image.ram(ram.name()))
@@ -37,7 +37,7 @@ record SavedMemory(ImageFolder image, ImagePages pages) implements AutoCloseable
             // Checked again: a process that takes the image looks for its users after it has taken the manifest, and
             // this is a user by now.
             if (!digest(ImageFolder.open(folder)).equals(digest)) {
-                throw new IOException("the image in " + folder + " was replaced just now");
+                throw new IOException("the image in " + folder + " was replaced while it was opened");
             }
             return new SavedMemory(image, pages);
         } catch (IOException e) {
@@ -63,7 +63,7 @@ record SavedMemory(ImageFolder image, ImagePages pages) implements AutoCloseable
     /** @throws IOException if the VMM's memory has other sizes */
     void expectFits(MemoryImage memory) throws IOException {
         if (memory.files().size() != image.manifest().ram().size()) {
-            throw new IOException("the memory of the VMM has " + memory.files().size() + " parts, that of the image "
+            throw new IOException("the VMM has " + memory.files().size() + " memory files, the image has "
                     + image.manifest().ram().size());
         }
         for (int i = 0; i < memory.files().size(); i++) {
@@ -71,7 +71,7 @@ record SavedMemory(ImageFolder image, ImagePages pages) implements AutoCloseable
             long size = memory.files().get(i).size();
             if (pages.sizes().get(i) != size) {
                 throw new IOException("the memory \"" + ram.name().name() + "\" of the VMM has " + size
-                        + " bytes, that of the image " + pages.sizes().get(i));
+                        + " bytes, the one of the image has " + pages.sizes().get(i));
             }
         }
     }

@@ -76,22 +76,22 @@ record WorkingSetFile(Path path) {
 
     private Optional<PageBits> parse(byte[] bytes, Sha256 image, long pages) throws IOException {
         if (bytes.length < BLOCKS_AT + DIGEST || !Arrays.equals(bytes, 0, MAGIC.length, MAGIC, 0, MAGIC.length)) {
-            throw unusable("it is no working set");
+            throw unusable("it is not a working set");
         }
         ByteBuffer buffer = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
         if (buffer.getInt(VERSION_AT) != VERSION) {
             throw unusable("it has version " + Integer.toUnsignedString(buffer.getInt(VERSION_AT))
-                    + ", and this exomem knows version " + VERSION);
+                    + ", and this exomem supports version " + VERSION);
         }
         int end = bytes.length - DIGEST;
         if (!MessageDigest.isEqual(digest(bytes, end), Arrays.copyOfRange(bytes, end, bytes.length))) {
-            throw unusable("it is damaged: its digest is another one");
+            throw unusable("it is damaged: its digest does not match");
         }
         if (!Arrays.equals(bytes, IMAGE_AT, BLOCKS_AT, image.bytes(), 0, DIGEST)) {
             return Optional.empty();
         }
         if (buffer.getInt(BLOCK_AT) != BLOCK || buffer.getLong(PAGES_AT) != pages || bytes.length != size(pages)) {
-            throw unusable("its sizes don't go with the image");
+            throw unusable("its sizes do not match the image");
         }
         PageBits set = new PageBits(pages);
         long blocks = blocks(pages);
@@ -100,7 +100,7 @@ record WorkingSetFile(Path path) {
             for (long word = buffer.getLong(at); word != 0; word &= word - 1) {
                 long block = first + Long.numberOfTrailingZeros(word);
                 if (block >= blocks) {
-                    throw unusable("it names blocks behind the last one");
+                    throw unusable("it names blocks after the last one");
                 }
                 set.add(block * BLOCK_PAGES, Math.min(BLOCK_PAGES, pages - block * BLOCK_PAGES));
             }
@@ -127,7 +127,7 @@ record WorkingSetFile(Path path) {
         try {
             SmallFile.replace(path, bytes);
         } catch (IOException e) {
-            throw new IOException("the working set can't be kept in " + path + ": " + e, e);
+            throw new IOException("the working set can't be stored in " + path + ": " + e, e);
         }
     }
 

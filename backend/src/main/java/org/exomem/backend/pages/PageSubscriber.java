@@ -75,7 +75,7 @@ final class PageSubscriber {
         } catch (RuntimeException e) {
             begun.completeExceptionally(e);
         } finally {
-            begun.completeExceptionally(new IOException("its free pages can't be shared on " + path));
+            begun.completeExceptionally(new IOException("can't share its free pages on " + path));
             ended.accept(this);
         }
     }
@@ -86,7 +86,7 @@ final class PageSubscriber {
                 EventFd changed = new EventFd()) {
             share(bitmap, new FreePageRules(messages, new BitmapPages(bitmap)), changed);
         } catch (LinuxException e) {
-            begun.completeExceptionally(new IOException("its free pages can't be shared: " + e.getMessage(), e));
+            begun.completeExceptionally(new IOException("can't share its free pages: " + e.getMessage(), e));
         }
     }
 
@@ -100,7 +100,7 @@ final class PageSubscriber {
             LOG.info("{}: no longer shares its free pages with the VMM on {}", vm, path);
         } catch (LinuxException e) {
             if (!begun.completeExceptionally(
-                    new IOException("its free pages can't be shared on " + path + ": " + e.getMessage(), e))) {
+                    new IOException("can't share its free pages on " + path + ": " + e.getMessage(), e))) {
                 LOG.info("{}: sharing free pages with the VMM on {} ended: {}", vm, path, e.getMessage());
             }
         } catch (InternalError e) {

@@ -46,7 +46,7 @@ public final class PageSubscribers implements AutoCloseable {
         synchronized (this) {
             if (closed || subscribers.size() >= MOST) {
                 return CompletableFuture.failedFuture(new IOException(
-                        closed ? "the VM is shutting down" : "it has " + MOST + " subscribers already"));
+                        closed ? "the VM is shutting down" : "the VM has " + MOST + " subscribers already"));
             }
             subscribers.add(added);
         }

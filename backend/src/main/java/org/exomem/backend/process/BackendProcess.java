@@ -125,7 +125,7 @@ public final class BackendProcess implements AutoCloseable {
      */
     public synchronized void start(ServeConfig config, Optional<Path> controlSocket) throws IOException {
         if (closed) {
-            throw new IOException("exomem is ending already");
+            throw new IOException("exomem is shutting down");
         }
         DeviceSet all = new DeviceSet(config, table, migrations, this::publish, guestStop);
         devices = all;
@@ -324,7 +324,7 @@ public final class BackendProcess implements AutoCloseable {
                 && all.vms().stream()
                         .flatMap(vm -> vm.config().devices().stream())
                         .allMatch(device -> abandoned.contains(device.vm() + "/" + device.id()))) {
-            stop("the VMM has gone, and no other one can come");
+            stop("the VMM disconnected, and no other VMM can connect");
         }
     }
 
@@ -494,8 +494,8 @@ public final class BackendProcess implements AutoCloseable {
                 throws IOException {
             Path socket = qmp.or(vm::vmmQmp)
                     .orElseThrow(() -> new VirtualMachine.Refused("VM \"" + vm.name()
-                            + "\": nobody named the QMP socket of its VMM: say vmm-qmp=PATH where it is served, or"
-                            + " name it here"));
+                            + "\": the QMP socket of its VMM is not known: set vmm-qmp=PATH where the"
+                            + " VM is served, or name the socket here"));
             migrations.reserve(vm.name(), what);
             try (VmDevices of = VmDevices.of(vm, socket)) {
                 return task.of(of);

@@ -109,7 +109,7 @@ final class CloneWatch implements AutoCloseable {
         try {
             return Optional.of(new Template(folder, TemplateFiles.of(ImageFolder.open(folder))));
         } catch (IOException e) {
-            LOG.warn("{}: nobody will be told if it changes while clones run from it: {}", folder, e.getMessage());
+            LOG.warn("{}: exomem can't detect changes of it while clones run from it: {}", folder, e.getMessage());
             return Optional.empty();
         }
     }
@@ -141,7 +141,7 @@ final class CloneWatch implements AutoCloseable {
                 }
             }
         } catch (LinuxException | RuntimeException e) {
-            LOG.error("clones are not looked after any more", e);
+            LOG.error("clones are no longer monitored", e);
         } finally {
             leave(signal);
         }
@@ -205,11 +205,11 @@ final class CloneWatch implements AutoCloseable {
         synchronized (this) {
             clone = Objects.requireNonNull(clones.remove(vmm));
         }
-        LOG.info("{}: its VMM has ended, and it is served no more", String.join(", ", clone.vms));
+        LOG.info("{}: its VMM has ended, and it is no longer served", String.join(", ", clone.vms));
         try {
             told.ended(vmm);
         } catch (RuntimeException e) {
-            LOG.error("{}: a fault of exomem itself, please report it", clone.vms, e);
+            LOG.error("{}: internal error of exomem, please report it", clone.vms, e);
         } finally {
             vmm.close();
             clone.ram.remove();
@@ -227,7 +227,7 @@ final class CloneWatch implements AutoCloseable {
                 if (change.isPresent() && !change.equals(template.last)) {
                     String why = change.get();
                     LOG.warn(
-                            "{}: its template changes under it, and its memory may: {}",
+                            "{}: its template was changed, and its memory may have changed too: {}",
                             String.join(", ", clone.vms),
                             why);
                     clone.vms.forEach(vm -> told.templateChanged(vm, template.folder, why));

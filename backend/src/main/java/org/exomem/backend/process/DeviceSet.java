@@ -133,7 +133,7 @@ final class DeviceSet {
     VmConfig config(String name) {
         ServedVm vm = vms.get(name);
         if (vm == null) {
-            throw new VirtualMachine.Refused("VM \"" + name + "\" is not served any more");
+            throw new VirtualMachine.Refused("VM \"" + name + "\" is no longer served");
         }
         return vm.config();
     }
@@ -164,19 +164,19 @@ final class DeviceSet {
 
     private void tellOfTheProcess(ServeConfig config) {
         if (!config.state().equals(process.state())) {
-            LOG.warn("state: another folder for state needs a restart");
+            LOG.warn("state: another state directory requires a restart");
         }
         if (!config.maxMemory().equals(process.maxMemory())) {
-            LOG.warn("max-memory: another limit needs a restart");
+            LOG.warn("max-memory: another limit requires a restart");
         }
         if (!config.metrics().equals(process.metrics())) {
-            LOG.warn("metrics: other addresses need a restart");
+            LOG.warn("metrics: other addresses require a restart");
         }
         if (!config.ui().equals(process.ui())) {
-            LOG.warn("ui: other addresses need a restart");
+            LOG.warn("ui: other addresses require a restart");
         }
         if (!config.control().equals(process.control())) {
-            LOG.warn("control: another control socket needs a restart");
+            LOG.warn("control: another control socket requires a restart");
         }
     }
 
@@ -185,7 +185,7 @@ final class DeviceSet {
         Optional<DeviceConfig> served = served(device.vm(), device.id());
         if (device.attachment() instanceof Attachment.Inherited
                 && !served.map(DeviceConfig::attachment).equals(Optional.of(device.attachment()))) {
-            throw new ConfigException(device.label() + ": fd is for devices that exomem is started with");
+            throw new ConfigException(device.label() + ": fd is only for devices that exomem serves from its start");
         }
     }
 
@@ -212,7 +212,7 @@ final class DeviceSet {
     synchronized void add(ServeConfig more, Optional<ProcessFd> vmm) throws ConfigException, IOException {
         Map<String, Wanted> next = new LinkedHashMap<>(wanted);
         if (more.devices().isEmpty()) {
-            throw new ConfigException("nothing to add: name balloons or mems");
+            throw new ConfigException("nothing to add: name at least one balloon or mem");
         }
         List<DeviceConfig> toBegin = new ArrayList<>();
         for (DeviceConfig device : more.devices()) {
@@ -225,7 +225,8 @@ final class DeviceSet {
                 toBegin.add(device);
             } else if (!device.differences(leaving.get()).isEmpty()) {
                 throw new ConfigException(device.label()
-                        + " is served with other options until its VMM has left: add it" + " then, or as it was");
+                        + " is served with other options until its VMM disconnects: add it after that, or"
+                        + " with its present options");
             }
         }
         together(next).consistent();
@@ -327,7 +328,7 @@ final class DeviceSet {
     private void remove(DeviceConfig device) {
         end(device)
                 .ifPresent(reason -> waiting.put(
-                        key(device), new Waiting("is to be removed, and is served until it can be", reason)));
+                        key(device), new Waiting("will be removed later, and is served until then", reason)));
     }
 
     /** Ends a device whose options have changed, so that it can begin again. Returns false if it goes on. */
@@ -341,7 +342,7 @@ final class DeviceSet {
                 key(served),
                 new Waiting(
                         "changed options (" + String.join(", ", changed)
-                                + ") hold when its VMM has left and is attached anew",
+                                + ") take effect when its VMM disconnects and attaches again",
                         why)));
         return reason.isEmpty();
     }
@@ -366,7 +367,7 @@ final class DeviceSet {
                 return;
             }
             LOG.error(
-                    "{}: can't be served with its changed options, and keeps those from before: {}",
+                    "{}: can't be served with its changed options, and keeps the previous ones: {}",
                     device.label(),
                     e.getMessage());
             Wanted old = new Wanted(before.get(), of.configured(), of.vmm());
@@ -376,7 +377,7 @@ final class DeviceSet {
     }
 
     private void beginsLater(DeviceConfig device, String reason) {
-        waiting.put(key(device), new Waiting("begins later", reason));
+        waiting.put(key(device), new Waiting("will be served later", reason));
     }
 
     /** Needed because a VM that hangs causes no event when it answers again. */
@@ -459,7 +460,7 @@ final class DeviceSet {
         } finally {
             migrations.release(device.vm());
         }
-        LOG.info("{}: {} is served no more", device.vm(), kind(device));
+        LOG.info("{}: {} is no longer served", device.vm(), kind(device));
         events.accept(new VmEvent.Removed(device.vm(), device.id()));
         return Optional.empty();
     }

@@ -89,12 +89,12 @@ public final class Json {
             }
             JsonNode value = value(parser, first);
             if (parser.nextToken() != null) {
-                throw new JsonException("there is more behind the end of the value");
+                throw new JsonException("there is text after the end of the value");
             }
             return value;
         } catch (StreamConstraintsException e) {
-            throw new JsonException("a number is too long, or there are more than " + MAX_DEPTH
-                    + " levels of objects and arrays" + orElse);
+            throw new JsonException(
+                    "a number is too long, or objects and arrays have more than " + MAX_DEPTH + " levels" + orElse);
         } catch (JsonProcessingException e) {
             throw new JsonException(explain(e));
         } catch (JsonException e) {
@@ -115,7 +115,7 @@ public final class Json {
             case VALUE_TRUE -> NODES.booleanNode(true);
             case VALUE_FALSE -> NODES.booleanNode(false);
             case VALUE_NULL -> NODES.nullNode();
-            default -> throw new JsonException("no value begins with " + token.asString());
+            default -> throw new JsonException("a value can't begin with " + token.asString());
         };
     }
 

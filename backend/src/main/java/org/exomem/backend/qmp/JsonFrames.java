@@ -71,7 +71,7 @@ public final class JsonFrames {
             }
             case STRING -> {
                 if (b >= 0 && b < ' ') {
-                    frames.accept(new Frame.Garbage("a string has no end, or a control character in it"));
+                    frames.accept(new Frame.Garbage("a string has no end, or contains a control character"));
                     reset(b == '\n' ? State.BETWEEN : State.SKIP_LINE);
                     return;
                 }
@@ -115,7 +115,7 @@ public final class JsonFrames {
                     .decode(ByteBuffer.wrap(value, 0, size))
                     .toString());
         } catch (CharacterCodingException e) {
-            return new Frame.Garbage("what came is not UTF-8");
+            return new Frame.Garbage("the received text is not UTF-8");
         }
     }
 

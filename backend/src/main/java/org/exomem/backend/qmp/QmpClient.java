@@ -137,7 +137,7 @@ public final class QmpClient implements AutoCloseable {
                     error.path("class").asText(), error.path("desc").asText());
         }
         if (!greeting.has("QMP")) {
-            throw new NoQmpException("it does not greet as QMP does", null);
+            throw new NoQmpException("it does not send a QMP greeting", null);
         }
         execute("qmp_capabilities", Json.object());
     }
@@ -206,7 +206,7 @@ public final class QmpClient implements AutoCloseable {
             }
             long millis = (end - System.nanoTime()) / 1_000_000;
             if (millis <= 0) {
-                throw new SocketTimeoutException("it takes no command in " + limit.toSeconds() + " s");
+                throw new SocketTimeoutException("it accepted no command within " + limit.toSeconds() + " s");
             }
             key.interestOps(SelectionKey.OP_WRITE);
             selector.select(millis);
@@ -223,7 +223,7 @@ public final class QmpClient implements AutoCloseable {
         }
         JsonNode result = answer.get("return");
         if (result == null) {
-            throw new IOException("what came is not an answer: " + answer);
+            throw new IOException("the received message is not a reply: " + answer);
         }
         return result;
     }
@@ -258,7 +258,7 @@ public final class QmpClient implements AutoCloseable {
     private JsonNode message(long end, Duration limit) throws IOException {
         JsonNode message = messageOrNull(end);
         if (message == null) {
-            throw new SocketTimeoutException("no answer in " + limit.toSeconds() + " s");
+            throw new SocketTimeoutException("no reply within " + limit.toSeconds() + " s");
         }
         return message;
     }
@@ -279,17 +279,17 @@ public final class QmpClient implements AutoCloseable {
         }
         JsonFrames.Frame frame = arrived.remove();
         if (frame instanceof JsonFrames.Frame.TooLong(int limit)) {
-            throw new IOException("what came has more than " + limit + " bytes");
+            throw new IOException("a received message has more than " + limit + " bytes");
         }
         if (frame instanceof JsonFrames.Frame.Value value) {
             lastSize = value.json().length();
             try {
                 return server == Server.VMM ? Json.parseBounded(value.json()) : Json.parse(value.json());
             } catch (JsonException e) {
-                throw new IOException("what came is not JSON: " + e.getMessage(), e);
+                throw new IOException("a received message is not JSON: " + e.getMessage(), e);
             }
         }
-        throw new IOException("what came is not QMP");
+        throw new IOException("a received message is not QMP");
     }
 
     @Override

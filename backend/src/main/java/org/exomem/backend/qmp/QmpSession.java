@@ -24,7 +24,7 @@ public final class QmpSession implements AutoCloseable {
         try {
             return new QmpSession(socket, QmpClient.connectToVmm(socket));
         } catch (IOException | QmpException e) {
-            throw new VmmException("can't speak QMP to the VMM on " + socket + ": " + e.getMessage(), e);
+            throw new VmmException("can't use QMP with the VMM on " + socket + ": " + e.getMessage(), e);
         }
     }
 

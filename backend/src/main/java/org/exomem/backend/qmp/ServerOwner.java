@@ -46,7 +46,7 @@ final class ServerOwner {
     static void check(UserPrincipal server, Set<UserPrincipal> trusted) throws IOException {
         if (!trusted.contains(server)) {
             throw new UntrustedServerException("it is served by user " + server.getName()
-                    + ", who is neither this user nor root, in a folder where others may put sockets");
+                    + ", who is neither this user nor root, in a folder in which other users may create sockets");
         }
     }
 }

@@ -48,7 +48,7 @@ public final class Heartbeat implements AutoCloseable {
         try {
             beat();
         } catch (RuntimeException e) {
-            LOG.error("the service manager could not be told how the process is", e);
+            LOG.error("could not report the state of the process to the service manager", e);
         }
     }
 

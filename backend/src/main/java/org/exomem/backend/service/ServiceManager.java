@@ -52,7 +52,7 @@ public final class ServiceManager implements AutoCloseable {
         try {
             return new ServiceManager(NotifySocket.connect(address), watchdog(environment, process));
         } catch (LinuxException e) {
-            LOG.warn("the service manager can't be told of this process: {}", e.getMessage());
+            LOG.warn("can't notify the service manager: {}", e.getMessage());
             return new ServiceManager(null, Optional.empty());
         }
     }
@@ -141,7 +141,7 @@ public final class ServiceManager implements AutoCloseable {
         } catch (LinuxException | IllegalStateException e) {
             if (!failing) {
                 failing = true;
-                LOG.warn("the service manager can't be told of this process: {}", e.getMessage());
+                LOG.warn("can't notify the service manager: {}", e.getMessage());
             }
         }
     }

@@ -59,8 +59,8 @@ public final class BalloonStateFile implements KeptState {
         this.file = file;
         this.hostFault = hostFault;
         MemorySegment front = parts.map(0, FIRST_CHUNK);
-        this.incomplete = StoredNumber.open(front, INCOMPLETE, "the mark of a set that is not complete");
-        this.size = StoredNumber.open(front, SIZE, "the size that the guest is to have");
+        this.incomplete = StoredNumber.open(front, INCOMPLETE, "the mark of an incomplete set");
+        this.size = StoredNumber.open(front, SIZE, "the requested size of the guest");
         this.present = BitStore.open(front.asSlice(CHUNKS, BitStore.bytes(MOST_CHUNKS)), MOST_CHUNKS);
         Map<Integer, BitStore> chunks = new HashMap<>();
         for (int i = 0; i < MOST_CHUNKS; i++) {
@@ -129,10 +129,11 @@ public final class BalloonStateFile implements KeptState {
             return store;
         } catch (IOException | CorruptBitsException e) {
             if (!incomplete.isSet()) {
-                hostFault.accept("the pages in the balloon from " + chunk + " GiB on can't be kept in " + file.path()
-                        + ": " + e.getMessage()
-                        + ". The balloon goes on; if this process ends and another takes over, that"
-                        + " one will count no page until the guest's driver starts anew");
+                hostFault.accept(
+                        "the pages in the balloon from " + chunk + " GiB on can't be stored in " + file.path() + ": "
+                                + e.getMessage()
+                                + ". The balloon continues; if another process takes over after this one, it counts"
+                                + " no pages until the guest's driver starts again");
             }
             // STA-BAL-5
             incomplete.set(1);

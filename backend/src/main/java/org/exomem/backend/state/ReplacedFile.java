@@ -38,7 +38,7 @@ public record ReplacedFile(Path path) {
         try {
             SmallFile.replace(file, content);
         } catch (IOException e) {
-            throw new IOException("what the next exomem has to know can't be kept in " + file + ": " + e, e);
+            throw new IOException("can't store the state that the next exomem needs in " + file + ": " + e, e);
         }
     }
 
@@ -50,7 +50,7 @@ public record ReplacedFile(Path path) {
      */
     public byte[] read(int most) throws IOException {
         if (!Files.isRegularFile(path, NOFOLLOW_LINKS)) {
-            throw new IOException(path + " is no plain file");
+            throw new IOException(path + " is not a regular file");
         }
         return SmallFile.read(path, most).content();
     }

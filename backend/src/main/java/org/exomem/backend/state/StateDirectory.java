@@ -115,7 +115,7 @@ public record StateDirectory(Path path) implements ArrivalFiles {
     void prepare() throws IOException {
         if (!Files.exists(path) && path.toAbsolutePath().getParent() instanceof Path above && !Files.exists(above)) {
             throw StateFileException.ofDirectory(
-                    path, "there is no folder " + above + ", and only the last folder of the path is made");
+                    path, "there is no folder " + above + ", and exomem creates only the last folder of the path");
         }
         try {
             Files.createDirectory(path, OWNER_ONLY);
@@ -133,23 +133,24 @@ public record StateDirectory(Path path) implements ArrivalFiles {
      */
     public Optional<String> warning() throws IOException {
         prepare();
-        return FileSystemKind.of(path).warningIfMapped("the folder for state " + path);
+        return FileSystemKind.of(path).warningIfMapped("the state directory " + path);
     }
 
     private void check() throws IOException {
         if (Files.isSymbolicLink(path)) {
             throw StateFileException.ofDirectory(
-                    path, "it is a symbolic link, whose owner could have it name another directory. Name that itself");
+                    path,
+                    "it is a symbolic link, whose owner could change its target. Use the path of the target itself");
         }
         if (!Files.isDirectory(path, LinkOption.NOFOLLOW_LINKS)) {
-            throw StateFileException.ofDirectory(path, "it is no directory");
+            throw StateFileException.ofDirectory(path, "it is not a directory");
         }
         Object owner = Files.getAttribute(path, UID, LinkOption.NOFOLLOW_LINKS);
         if (!owner.equals(Files.getAttribute(Path.of("/proc/self"), UID))) {
             throw StateFileException.ofDirectory(
                     path,
                     "it belongs to another user (" + Files.getOwner(path, LinkOption.NOFOLLOW_LINKS)
-                            + "), who could change what is in it. Use a directory of this user, or change its owner");
+                            + "), who could change its content. Use a directory of this user, or change its owner");
         }
         PosixFileAttributeView view =
                 Files.getFileAttributeView(path, PosixFileAttributeView.class, LinkOption.NOFOLLOW_LINKS);
@@ -157,7 +158,7 @@ public record StateDirectory(Path path) implements ArrivalFiles {
         if (!OWNER.containsAll(mode)) {
             view.setPermissions(OWNER);
             LOG.warn(
-                    "state directory {} was open to other users ({}); from now on it is open to its owner only",
+                    "state directory {} was accessible to other users ({}); now only its owner has access",
                     path,
                     PosixFilePermissions.toString(mode));
         }

@@ -111,7 +111,7 @@ final class StateFile implements AutoCloseable {
             long size = channel.size();
             if (size < StateHeader.BYTES) {
                 throw StateFileException.damaged(
-                        path, "it has " + size + " bytes, its header alone has " + StateHeader.BYTES);
+                        path, "it has " + size + " bytes, the header alone has " + StateHeader.BYTES);
             }
             ByteBuffer found = ByteBuffer.allocate(StateHeader.BYTES).order(ByteOrder.LITTLE_ENDIAN);
             while (found.hasRemaining() && channel.read(found, found.position()) > 0) {}
@@ -207,8 +207,8 @@ final class StateFile implements AutoCloseable {
             if (channel.tryLock() == null) {
                 throw new StateFileException(
                         path,
-                        "it is in use by another process. Two processes can't serve one device: end the other one"
-                                + " first");
+                        "it is in use by another process. Two processes can't serve one device: end the other"
+                                + " process first");
             }
         } catch (OverlappingFileLockException e) {
             // It is the same file under two names.
@@ -243,7 +243,7 @@ final class StateFile implements AutoCloseable {
     private MemorySegment map(MapMode mode, long offset, long length, Arena until) throws IOException {
         if (length > bodyBytes() - offset) {
             throw StateFileException.damaged(
-                    path, "it ends at " + channel.size() + ", within a part that it says it has");
+                    path, "it ends at byte " + channel.size() + ", before the end of a part that its header names");
         }
         return channel.map(mode, StateHeader.BYTES + offset, length, until);
     }

@@ -42,15 +42,15 @@ public final class StateFileException extends IOException {
     static StateFileException notPlain(Path file) {
         return new StateFileException(
                 file,
-                "it is a directory, a link or a device, and no plain file. It is left as it is. Move it away, or use"
-                        + " another directory for state");
+                "it is a directory, a link or a device, not a regular file. It is left unchanged. Move it away, or"
+                        + " use another state directory");
     }
 
     /** The reason that the file system gave, without the path. */
     static String reason(IOException e) {
         return switch (e) {
             case AccessDeniedException _ -> "permission denied";
-            case NoSuchFileException _ -> "it is not there";
+            case NoSuchFileException _ -> "it does not exist";
             case FileSystemException other when other.getReason() != null -> other.getReason();
             default -> String.valueOf(e.getMessage());
         };
@@ -60,7 +60,7 @@ public final class StateFileException extends IOException {
         return new StateFileException(
                 file,
                 what
-                        + ". The file is damaged and is left as it is; what the guest was told is not known any more."
-                        + " Stop the VM, move the file away, and start the VM anew");
+                        + ". The file is damaged and is left unchanged; the device's state that the guest has seen is"
+                        + " lost. Stop the VM, move the file away, and start the VM again");
     }
 }

@@ -97,7 +97,7 @@ record StateHeader(Kind kind, String vm, String device, long address, long size,
         byte[] utf8 = name.getBytes(UTF_8);
         if (utf8.length > MOST_NAME) {
             throw new IllegalArgumentException(
-                    "the name \"" + name + "\" has " + utf8.length + " bytes; a state file has room for " + MOST_NAME);
+                    "the name \"" + name + "\" has " + utf8.length + " bytes; a state file can hold " + MOST_NAME);
         }
         bytes.putInt(at, utf8.length);
         bytes.put(at + Integer.BYTES, utf8);
@@ -125,22 +125,24 @@ record StateHeader(Kind kind, String vm, String device, long address, long size,
                     file,
                     "it begins with 0x" + HexFormat.of().formatHex(magic) + " and not with \""
                             + new String(MAGIC, UTF_8)
-                            + "\", so it is no state file of exomem, and it is left as it is. Move"
-                            + " it away, or use another directory for state");
+                            + "\", so it is not a state file of exomem, and it is left unchanged. Move it away, or"
+                            + " use another state directory");
         }
         int version = bytes.getInt(VERSION_AT);
         if (version != VERSION) {
             throw new StateFileException(
                     file,
-                    "its version is " + Integer.toUnsignedString(version) + ", this exomem knows version " + VERSION
-                            + ". Use the exomem that wrote it, or stop the VM, move the file away, and start the VM"
-                            + " anew");
+                    "its version is " + Integer.toUnsignedString(version) + ", this exomem supports version " + VERSION
+                            + ". Use the exomem that wrote it, or stop the VM, move the file away, and start"
+                            + " the VM again");
         }
         int found = bytes.getInt(CHECKSUM_AT);
         int expected = checksum(bytes);
         if (found != expected) {
             throw StateFileException.damaged(
-                    file, String.format("the checksum in its header is %#x, its content has %#x", found, expected));
+                    file,
+                    String.format(
+                            "the checksum in its header is %#x, the checksum of its content is %#x", found, expected));
         }
         compare(file, "kind", kind.number, bytes.getInt(KIND_AT));
         compare(file, "VM", vm, name(bytes, VM_AT));
@@ -165,7 +167,7 @@ record StateHeader(Kind kind, String vm, String device, long address, long size,
             throw new StateFileException(
                     file,
                     "its field \"" + field + "\" has " + found + ", the configuration has " + expected
-                            + ". The file is left as it is. Correct the configuration; or, if the device is meant to"
+                            + ". The file is left unchanged. Correct the configuration; or, if the device is meant to"
                             + " change, stop the VM and move the file away first");
         }
     }

@@ -122,8 +122,8 @@ final class MapPicture {
             case REPORTED -> "reported free";
             case BALLOON -> "in the balloon";
             case HOLE -> "no host memory";
-            case UNSEEN -> "not seen yet";
-            case WRITTEN -> "written lately";
+            case UNSEEN -> "not examined yet";
+            case WRITTEN -> "written recently";
             default -> kind.name().toLowerCase(Locale.ROOT);
         };
     }

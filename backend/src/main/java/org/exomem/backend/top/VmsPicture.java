@@ -62,7 +62,7 @@ final class VmsPicture {
         long memory = vm.path("memory").asLong();
         if (memory == 0) {
             String state = vm.path("state").asText();
-            lines.left(state.equals("waiting") ? "waits for its VMM" : state, BAR + 6 * SIZE + 2, colours.dim());
+            lines.left(state.equals("waiting") ? "waiting for its VMM" : state, BAR + 6 * SIZE + 2, colours.dim());
             migration(lines, vm.path("migration"), BAR);
             lines.end();
             return;
@@ -110,7 +110,7 @@ final class VmsPicture {
                                 migration.path("time").asLong() / 1000.0),
                         colours.dim());
             case "failed", "cancelled" -> lines.add(migration.path("status").asText(), colours.bad());
-            case "reconnecting" -> lines.add("connection lost, trying again", colours.bad());
+            case "reconnecting" -> lines.add("connection lost, retrying", colours.bad());
             default -> {
                 lines.bar(share, width, colours.foreground(PLAIN, PageKind.USED), colours.dim());
                 lines.add(String.format(Locale.ROOT, " %3.0f %%", share * 100));

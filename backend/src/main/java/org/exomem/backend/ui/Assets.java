@@ -25,7 +25,7 @@ record Assets(Map<String, Asset> files) {
     private static Asset read(String name, String type) throws IOException {
         try (InputStream file = Assets.class.getResourceAsStream(name)) {
             if (file == null) {
-                throw new IOException("this exomem has no file " + name);
+                throw new IOException("the file " + name + " is missing in this exomem");
             }
             return new Asset(type, file.readAllBytes());
         }

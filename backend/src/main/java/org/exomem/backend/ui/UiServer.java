@@ -106,11 +106,11 @@ public final class UiServer implements AutoCloseable {
         try {
             view = view(request);
         } catch (IllegalArgumentException e) {
-            return HttpAnswer.text(HttpAnswer.BAD_REQUEST, "no number: " + e.getMessage() + "\n")
+            return HttpAnswer.text(HttpAnswer.BAD_REQUEST, "not a number: " + e.getMessage() + "\n")
                     .now();
         }
         if (!streams.tryAcquire()) {
-            return HttpAnswer.text(HttpAnswer.UNAVAILABLE, "too many pages are open\n")
+            return HttpAnswer.text(HttpAnswer.UNAVAILABLE, "too many open pages\n")
                     .now();
         }
         return new HttpAnswer.Lasting("text/event-stream", new PageStream(control, view, streams::release)).now();
@@ -130,7 +130,7 @@ public final class UiServer implements AutoCloseable {
 
     private CompletableFuture<HttpAnswer> command(HttpRequest request) {
         if (!access.mayChange(request)) {
-            return HttpAnswer.text(HttpAnswer.FORBIDDEN, "changes need the token\n")
+            return HttpAnswer.text(HttpAnswer.FORBIDDEN, "changes require the token\n")
                     .now();
         }
         JsonNode command;
@@ -141,7 +141,7 @@ public final class UiServer implements AutoCloseable {
         }
         if (!CHANGES.contains(command.path("execute").asText())
                 || !(command.path("arguments") instanceof ObjectNode arguments)) {
-            return HttpAnswer.text(HttpAnswer.FORBIDDEN, "not a command of this page\n")
+            return HttpAnswer.text(HttpAnswer.FORBIDDEN, "this page may not use this command\n")
                     .now();
         }
         // On another thread, as the serving process may be slow, and the server's thread has other browsers. No virtual

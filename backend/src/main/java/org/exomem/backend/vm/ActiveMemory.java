@@ -53,7 +53,7 @@ final class ActiveMemory implements AutoCloseable {
     private static final Duration SOON = Duration.ofSeconds(2);
     private static final Duration LOOP_LIMIT = Duration.ofSeconds(1);
     private static final Duration CLOSE_LIMIT = Duration.ofSeconds(2);
-    private static final String MIGRATES = "the VM migrates";
+    private static final String MIGRATES = "the VM is migrating";
     private static final String NOBODY = "no VMM is connected";
 
     private final String vm;
@@ -195,7 +195,7 @@ final class ActiveMemory implements AutoCloseable {
         try {
             wanted.ifPresent(of -> look(of, intervalOver));
         } catch (RuntimeException e) {
-            LOG.warn("{}: what its guest writes can't be estimated", vm, e);
+            LOG.warn("{}: can't estimate the memory that its guest writes", vm, e);
             failed(String.valueOf(e.getMessage()));
         }
     }
@@ -236,7 +236,7 @@ final class ActiveMemory implements AutoCloseable {
             if (due) {
                 nextTry = System.nanoTime() + AGAIN.toNanos();
             }
-            LOG.debug("{}: no scan, as its devices do not answer", vm);
+            LOG.debug("{}: no scan, as its devices do not respond", vm);
         } catch (IOException e) {
             failed(String.valueOf(e.getMessage()));
         }
@@ -322,7 +322,7 @@ final class ActiveMemory implements AutoCloseable {
         watching = new Watching(memory, shared.ranges(), new ArrayDeque<>());
         scanAgain();
         state = Optional.of(new ActiveState.Unknown(of.seconds(), "the first interval is not over yet"));
-        LOG.info("{}: what its guest writes is looked at every {} s", vm, of.seconds());
+        LOG.info("{}: measuring the memory that its guest writes, every {} s", vm, of.seconds());
     }
 
     private void scan(Wish of, Watching now) throws IOException {
@@ -346,7 +346,7 @@ final class ActiveMemory implements AutoCloseable {
     private void failed(String why) {
         nextTry = System.nanoTime() + AGAIN.toNanos();
         if (!state.equals(wanted.map(of -> new ActiveState.Unknown(of.seconds(), why)))) {
-            LOG.warn("{}: what its guest writes is not known: {}", vm, why);
+            LOG.warn("{}: can't measure the memory that its guest writes: {}", vm, why);
         }
         unknown(why);
     }
@@ -370,7 +370,7 @@ final class ActiveMemory implements AutoCloseable {
         scanner.shutdown();
         try {
             if (!scanner.awaitTermination(CLOSE_LIMIT.toMillis(), TimeUnit.MILLISECONDS)) {
-                LOG.debug("{}: the VMM does not answer", vm);
+                LOG.debug("{}: the VMM does not respond", vm);
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

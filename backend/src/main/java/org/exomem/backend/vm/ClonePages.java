@@ -188,7 +188,7 @@ final class ClonePages implements LatePages {
         private void failed(String why) {
             if (!closed && !why.equals(reason)) {
                 reason = why;
-                failed.accept("the memory of a clone can't be shared with its devices, which wait for it: " + why);
+                failed.accept("the memory of a clone can't be shared with its devices, and they wait for it: " + why);
             }
             givenUp.run();
             loop.schedule(AGAIN, () -> {

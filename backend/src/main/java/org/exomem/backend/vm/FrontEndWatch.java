@@ -91,8 +91,8 @@ final class FrontEndWatch implements EndpointListener {
         }
         if (qmp.isEmpty()) {
             throw new FrontEndFault(
-                    "the memory is that of a clone, whose VMM has to be asked to share pages: name its QMP"
-                            + " socket where the device is served (vmm-qmp=PATH)");
+                    "the memory belongs to a clone, whose VMM must share its pages: name its QMP socket where the"
+                            + " device is served (vmm-qmp=PATH)");
         }
         LOG.debug(
                 "{} {}: {} pages of the clone's file are shared",

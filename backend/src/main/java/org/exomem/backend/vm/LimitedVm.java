@@ -214,7 +214,7 @@ final class LimitedVm implements VirtualMachine {
         try {
             coming = task.get();
         } catch (RejectedExecutionException e) {
-            return CompletableFuture.failedFuture(new NotFound("VM \"" + name() + "\" is served no more"));
+            return CompletableFuture.failedFuture(new NotFound("VM \"" + name() + "\" is no longer served"));
         }
         return withLimit(limit, coming).whenComplete((given, failure) -> {
             if (failure != null) {
@@ -231,7 +231,7 @@ final class LimitedVm implements VirtualMachine {
         try {
             return withLimit(limit, task.get());
         } catch (RejectedExecutionException e) {
-            return CompletableFuture.failedFuture(new NotFound("VM \"" + name() + "\" is served no more"));
+            return CompletableFuture.failedFuture(new NotFound("VM \"" + name() + "\" is no longer served"));
         }
     }
 

@@ -42,7 +42,7 @@ final class LogThrottle {
     private void intervalEnded() {
         said = 0;
         if (leftOut > 0) {
-            log.accept("and " + leftOut + " more such lines in " + INTERVAL.toSeconds() + " s, which were left out");
+            log.accept(leftOut + " more such messages in " + INTERVAL.toSeconds() + " s were suppressed");
             leftOut = 0;
         }
     }

@@ -179,7 +179,7 @@ final class MemoryGuard {
         attaching = true;
         startWaits = false;
         int before = gone;
-        reason = Optional.of("the VMM is being attached to");
+        reason = Optional.of("exomem is attaching to the VMM");
         Thread.ofPlatform().daemon().name("guard-" + config.vm()).start(() -> {
             try {
                 VmmProcesses.Attached attached = vmm.attach(qmp, parts, unplugged);
@@ -228,7 +228,7 @@ final class MemoryGuard {
         attaching = false;
         BlockGuard made = new BlockGuard(to.faults(), to.stretches(), device, new Touches());
         if (retired || before != gone || !device.isConnected()) {
-            reason = Optional.of("the front-end has gone");
+            reason = Optional.of("the VMM disconnected");
             letGo(made, to.letGo());
             startAgain();
             return;
@@ -251,14 +251,14 @@ final class MemoryGuard {
     /** The front-end has gone, and its memory is not guarded any more. */
     void frontEndLeft() {
         gone++;
-        end("the front-end has gone");
+        end("the VMM disconnected");
     }
 
     /** Ends the guard for good. */
     void retire() {
         retired = true;
         orphans.close();
-        end("the device is served no more");
+        end("the device is no longer served");
     }
 
     /** As {@link #retire}, for any thread but the loop. Waits for the loop and for the VMM, each for two seconds at most. */
@@ -274,7 +274,7 @@ final class MemoryGuard {
                     .get(CLOSE_LIMIT.toMillis(), TimeUnit.MILLISECONDS)
                     .orElse(null);
             if (last != null && !last.join(CLOSE_LIMIT)) {
-                LOG.debug("{} {}: the VMM does not answer", config.vm(), config.id());
+                LOG.debug("{} {}: the VMM does not respond", config.vm(), config.id());
             }
         } catch (ExecutionException | TimeoutException e) {
             LOG.debug("{} {}: the guard was not ended", config.vm(), config.id(), e);
@@ -350,8 +350,8 @@ final class MemoryGuard {
 
     private void tellNow() {
         String action = config.prevention().word();
-        warnings.say("the guest has touched memory that it gave up at 0x" + Long.toHexString(untoldAddress) + ", "
-                + untold + " times (policy: " + action + ")");
+        warnings.say("the guest accessed unplugged memory at 0x" + Long.toHexString(untoldAddress) + ", " + untold
+                + " times (policy: " + action + ")");
         events.accept(new VmEvent.GuestViolation(
                 config.vm(),
                 config.id(),

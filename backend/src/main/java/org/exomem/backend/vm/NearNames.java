@@ -28,7 +28,7 @@ public final class NearNames {
         List<String> near = Similar.to(name, known).stream().limit(FEW).toList();
         return near.isEmpty()
                 ? "there are " + known.size() + " " + what + ", among them " + first(known)
-                : "of the " + known.size() + " " + what + " these are similar: " + String.join(", ", near);
+                : "there are " + known.size() + " " + what + "; similar names: " + String.join(", ", near);
     }
 
     /** Returns the whole message about an unknown name of a VM. */

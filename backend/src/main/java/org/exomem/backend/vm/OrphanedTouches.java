@@ -56,8 +56,9 @@ final class OrphanedTouches implements AutoCloseable {
             }
         }
         if (!orphans.isEmpty()) {
-            warnings.accept("unplugged memory is guarded in a VMM whose front-end is not connected: touches get zeros,"
-                    + " which stay until it connects again");
+            warnings.accept(
+                    "unplugged memory is guarded in a VMM that is not connected: accesses get pages of zeros, which"
+                            + " remain until it reconnects");
         }
     }
 

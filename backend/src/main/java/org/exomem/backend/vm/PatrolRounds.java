@@ -98,7 +98,7 @@ final class PatrolRounds {
         blocks += round.blocks();
         Violation action = action();
         LOG.warn(
-                "{} {}: the guest uses {} bytes in {} blocks that it gave up (policy: {})",
+                "{} {}: the guest uses {} bytes in {} unplugged blocks (policy: {})",
                 config.vm(),
                 config.id(),
                 round.bytes(),

@@ -462,13 +462,15 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
         List<MemoryRegion> shared = sharedMemory();
         // VHU-PST-1: reading a page that has not arrived would make it a page of zeros.
         if (shared.stream().anyMatch(region -> region.latePages() instanceof LatePages late && late.isArriving())) {
-            throw new Refused("its memory is still arriving from another host, by post-copy of its VMM: the VMM has to"
-                    + " finish that first");
+            throw new Refused(
+                    "its memory is still arriving from another host, by post-copy of its VMM: wait until the VMM has"
+                            + " finished that");
         }
         AddressMap addresses = AddressMap.of(shared, image);
         if (!shared.isEmpty() && addresses.ranges().isEmpty()) {
-            throw new Refused("the memory files that its VMM names are not what the VMM shares, maybe because one was"
-                    + " made anew under the same name: their content is not the guest's");
+            throw new Refused(
+                    "the memory files that its VMM names are not the files that the VMM shares (a file may have been"
+                            + " created again under the same name): their content is not the guest's memory");
         }
         return addresses;
     }
@@ -522,7 +524,7 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
                     files.add(status);
                 }
             } catch (LinuxException e) {
-                LOG.debug("{}: what its memory occupies is not known: {}", name, e.getMessage());
+                LOG.debug("{}: the host memory that it occupies is unknown: {}", name, e.getMessage());
             }
         }
         return files.isEmpty()
@@ -737,7 +739,7 @@ public final class ServedVm implements VirtualMachine, AutoCloseable {
                 + String.join(", ", memory.stream().map(VmMemory::id).toList());
         if (id.isEmpty()) {
             if (memory.size() > 1) {
-                throw new Refused(which.apply("has several memory devices, and none is named"));
+                throw new Refused(which.apply("has several memory devices, and the command names none"));
             }
             return memory.getFirst();
         }

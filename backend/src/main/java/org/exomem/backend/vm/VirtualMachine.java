@@ -162,7 +162,7 @@ public interface VirtualMachine {
         private static final long serialVersionUID = 1L;
 
         public NotAnswering(String vm) {
-            super("VM \"" + vm + "\" does not answer: its memory's host file or front-end holds it up");
+            super("VM \"" + vm + "\" does not respond: its memory file or its VMM blocks it");
         }
     }
 

@@ -205,7 +205,7 @@ final class VmBalloon implements AutoCloseable {
     }
 
     BalloonStatistics statistics() {
-        require(BalloonFeatures.STATS_VQ, "has not agreed to give statistics");
+        require(BalloonFeatures.STATS_VQ, "has not negotiated statistics");
         balloon.requestStatistics();
         return balloon.statistics();
     }
@@ -229,7 +229,7 @@ final class VmBalloon implements AutoCloseable {
     }
 
     void hint(HintAction action) {
-        require(BalloonFeatures.FREE_PAGE_HINT, "has not agreed to hint free pages");
+        require(BalloonFeatures.FREE_PAGE_HINT, "has not negotiated free page hinting");
         try {
             switch (action) {
                 case START -> balloon.startHinting();

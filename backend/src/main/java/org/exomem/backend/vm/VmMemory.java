@@ -161,7 +161,7 @@ final class VmMemory implements AutoCloseable {
             return false;
         }
         if (current.isOver()) {
-            throw new VirtualMachine.Refused("job \"" + jobId + "\" is over already");
+            throw new VirtualMachine.Refused("job \"" + jobId + "\" has already ended");
         }
         requested = device.pluggedSize();
         device.request(requested);
@@ -173,9 +173,10 @@ final class VmMemory implements AutoCloseable {
     CompletableFuture<Void> reset() {
         return device.systemReset().handle((done, failure) -> {
             if (failure != null) {
-                throw new VirtualMachine.Refused(label() + ": memory can't be given back: " + failure.getMessage());
+                throw new VirtualMachine.Refused(
+                        label() + ": memory can't be returned to the host: " + failure.getMessage());
             }
-            LOG.info("{}: reset, nothing is plugged", label());
+            LOG.info("{}: reset; no block is plugged", label());
             return done;
         });
     }
@@ -226,8 +227,8 @@ final class VmMemory implements AutoCloseable {
 
     private void jobChanged(ResizeJob.State state) {
         if (state.status() == ResizeJob.Status.STALLED && device.isDriverRunning()) {
-            standstills.say(
-                    "stands still at " + state.plugged() + " of " + state.requested() + " bytes: " + state.reason());
+            standstills.say("the resize makes no progress at " + state.plugged() + " of " + state.requested()
+                    + " bytes: " + state.reason());
         }
         events.accept(new VmEvent.JobChange(config.vm(), config.id(), state));
     }

@@ -23,8 +23,8 @@ public final class VmShutdown {
         for (ServedVm vm : vms) {
             if (vm.isConnected()) {
                 LOG.warn(
-                        "{}: a VMM is still connected: its VM runs on with the memory that it has now, and nobody"
-                                + " resizes it; QEMU does not connect again",
+                        "{}: a VMM is still connected: its VM keeps the memory that it has now, and can't be resized;"
+                                + " QEMU does not reconnect",
                         vm.name());
             }
         }
@@ -35,7 +35,7 @@ public final class VmShutdown {
             if (!leave.endedBy(end)) {
                 all = false;
                 LOG.error(
-                        "{}: did not end in {} s: its memory's host file or front-end holds it up; exomem ends without"
+                        "{}: did not end within {} s: its memory file or its VMM blocks it; exomem ends without"
                                 + " waiting for it",
                         leave.vm.name(),
                         limit.toSeconds());
@@ -56,7 +56,7 @@ public final class VmShutdown {
             try {
                 vm.close();
             } catch (RuntimeException e) {
-                LOG.error("{}: did not end well", vm.name(), e);
+                LOG.error("{}: did not end cleanly", vm.name(), e);
             } finally {
                 ended.countDown();
             }

@@ -20,7 +20,7 @@ public interface VmmProcesses {
     VmmProcesses NONE = new VmmProcesses() {
         @Override
         public Attached attach(Path qmp, List<Part> parts, OptionalLong unplugged) throws IOException {
-            throw new IOException("no VMM is attached to here");
+            throw new IOException("this process does not attach to VMMs");
         }
 
         @Override
@@ -30,7 +30,7 @@ public interface VmmProcesses {
 
         @Override
         public WatchedMemory watch(Path qmp, List<Part> parts, List<Part> guarded) throws IOException {
-            throw new IOException("no VMM is attached to here");
+            throw new IOException("this process does not attach to VMMs");
         }
     };
 
@@ -78,7 +78,7 @@ public interface VmmProcesses {
      * @throws IOException if the VMM can't be attached to, with the reason
      */
     default PageSharing share(Path qmp, int frontEnd, SharedFile file) throws IOException {
-        throw new IOException("no VMM is attached to here");
+        throw new IOException("this process does not attach to VMMs");
     }
 
     /**

@@ -40,7 +40,7 @@ public final class AttachedProcesses implements VmmProcesses {
     public Attached attach(Path qmp, List<Part> parts, OptionalLong unplugged) throws IOException {
         for (Part part : parts) {
             if (part.file().pageSize() > SharedFile.SMALL_PAGE) {
-                throw new IOException("the memory has pages of " + part.file().pageSize() + " bytes");
+                throw new IOException("memory with pages of " + part.file().pageSize() + " bytes can't be guarded");
             }
         }
         try (QmpVmm vmm = QmpVmm.connect(qmp);
@@ -137,7 +137,7 @@ public final class AttachedProcesses implements VmmProcesses {
             for (Left candidate : left) {
                 if (guards(candidate, page)) {
                     left.remove(candidate);
-                    LOG.info("what was guarded in {} before is guarded on", process);
+                    LOG.info("took over the guard that an earlier process left in {}", process);
                     return candidate;
                 }
             }

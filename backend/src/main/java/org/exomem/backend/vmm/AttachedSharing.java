@@ -35,7 +35,7 @@ final class AttachedSharing implements PageSharing {
             try {
                 if (process.pid() != frontEnd || !watched.attachable().isAlive()) {
                     throw new VmmException("the VMM on " + qmp + " is " + process
-                            + ", and the memory of a clone was shared by process " + frontEnd);
+                            + ", but the memory of the clone was shared by process " + frontEnd);
                 }
                 vmm.directWrites().refusePins();
                 return new AttachedSharing(qmp, process, SharedInPlace.of(process, file));
@@ -59,7 +59,7 @@ final class AttachedSharing implements PageSharing {
     private void shareBesideDirectWrites(List<SharedInPlace.Range> ranges) throws IOException {
         try (QmpVmm vmm = QmpVmm.connect(qmp)) {
             if (vmm.pid() != process.pid()) {
-                throw new VmmException("the VMM on " + qmp + " is not " + process + " any more");
+                throw new VmmException("the VMM on " + qmp + " is no longer " + process);
             }
             DirectWrites direct = vmm.directWrites();
             direct.refusePins();
@@ -80,7 +80,7 @@ final class AttachedSharing implements PageSharing {
     public void close() {
         if (guest.isOwed()) {
             LOG.warn(
-                    "the VMM on {} was told to stop its guest for a moment, and may not have it run on: look at it",
+                    "exomem paused the guest of the VMM on {} for a moment, and it may still be paused: check the VMM",
                     qmp);
         }
         try {

@@ -76,7 +76,7 @@ public record DirectWrites(boolean early, Optional<String> pinning) {
     public void refusePins() throws VmmException {
         if (pinning.isPresent()) {
             throw new VmmException(
-                    "the VMM has " + pinning.get() + ", by which its memory may be written without a sign");
+                    "the VMM has " + pinning.get() + ", through which its memory may be written without being tracked");
         }
     }
 }

@@ -90,7 +90,7 @@ final class HotPlug {
         while (has(device)) {
             if (givenUp.getAsBoolean() || System.nanoTime() > end) {
                 throw new VmmException("the VMM on " + qmp + ": the guest did not release the device \"" + device.id()
-                        + "\" in " + UNPLUG_LIMIT.toSeconds() + " s, or before that was given up");
+                        + "\" within " + UNPLUG_LIMIT.toSeconds() + " s, or before the unplug was cancelled");
             }
             qmp.await(event -> event.path("event").asText().equals("DEVICE_DELETED"), LOOK_AGAIN);
         }

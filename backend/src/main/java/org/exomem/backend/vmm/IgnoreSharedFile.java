@@ -100,7 +100,7 @@ public record IgnoreSharedFile(Path path) {
                 throw new IOException("it belongs to another user");
             }
             if (!Files.isRegularFile(path, NOFOLLOW_LINKS)) {
-                throw new IOException("it is no plain file");
+                throw new IOException("it is not a regular file");
             }
             JsonNode json = Json.parse(new String(SmallFile.read(path, MOST).content(), StandardCharsets.UTF_8));
             if (json.path("version").asInt() != VERSION || !json.path("qmp").isTextual()) {
@@ -109,7 +109,7 @@ public record IgnoreSharedFile(Path path) {
             return new Content(
                     Path.of(json.path("qmp").textValue()), json.path("pid").asInt());
         } catch (InvalidPathException | IOException e) {
-            throw new IOException(path + " can't be used: " + e.getMessage() + ". It is left as it is", e);
+            throw new IOException(path + " can't be used: " + e.getMessage() + ". It is left unchanged", e);
         }
     }
 

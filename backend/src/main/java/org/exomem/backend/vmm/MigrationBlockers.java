@@ -46,7 +46,7 @@ final class MigrationBlockers {
         }
         if (!reasons.isEmpty()) {
             throw new VmmException("the VMM on " + qmp + " can't migrate its guest: " + String.join("; ", reasons)
-                    + ". Take out what is named there (device_del), or start the VM without it");
+                    + ". Remove what is named there (device_del), or start the VM without it");
         }
     }
 
@@ -73,8 +73,8 @@ final class MigrationBlockers {
     private void refuseDevicesWithoutId() throws IOException {
         for (Map.Entry<String, String> device : devicesWithoutId().entrySet()) {
             throw new VmmException("the VMM on " + qmp + " has a device " + device.getValue() + " without an id ("
-                    + PluggedDevice.ANONYMOUS + "/" + device.getKey() + "), which can't be taken out before the guest"
-                    + " migrates: " + remedy(device.getValue()));
+                    + PluggedDevice.ANONYMOUS + "/" + device.getKey()
+                    + "), which can't be unplugged before the guest migrates: " + remedy(device.getValue()));
         }
     }
 
@@ -93,7 +93,7 @@ final class MigrationBlockers {
     private void refuseUnlessRemovable(PluggedDevice device) throws IOException {
         if (!isRemovable(PluggedDevice.PERIPHERAL + "/" + device.id())) {
             throw new VmmException("the device \"" + device.id() + "\" of the VMM on " + qmp
-                    + " can't be taken out before the guest migrates, as its bus "
+                    + " can't be unplugged before the guest migrates, because its bus "
                     + device.device().bus()
                     + " allows no hot-unplug: "
                     + remedy(device.device().driver() + ",id=" + device.id()));

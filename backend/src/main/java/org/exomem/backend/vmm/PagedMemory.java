@@ -215,7 +215,7 @@ public final class PagedMemory implements AutoCloseable {
             try {
                 kind.close(process, number);
             } catch (IOException e) {
-                LOG.debug("{} keeps a userfaultfd that watches nothing", process, e);
+                LOG.debug("{} keeps an unused userfaultfd", process, e);
             }
             userfaultfd.close();
             process.close();
@@ -272,7 +272,7 @@ public final class PagedMemory implements AutoCloseable {
         left.and(emptied.get());
         if (!left.isEmpty()) {
             throw new VmmException(left.count() + " pages of the VM's memory, from page " + left.next(0)
-                    + " on, can't be given back to the host, so that they can't come on demand");
+                    + " on, can't be returned to the host, so they can't be served on demand");
         }
     }
 
@@ -285,7 +285,7 @@ public final class PagedMemory implements AutoCloseable {
         String sharing = VmmCommandLine.of(pid).sharing().orElse(null);
         if (sharing != null) {
             throw new VmmException("the VM has \"" + sharing
-                    + "\", by which others than its VMM use its memory, so that its memory can't come on demand");
+                    + "\", through which others than its VMM use its memory, so its memory can't be served on demand");
         }
     }
 
@@ -297,7 +297,7 @@ public final class PagedMemory implements AutoCloseable {
         for (FileHolders.Holder holder : FileHolders.of(names)) {
             if (holder.pid() != pid) {
                 throw new VmmException("process " + holder.pid() + " (" + holder.program()
-                        + ") has the VM's memory mapped too, so that its memory can't come on demand");
+                        + ") has the VM's memory mapped too, so the memory can't be served on demand");
             }
         }
     }
@@ -311,8 +311,8 @@ public final class PagedMemory implements AutoCloseable {
                     .orElseThrow(() -> new VmmException("the VMM has no memory \"" + id + "\", which the image has")));
         }
         if (ram.size() > ordered.size()) {
-            throw new VmmException("the VMM has other memory than the image: it has " + ram.size()
-                    + " parts, the image " + ordered.size());
+            throw new VmmException("the memory of the VMM does not match that of the image: the VMM has " + ram.size()
+                    + " memory files, the image has " + ordered.size());
         }
         return ordered;
     }
@@ -432,7 +432,7 @@ public final class PagedMemory implements AutoCloseable {
             throw busy;
         }
         if (taken != null) {
-            LOG.info("what an earlier process left in {} is taken up", process);
+            LOG.info("took over the userfaultfd that an earlier process left in {}", process);
         }
         return taken;
     }

@@ -83,7 +83,7 @@ public record PluggedDevice(GenericDevice device, String chardev, Path socket, b
         try {
             return GenericDevice.of(arguments);
         } catch (IllegalArgumentException e) {
-            throw new VmmException("the VMM has a device that can't be moved: " + e.getMessage(), e);
+            throw new VmmException("the VMM has a device that can't be migrated: " + e.getMessage(), e);
         }
     }
 

@@ -124,7 +124,7 @@ public final class QmpVmm implements AutoCloseable {
                 }
             }
             if (!process.awaitEnd(QUIT_LIMIT)) {
-                throw new VmmException(process + " was told to end, and does not");
+                throw new VmmException(process + " was asked to quit, but does not end");
             }
         }
     }
@@ -144,7 +144,7 @@ public final class QmpVmm implements AutoCloseable {
             } catch (VmmException e) {
                 process.kill();
                 if (!process.awaitEnd(QUIT_LIMIT)) {
-                    throw new VmmException(process + " was killed, and does not end", e);
+                    throw new VmmException(process + " was killed, but does not end", e);
                 }
             }
         } catch (LinuxException e) {
@@ -284,7 +284,7 @@ public final class QmpVmm implements AutoCloseable {
 
     private VmmException didNotRunOn() {
         return new VmmException(
-                "the VMM on " + qmp + " did not have its guest run on in " + GO_ON_LIMIT.toSeconds() + " s");
+                "the VMM on " + qmp + " did not resume its guest within " + GO_ON_LIMIT.toSeconds() + " s");
     }
 
     /**
@@ -363,8 +363,8 @@ public final class QmpVmm implements AutoCloseable {
     public void expectIncoming() throws IOException {
         if (!isWaiting()) {
             String status = qmp.execute("query-status").path("status").asText();
-            throw new VmmException("the VMM on " + qmp + " does not wait for a guest, it is " + status
-                    + ": start it anew with -incoming defer");
+            throw new VmmException("the VMM on " + qmp + " does not wait for an incoming guest (status " + status
+                    + "): restart it with -incoming defer");
         }
         blockers.refuseDevicesOfAWaitingVmm();
     }
@@ -382,7 +382,7 @@ public final class QmpVmm implements AutoCloseable {
         Path path = Path.of(log.path("path").asText());
         long size = log.path("size").asLong();
         if (log.path("page-size").asInt() != Pages.SIZE || size <= 0 || size > Files.size(path)) {
-            throw new VmmException("the VMM on " + qmp + " keeps a log of writes that exomem can't read: " + log);
+            throw new VmmException("the VMM on " + qmp + " keeps a dirty log that exomem can't read: " + log);
         }
         return Optional.of(new DirtyLogFile(path, size));
     }

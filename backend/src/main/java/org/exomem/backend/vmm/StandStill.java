@@ -27,7 +27,7 @@ final class StandStill {
      */
     void during(QmpVmm vmm, Action action) throws IOException {
         if (vmm.isTransferring()) {
-            throw new VmmException("the VMM on " + vmm.socket() + " is just saving or moving its guest");
+            throw new VmmException("the VMM on " + vmm.socket() + " is currently saving or migrating its guest");
         }
         boolean running = owed || vmm.isRunning();
         if (!running) {

@@ -51,7 +51,7 @@ final class StateTransfer {
         try {
             pid = file.isPresent() ? peer.pid() : 0;
         } catch (IOException e) {
-            LOG.debug("the process behind {} is not known: {}", qmp, e.toString());
+            LOG.debug("the process that serves {} is unknown: {}", qmp, e.toString());
         }
     }
 
@@ -134,7 +134,8 @@ final class StateTransfer {
                 setIgnoreShared(before);
                 deleteNote();
             } catch (IOException e) {
-                LOG.warn("the VMM's capability {} may still be as exomem set it: {}", SHARED, e.getMessage());
+                LOG.warn(
+                        "the VMM's capability {} may still have the value that exomem set: {}", SHARED, e.getMessage());
             }
         };
     }
@@ -222,11 +223,11 @@ final class StateTransfer {
                 }
                 case "failed", "cancelled" ->
                     throw new VmmException("the VMM on " + qmp + ": " + otherwise + ": "
-                            + migration.path("error-desc").asText("it does not say why"));
+                            + migration.path("error-desc").asText("no reason was reported"));
                 default -> {
                     if (givenUp.getAsBoolean() || System.nanoTime() > end) {
-                        throw new VmmException("the VMM on " + qmp + ": " + otherwise + " in " + LIMIT.toSeconds()
-                                + " s, or before that was given up");
+                        throw new VmmException("the VMM on " + qmp + ": " + otherwise + " within " + LIMIT.toSeconds()
+                                + " s, or before the operation was cancelled");
                     }
                     qmp.await(event -> false, LOOK_AGAIN);
                 }

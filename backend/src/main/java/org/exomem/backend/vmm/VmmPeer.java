@@ -57,7 +57,7 @@ final class VmmPeer {
 
     private static ProcessFd open(Path socket, int number) throws IOException {
         if (number <= 0) {
-            throw new VmmException("the process of the VMM on " + socket + " can't be seen from here");
+            throw new VmmException("the process of the VMM on " + socket + " is not visible to exomem");
         }
         ProcessFd process = ProcessFd.open(number);
         try {
@@ -70,6 +70,6 @@ final class VmmPeer {
         }
         process.close();
         throw new VmmException(
-                process + " does not have the QMP socket " + socket + " open, though it was told to listen there");
+                process + " does not have the QMP socket " + socket + " open, although it was started to listen there");
     }
 }

@@ -42,9 +42,9 @@ final class VmmRam {
     List<GuestRamFile> files() throws IOException {
         List<GuestRamFile> files = ownFiles();
         if (!templates().isEmpty()) {
-            throw new VmmException(
-                    "the VMM on " + qmp + " runs a clone: its memory is its template's and not in its own"
-                            + " files. It can be saved into an image (exomem save), and go on from that");
+            throw new VmmException("the VMM on " + qmp
+                    + " runs a clone: its memory is in the template, not in its own files. Save the VM into"
+                    + " an image (exomem save) and restore it from that image");
         }
         return files;
     }
@@ -105,8 +105,8 @@ final class VmmRam {
     void expectMapped(String id, SharedFile file) throws IOException {
         JsonNode path = memoryPath(id);
         if (path != null && mapped().hasAnotherThan(MappedFiles.nameOf(file), path.asText())) {
-            throw new VmmException("the VMM on " + qmp + " has mapped other memory as \"" + id + "\" than " + file
-                    + ", maybe because that was made anew under the same name: start the VMM anew");
+            throw new VmmException("the memory \"" + id + "\" that the VMM on " + qmp + " has mapped is not " + file
+                    + " (the file may have been created again under the same name): restart the VMM");
         }
     }
 
@@ -119,8 +119,8 @@ final class VmmRam {
         for (JsonNode backend : qmp.execute("query-memdev")) {
             String id = backend.path("id").asText();
             if (qmp.property("/objects/" + id, "discard-data").asBoolean()) {
-                throw new VmmException("the VMM on " + qmp + " throws the memory \"" + id
-                        + "\" away when it ends: start the VM without discard-data=on");
+                throw new VmmException("the VMM on " + qmp + " discards the memory \"" + id
+                        + "\" when it ends: start the VM without discard-data=on");
             }
         }
     }
@@ -131,7 +131,7 @@ final class VmmRam {
             try {
                 known = MappedFiles.of(peer.pid());
             } catch (IOException e) {
-                LOG.debug("it can't be seen what the VMM on {} has mapped", qmp, e);
+                LOG.debug("can't examine the mappings of the VMM on {}", qmp, e);
                 known = MappedFiles.NONE;
             }
             mapped = known;

@@ -41,7 +41,7 @@ public final class WatchedVmm implements AutoCloseable {
 
     private static void refuseOthersThanQemu(QmpSession qmp) throws VmmException {
         if (!qmp.isQemu()) {
-            throw new VmmException("the VMM on " + qmp + " is no QEMU, and no other VMM is attached to");
+            throw new VmmException("the VMM on " + qmp + " is not QEMU, and exomem attaches to no other VMM");
         }
     }
 
@@ -100,7 +100,7 @@ public final class WatchedVmm implements AutoCloseable {
         }
         ForeignUserfaultfd.Fetched fetched = ForeignUserfaultfd.fetch(process);
         LOG.info(
-                "attached to the VMM on {} ({}), whose main thread stood still for {} us",
+                "attached to the VMM on {} ({}); its main thread was stopped for {} us",
                 qmp,
                 process,
                 fetched.stopped().toNanos() / 1000);

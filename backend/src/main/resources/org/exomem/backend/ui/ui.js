@@ -4,8 +4,8 @@ const $ = id => document.getElementById(id);
 const KINDS = [ // letter, word, for people; the last two are so of pages of any kind besides
   ['u', 'used', 'used'], ['h', 'hinted', 'hinted free'], ['f', 'free', 'free by bitmap'], ['r', 'reported', 'reported free'],
   ['b', 'balloon', 'in the balloon'], ['p', 'unplugged', 'unplugged'], ['o', 'hole', 'no host memory'],
-  ['?', 'unseen', 'not looked at yet'], ['-', 'none', 'no guest memory'],
-  ['w', 'written', 'written lately'], ['t', 'travelled', 'travelled']];
+  ['?', 'unseen', 'not examined yet'], ['-', 'none', 'no guest memory'],
+  ['w', 'written', 'written recently'], ['t', 'travelled', 'travelled']];
 const WORD = Object.fromEntries(KINDS.map(k => [k[0], k[1]]));
 const LABEL = Object.fromEntries(KINDS.map(k => [k[0], k[2]]));
 const token = new URLSearchParams(location.hash.slice(1)).get('token') || sessionStorage.getItem('token');
@@ -60,7 +60,7 @@ function migrationText(m) {
   switch (m.status) {
     case 'completed': return 'done in ' + (m.time / 1000).toFixed(1) + ' s' + (m.downtime === undefined ? '' : ', paused ' + m.downtime + ' ms');
     case 'failed': case 'cancelled': return m.status;
-    case 'reconnecting': return 'connection lost, trying again';
+    case 'reconnecting': return 'connection lost, retrying';
     default: return m.total ? percent(m.done, m.total) + (m.rate ? ' · ' + sizeText(m.rate) + '/s' : '') : where + m.peer;
   }
 }
@@ -84,7 +84,7 @@ function row(vm) {
     element('td', {class: 'm'}, ...migrationCell(vm.migration))];
   const button = element('button', {type: 'button', 'aria-expanded': String(vm.name === open)}, vm.name);
   const name = element('th', {scope: 'row'}, button);
-  if (vm.state !== 'connected') name.append(element('span', {class: 'state'}, vm.state === 'waiting' ? 'waits for its VMM' : vm.state));
+  if (vm.state !== 'connected') name.append(element('span', {class: 'state'}, vm.state === 'waiting' ? 'waiting for its VMM' : vm.state));
   return element('tr', {'data-vm': vm.name, class: vm.name === open ? 'open' : ''}, name, ...cells);
 }
 function showVms() {
@@ -356,7 +356,7 @@ async function change(command, args) {
   try {
     const answer = await fetch('command', {method: 'POST', headers: {...headers(), 'content-type': 'application/json'},
       body: JSON.stringify({execute: command, arguments: args})});
-    const text = answer.ok ? (await answer.json()).error || 'Asked for.' : await answer.text();
+    const text = answer.ok ? (await answer.json()).error || 'Requested.' : await answer.text();
     $('done').textContent = text;
   } catch (e) { $('done').textContent = e.message; }
 }
@@ -408,7 +408,7 @@ $('close').addEventListener('click', () => {
 $('change').addEventListener('submit', e => {
   e.preventDefault();
   const bytes = Math.round(Number($('size').value.replace(',', '.')) * 1024 ** 3);
-  if (bytes > 0) change('balloon', {vm: open, value: bytes}); else $('done').textContent = 'That is no size.';
+  if (bytes > 0) change('balloon', {vm: open, value: bytes}); else $('done').textContent = 'Not a size.';
 });
 $('ask').addEventListener('click', () => change('free-pages', {vm: open}));
 $('cancel').addEventListener('click', () => change('migrate-cancel', {vm: open}));

@@ -139,7 +139,8 @@ class HostChecksTest {
         put("/proc/self/limits", "Max open files            1024                 1024                 files     ");
         Finding finding = finding("descriptors");
         assertThat(finding.level()).isEqualTo(Level.ADVICE);
-        assertThat(finding.found()).isEqualTo("1024, room for 8 VMs with a balloon and a memory device each");
+        assertThat(finding.found())
+                .isEqualTo("1024 open files, enough for 8 VMs with a balloon and a memory device each");
         put("/proc/self/limits", "Max open files            unlimited            unlimited            files     ");
         assertThat(finding("descriptors").level()).isEqualTo(Level.OK);
     }
@@ -161,11 +162,11 @@ class HostChecksTest {
 
     @ParameterizedTest
     @CsvSource({
-        "QEMU emulator version 11.1.2 (Debian 1:11.1.2+ds-1), ADVICE, does not connect again",
-        "QEMU emulator version 10.2.0, ADVICE, does not connect again",
+        "QEMU emulator version 11.1.2 (Debian 1:11.1.2+ds-1), ADVICE, does not reconnect",
+        "QEMU emulator version 10.2.0, ADVICE, does not reconnect",
         "QEMU emulator version 10.1.9, PROBLEM, vhost-user-test-device-pci",
         "QEMU emulator version 7.2.11, PROBLEM, vhost-user-test-device-pci",
-        "something else, ADVICE, does not say that it is a QEMU"
+        "something else, ADVICE, is not QEMU"
     })
     void qemuIsJudgedByItsVersion(String says, Level level, String found) throws IOException {
         goodHost();
@@ -177,7 +178,7 @@ class HostChecksTest {
     @Test
     void programThatFailsOrFloodsIsNoQemu() throws IOException {
         goodHost();
-        assertThat(qemuFinding("echo 'version 11.0'; exit 1").found()).contains("can't be run, or fails");
+        assertThat(qemuFinding("echo 'version 11.0'; exit 1").found()).contains("can't be run or fails");
     }
 
     @Test

@@ -308,7 +308,7 @@ class CommandsTest {
         vms.attach("a");
         Ran ran = Ran.of("free-pages", "a", "--control", control);
         assertThat(ran.code()).isNotZero();
-        assertThat(ran.err()).contains("the guest's driver does not know them");
+        assertThat(ran.err()).contains("the guest's driver does not support them");
         assertThat(Ran.of("free-pages", "a", "--smallest", "5M", "--control", control)
                         .err())
                 .contains("a power of two");
@@ -437,8 +437,8 @@ class CommandsTest {
             receive               | exomem: VM is missing
             migrate web           | exomem: one of --to ADDRESS, --status and --cancel is required
             migrate web --to a:1 --cancel | exomem: --to, --status and --cancel exclude each other
-            migrate web --to foo  | exomem: --to: "foo" is no address; it must be HOST:PORT, [IPV6]:PORT or unix:PATH
-            receive web --listen unix: | exomem: --listen: "unix:" is no address
+            migrate web --to foo  | exomem: --to: "foo" is not a valid address; it must be HOST:PORT, [IPV6]:PORT or unix:PATH
+            receive web --listen unix: | exomem: --listen: "unix:" is not a valid address
             migrate web --to unix:/s --tls= | exomem: --tls requires a value, but DIR is empty
             migrate web --to unix:/s --psk= | exomem: --psk requires a value, but FILE is empty
             vms --control=        | exomem: --control requires a value, but SOCKET is empty

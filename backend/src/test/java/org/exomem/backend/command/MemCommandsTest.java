@@ -140,7 +140,7 @@ class MemCommandsTest {
         assertThat(ran.err()).isEmpty();
         assertThat(ran.out()).contains("6 MiB    6 MiB  cancelled");
         assertThat(driver.config().requestedSize()).isEqualTo(6 * MIB);
-        assertThat(run("mem", "web", "m0", "--cancel").err()).contains("is over already");
+        assertThat(run("mem", "web", "m0", "--cancel").err()).contains("has already ended");
         assertThat(run("mem", "db", "--cancel").err()).contains("no resize was requested yet");
     }
 

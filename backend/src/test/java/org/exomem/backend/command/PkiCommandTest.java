@@ -39,7 +39,7 @@ class PkiCommandTest {
         assertThat(more.out()).contains("using the authority");
         Ran again = Ran.of("pki", "init", folder.toString(), "--host", "alpha");
         assertThat(again.code()).isEqualTo(ExitCode.FAILED);
-        assertThat(again.err()).contains("host alpha has a certificate already");
+        assertThat(again.err()).contains("host alpha already has a certificate");
         assertThat(Files.readAllBytes(folder.resolve("ca-key.pem"))).isEqualTo(authority);
     }
 
@@ -47,17 +47,17 @@ class PkiCommandTest {
     void aNameThatLeavesTheFolderIsRefusedBeforeAnythingIsMade() {
         Ran ran = Ran.of("pki", "init", folder.toString(), "--host", "alpha", "--host", "../evil");
         assertThat(ran.code()).isEqualTo(ExitCode.USAGE);
-        assertThat(ran.err()).contains("neither a host's name nor an IP address");
+        assertThat(ran.err()).contains("neither a host name nor an IP address");
         assertThat(folder).isEmptyDirectory();
     }
 
     @Test
     void aFolderThatCannotBeMadeIsToldWithTheReason() throws Exception {
         assertThat(Ran.of("pki", "init", "/proc/foo", "--host", "alpha").err())
-                .contains("can't make the folder /proc/foo: no folder can be made there");
+                .contains("can't create the folder /proc/foo: no folder can be created there");
         Path file = Files.createFile(folder.resolve("file"));
         assertThat(Ran.of("pki", "init", file.toString(), "--host", "alpha").err())
-                .contains("can't make the folder " + file + ": it is a file");
+                .contains("can't create the folder " + file + ": it is a file");
     }
 
     @Test
@@ -67,7 +67,7 @@ class PkiCommandTest {
         Ran ran = Ran.of("pki", "init", folder.toString(), "--host", "beta");
         assertThat(ran.code()).isEqualTo(ExitCode.FAILED);
         assertThat(ran.err())
-                .contains("the folder " + folder + " has ca-cert.pem and no ca-key.pem")
+                .contains("the folder " + folder + " has ca-cert.pem but no ca-key.pem")
                 .doesNotContain("pki init\" makes it");
     }
 }

@@ -83,7 +83,7 @@ class RamCommandsTest {
                 .isZero();
         Ran other = Ran.of("ram", "check", folder, "--block", "r0=32M", "--block", "r1=64M");
         assertThat(other.code()).isEqualTo(ExitCode.FAILED);
-        assertThat(other.err()).contains("has \"r0\" with 64 MiB at offset 0 B, wanted was one with 32 MiB");
+        assertThat(other.err()).contains("has \"r0\" with 64 MiB at offset 0 B, expected was one with 32 MiB");
     }
 
     @Test
@@ -92,7 +92,7 @@ class RamCommandsTest {
 
         Ran again = Ran.of("ram", "create", folder, "--size", "64M");
         assertThat(again.code()).isEqualTo(ExitCode.FAILED);
-        assertThat(again.err()).contains(file() + " is there already");
+        assertThat(again.err()).contains(file() + " already exists");
     }
 
     @Test
@@ -101,7 +101,7 @@ class RamCommandsTest {
 
         Ran other = Ran.of("ram", "create", folder, "--size", "128M");
         assertThat(other.code()).isEqualTo(ExitCode.FAILED);
-        assertThat(other.err()).contains(file() + " is there already");
+        assertThat(other.err()).contains(file() + " already exists");
         assertThat(Ran.of("ram", "check", folder, "--size", "64M").code()).isZero();
     }
 
@@ -110,7 +110,7 @@ class RamCommandsTest {
         Ran ran = Ran.of("ram", "create", folder, "--size", "8T", "--reserve", "--any-fs");
         assertThat(ran.code()).isEqualTo(ExitCode.FAILED);
         assertThat(ran.err())
-                .contains("there is no room for 8 TiB in " + folder)
+                .contains("not enough space for 8 TiB in " + folder)
                 .contains(" left");
         assertThat(file().getParent()).isEmptyDirectory();
     }
@@ -232,11 +232,11 @@ class RamCommandsTest {
             value = {
                 "ram create DIR | the size is missing",
                 "ram create DIR --size 8X | is not a size",
-                "ram create DIR --size 4097 | no multiple of 4 KiB",
+                "ram create DIR --size 4097 | not a multiple of 4 KiB",
                 "ram create DIR --size 8G --block a=1G | exclude each other",
-                "ram create DIR --block a=1G --block a=1G | two parts of RAM are called \"a\"",
+                "ram create DIR --block a=1G --block a=1G | two parts of RAM have the name \"a\"",
                 "ram create DIR --block a | is not NAME=SIZE",
-                "ram create DIR --block ../a=1G | no name of a part of RAM",
+                "ram create DIR --block ../a=1G | not a valid name of a part of RAM",
                 "ram create DIR --name x --block a=1G | --name needs --size",
                 "ram create | DIR is missing",
                 "ram | \"ram\" requires a subcommand: ram create, ram list, ram check, ram remove",

@@ -32,7 +32,7 @@ class TemplateFolderTest {
         Path deep = folder.resolve("no/such");
         Ran ran = Ran.of("template", "create", "web", "t", "--templates", deep.toString());
         assertThat(ran.code()).isEqualTo(ExitCode.FAILED);
-        assertThat(ran.err()).contains("only the last folder of a path is made");
+        assertThat(ran.err()).contains("exomem creates only the last folder of a path");
         assertThat(deep.getParent()).doesNotExist();
     }
 

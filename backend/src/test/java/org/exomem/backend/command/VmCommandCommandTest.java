@@ -219,7 +219,7 @@ class VmCommandCommandTest {
     void aVmmThatIsNotThereIsNoFaultOfTheControlSocket() {
         Ran ran = Ran.of("update-vmm", "web", "--control", folder + "/control");
         assertThat(ran.code()).isEqualTo(ExitCode.FAILED);
-        assertThat(ran.err()).startsWith("exomem: can't speak QMP to the VMM on " + folder + "/qmp: ");
+        assertThat(ran.err()).startsWith("exomem: can't use QMP with the VMM on " + folder + "/qmp: ");
     }
 
     @Test

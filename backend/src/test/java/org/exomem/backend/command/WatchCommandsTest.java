@@ -33,8 +33,8 @@ class WatchCommandsTest {
             breakQueue(vms.attach("a"));
             await().until(() -> Ran.of("health", "--control", control).code() == ExitCode.FAILED);
             assertThat(Ran.of("health", "--control", control).out()).isEqualTo("""
-                    critical: a balloon: one of its queues stands still: the guest's driver broke a rule
-                        load the driver anew in the guest, or restart the guest; the log names the rule
+                    critical: a balloon: one of its queues is stopped: the guest's driver broke a rule
+                        reload the driver in the guest, or restart the guest; the log names the rule
                     """);
             JsonNode report =
                     Json.parse(Ran.of("health", "--json", "--control", control).out());
@@ -51,7 +51,8 @@ class WatchCommandsTest {
             var ram = vms.ram(64 << 20);
             vms.attachMemory(0, ram);
             ram.fill(4L << 30, 4096, (byte) 7);
-            await().until(() -> Ran.of("health", "--control", control).out().contains("memory that it gave up"));
+            await().until(() ->
+                    Ran.of("health", "--control", control).out().contains("the guest uses unplugged memory"));
             assertThat(Ran.of("health", "--control", control).code()).isZero();
             assertThat(Ran.of("health", "--strict", "--control", control).code())
                     .isEqualTo(ExitCode.FAILED);

@@ -87,7 +87,7 @@ class MemoryConfigTest {
         vm=a,id=m,socket=/s,addr=4G,size=0,block=2M | region size 0 B is not a multiple of the block size, 2 MiB
         vm=a,id=m,socket=/s,addr=4097M,size=1G,block=2M | address 0x100100000 is not a multiple of the block size, 2 MiB
         vm=a,id=m,socket=/s,addr=0xffffffffffe00000,size=1G,block=2M | addr: "0xffffffffffe00000" is not a valid guest address
-        vm=a,id=m,socket=/s,addr=0xfffffff00000,size=1G,block=1M | a region of 1 GiB at address 0xfffffff00000 ends above 2^48, where guest memory ends at the latest
+        vm=a,id=m,socket=/s,addr=0xfffffff00000,size=1G,block=1M | a region of 1 GiB at address 0xfffffff00000 ends above 2^48, the limit of guest memory
         vm=a,id=m,socket=/s,addr=0xg,size=1G       | addr: "0xg" is not a size; write it like 512M, 2G or 1.5GiB
         vm=a,id=m,socket=/s,addr=4G,size=1G,block=2M,requested=2G | 2 GiB is not from 0 to 1 GiB, the size of the device's region
         vm=a,id=m,socket=/s,addr=4G,size=1G,block=2M,requested=1M | 1 MiB is not a multiple of the block size, 2 MiB

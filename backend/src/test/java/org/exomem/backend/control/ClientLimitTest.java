@@ -58,8 +58,8 @@ class ClientLimitTest {
             }
             try (RawClient refused = new RawClient(socket)) {
                 assertThat(refused.receive().path("error").path("desc").asText())
-                        .isEqualTo("this control socket has 8 clients, and takes no more: further descriptors are kept"
-                                + " for VMs");
+                        .isEqualTo("this control socket has 8 clients, and accepts no more: the remaining file"
+                                + " descriptors are reserved for VMs");
                 assertThat(refused.isAtEnd()).isTrue();
             }
             assertThat(clients.getFirst().ask("{'execute': 'query-status'}")).contains("'vms':0");

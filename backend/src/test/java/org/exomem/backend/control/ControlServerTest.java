@@ -140,14 +140,15 @@ class ControlServerTest {
         try (RawClient client = new RawClient(vms.control())) {
             client.receive();
             assertThat(client.ask("{'execute': 'query-status', 'id': 1}"))
-                    .isEqualTo("{'error':{'class':'CommandNotFound','desc':'before \\'query-status\\' comes "
-                            + "qmp_capabilities'},'id':1}");
+                    .isEqualTo("{'error':{'class':'CommandNotFound','desc':'\\'query-status\\' requires "
+                            + "capabilities negotiation: send qmp_capabilities first'},'id':1}");
             assertThat(client.ask("{'execute': 'qmp_capabilities', 'arguments': {'enable': ['oob']}}"))
                     .contains("'enable\\' must be an empty list");
             assertThat(client.ask("{'execute': 'qmp_capabilities', 'arguments': {'enable': []}}"))
                     .isEqualTo("{'return':{}}");
             assertThat(client.ask("{'execute': 'qmp_capabilities'}"))
-                    .isEqualTo("{'error':{'class':'CommandNotFound','desc':'qmp_capabilities was already done'}}");
+                    .isEqualTo("{'error':{'class':'CommandNotFound','desc':'capabilities negotiation is already"
+                            + " complete'}}");
         }
     }
 
@@ -167,12 +168,12 @@ class ControlServerTest {
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '~', textBlock = """
         {'execute': 'nonsense'}                         | CommandNotFound | there is no command "nonsense"; query-commands lists them
-        {'execute': 3}                                  | GenericError    | a command needs "execute" with a command's name
-        {}                                              | GenericError    | a command needs "execute" with a command's name
+        {'execute': 3}                                  | GenericError    | a command requires "execute" with the name of a command
+        {}                                              | GenericError    | a command requires "execute" with the name of a command
         {'execute': 'quit', 'arguments': []}            | GenericError    | "arguments" must be an object
         {'execute': 'query-status', 'extra': 1}         | GenericError    | "extra" is not a member of a command
-        {'execute': 'query-status', 'arguments': {'x': 1}} | GenericError | argument "x" is not one of this command
-        [1]                                             | GenericError    | a command is a JSON object
+        {'execute': 'query-status', 'arguments': {'x': 1}} | GenericError | this command has no argument "x"
+        [1]                                             | GenericError    | a command must be a JSON object
         {'execute': 'balloon', 'arguments': {'vm': 'a'}} | GenericError   | argument "value" is missing
         {'execute': 'balloon', 'arguments': {'vm': 'a', 'value': 0}} | GenericError | argument "value" must be a whole number from 1 to 9223372036854775807
         {'execute': 'balloon', 'arguments': {'vm': 'a', 'value': 1.5}} | GenericError | argument "value" must be a whole number from 1 to 9223372036854775807
@@ -187,14 +188,14 @@ class ControlServerTest {
         {'execute': 'query-balloon', 'arguments': {'vm': 'a'}} | DeviceNotActive | VM "a" shares no memory: no VMM is connected
         {'execute': 'query-balloon-stats', 'arguments': {'vm': 'a'}} | DeviceNotActive | VM "a": no VMM is connected
         {'execute': 'free-page-hint', 'arguments': {'vm': 'a', 'action': 'start'}} | DeviceNotActive | VM "a": no VMM is connected
-        {'execute': 'free-page-hint', 'arguments': {'vm': 'a', 'action': 'go'}} | GenericError | action "go" is none of start, stop, done
+        {'execute': 'free-page-hint', 'arguments': {'vm': 'a', 'action': 'go'}} | GenericError | action "go" is not one of start, stop, done
         {'execute': 'migrate', 'arguments': {'vm': 'c', 'uri': 'unix:/nowhere'}} | DeviceNotFound | there is no VM "c"; there are a, b
-        {'execute': 'migrate', 'arguments': {'vm': 'a', 'uri': 'unix:/nowhere'}} | GenericError | VM "a": nobody named the QMP socket of its VMM: say vmm-qmp=PATH where it is served, or name it here
-        {'execute': 'migrate', 'arguments': {'vm': 'a', 'uri': 'unix:/nowhere', 'psk-file': '/\\u0000'}} | GenericError | argument "psk-file" can't be a path: Nul character not allowed
-        {'execute': 'migrate', 'arguments': {'vm': 'a', 'uri': 'unix:/nowhere', 'tls-dir': '/\\u0000'}} | GenericError | argument "tls-dir" can't be a path: Nul character not allowed
-        {'execute': 'migrate', 'arguments': {'vm': 'a', 'uri': 'unix:/nowhere', 'vmm-qmp': '/\\u0000'}} | GenericError | argument "vmm-qmp" can't be a path: Nul character not allowed
+        {'execute': 'migrate', 'arguments': {'vm': 'a', 'uri': 'unix:/nowhere'}} | GenericError | VM "a": the QMP socket of its VMM is not known: set vmm-qmp=PATH where the VM is served, or name the socket here
+        {'execute': 'migrate', 'arguments': {'vm': 'a', 'uri': 'unix:/nowhere', 'psk-file': '/\\u0000'}} | GenericError | argument "psk-file" is not a valid path: Nul character not allowed
+        {'execute': 'migrate', 'arguments': {'vm': 'a', 'uri': 'unix:/nowhere', 'tls-dir': '/\\u0000'}} | GenericError | argument "tls-dir" is not a valid path: Nul character not allowed
+        {'execute': 'migrate', 'arguments': {'vm': 'a', 'uri': 'unix:/nowhere', 'vmm-qmp': '/\\u0000'}} | GenericError | argument "vmm-qmp" is not a valid path: Nul character not allowed
         {'execute': 'migrate-incoming', 'arguments': {'vm': 'c', 'uri': 'unix:/nowhere'}} | DeviceNotFound | there is no VM "c"; there are a, b
-        {'execute': 'migrate-incoming', 'arguments': {'vm': 'a', 'uri': 'unix:/nowhere'}} | GenericError | VM "a": nobody named the QMP socket of its VMM: say vmm-qmp=PATH where it is served, or name it here
+        {'execute': 'migrate-incoming', 'arguments': {'vm': 'a', 'uri': 'unix:/nowhere'}} | GenericError | VM "a": the QMP socket of its VMM is not known: set vmm-qmp=PATH where the VM is served, or name the socket here
         {'execute': 'migrate-cancel', 'arguments': {'vm': 'c'}} | DeviceNotFound | there is no VM "c"; there are a, b
         {'execute': 'migrate-cancel', 'arguments': {'vm': 'a'}} | GenericError | VM "a" is not migrating
         {'execute': 'query-migrate', 'arguments': {'vm': 'c'}} | DeviceNotFound | there is no VM "c"; there are a, b
@@ -240,7 +241,7 @@ class ControlServerTest {
             client.sendBytes(
                     "{\"execute\": \"query-status\", \"id\": \"\u00e4\"}".getBytes(StandardCharsets.ISO_8859_1));
             assertThat(client.receive().toString())
-                    .isEqualTo("{\"error\":{\"class\":\"GenericError\",\"desc\":\"what came is not UTF-8\"}}");
+                    .isEqualTo("{\"error\":{\"class\":\"GenericError\",\"desc\":\"the received text is not UTF-8\"}}");
             client.sendAsIs("{\"execute\": \"query-status\", \"id\": \"\u00e4\"}");
             assertThat(client.receive().path("id").asText()).isEqualTo("\u00e4");
         }
@@ -307,7 +308,8 @@ class ControlServerTest {
         try (RawClient client = RawClient.negotiated(vms.control())) {
             client.sendAsIs("{\"execute\": \"" + "x".repeat(ControlConnection.MAX_COMMAND - 1));
             JsonNode error = client.receive().path("error");
-            assertThat(error.path("desc").asText()).isEqualTo("a command has at most 65536 bytes; goodbye");
+            assertThat(error.path("desc").asText())
+                    .isEqualTo("a command has at most 65536 bytes; the connection is closed");
             assertThat(client.isAtEnd()).isTrue();
         }
     }
@@ -494,11 +496,11 @@ class ControlServerTest {
                             + "','responding':true,'connected':false,");
             assertThat(client.ask("{'execute': 'query-status'}")).contains("'vms':2,'responding':1,'connected':0");
             assertThat(client.ask("{'execute': 'balloon', 'arguments': {'vm': 'held-up', 'value': 1048576}}"))
-                    .isEqualTo("{'error':{'class':'GenericError','desc':'VM \\'held-up\\' does not answer: its memory's"
-                            + " host file or front-end holds it up'}}");
+                    .isEqualTo("{'error':{'class':'GenericError','desc':'VM \\'held-up\\' does not respond: its memory"
+                            + " file or its VMM blocks it'}}");
             assertThat(client.ask("{'execute': 'balloon', 'arguments': {'vm': 'well', 'value': 1048576}}"))
                     .isEqualTo("{'return':{}}");
-            assertThat(client.ask("{'execute': 'quit'}")).contains("held-up (does not answer)");
+            assertThat(client.ask("{'execute': 'quit'}")).contains("held-up (does not respond)");
             heldUp.release();
             await().atMost(LIMIT)
                     .until(() -> client.ask("{'execute': 'query-status'}").contains("'responding':2"));
@@ -517,7 +519,7 @@ class ControlServerTest {
                 ControlServer server = ControlServer.listen(socket, VmTable.of(vm), migrations, () -> {});
                 RawClient client = RawClient.negotiated(socket)) {
             assertThat(server).isNotNull();
-            assertThat(client.ask(wait)).contains("'error'").contains("can't speak QMP to the VMM on " + qmp);
+            assertThat(client.ask(wait)).contains("'error'").contains("can't use QMP with the VMM on " + qmp);
             try (EmbeddedGuest guest = EmbeddedGuest.start(
                     EmbeddedOptions.of(folder.resolve("ram"), 4 << 20, qmp).thatIsIncoming())) {
                 assertThat(client.ask(wait)).isEqualTo("{'return':{}}");
@@ -581,7 +583,7 @@ class ControlServerTest {
             assertThat(migrations.states()).hasSize(1);
             JsonNode answer = asks.receive();
             if (begin.contains("incoming")) {
-                assertThat(answer.path("error").path("desc").asText()).contains("no answer in 8 s");
+                assertThat(answer.path("error").path("desc").asText()).contains("did not respond within 8 s");
                 files.letGo.countDown();
                 await().atMost(LIMIT).until(() -> other.ask(query).contains("'status':'cancelled'"));
             } else {
@@ -625,7 +627,7 @@ class ControlServerTest {
         }
         assertThatThrownBy(() ->
                         ControlServer.listen(longPath(folder, nameLength, 107), VmTable.of(), NO_MIGRATIONS, () -> {}))
-                .hasMessageContaining("too long by 1 bytes; a control socket's has at most 106");
+                .hasMessageContaining("its path is 1 bytes too long; the limit is 106 bytes");
     }
 
     private static Path longPath(Path folder, int nameLength, int bytes) throws IOException {

@@ -127,7 +127,7 @@ class MemoryCommandsTest {
         assertThat(driver.plug(ADDRESS + 10 * MIB, 1)).isEqualTo(Answer.NACK);
         assertThat(jobOf("m0").path("outcome").asText()).isEqualTo("cancelled");
         assertThatThrownBy(() -> ask("job-cancel", Json.object().put("id", job)))
-                .hasMessage("job \"a/m0/1\" is over already");
+                .hasMessage("job \"a/m0/1\" has already ended");
     }
 
     @Tag("CTL-15")
@@ -174,12 +174,12 @@ class MemoryCommandsTest {
         // The front-end shares less memory than the device's region.
         MemDriver driver = vms.attachMemory(0, vms.ram(64 * MIB));
         assertThat(event("DEVICE_ERROR").path("data").path("message").asText())
-                .startsWith("the front-end shares no memory at 0x104000000");
+                .startsWith("the VMM shares no memory at 0x104000000");
         resize("m0", 128 * MIB);
         assertThat(driver.plug(ADDRESS + 100 * MIB, 1)).isEqualTo(Answer.BUSY);
         assertThat(jobOf("m0").path("status").asText()).isEqualTo("stalled");
         assertThat(jobOf("m0").path("reason").asText())
-                .startsWith("the host can't: the front-end shares no memory there");
+                .startsWith("the host can't carry out the request: the VMM shares no memory there");
         driver.plug(ADDRESS, 1);
         assertThat(jobOf("m0").path("status").asText()).isEqualTo("running");
     }
@@ -253,13 +253,13 @@ class MemoryCommandsTest {
         } finally {
             System.setErr(terminal);
         }
-        assertThat(log.toString(StandardCharsets.UTF_8).lines().filter(line -> line.contains("stands still")))
+        assertThat(log.toString(StandardCharsets.UTF_8).lines().filter(line -> line.contains("makes no progress")))
                 .hasSizeBetween(1, 10);
     }
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '~', textBlock = """
-        mem-resize   | {'vm': 'a', 'size': 1048576}            | GenericError    | VM "a" has several memory devices, and none is named; there are m0, m1
+        mem-resize   | {'vm': 'a', 'size': 1048576}            | GenericError    | VM "a" has several memory devices, and the command names none; there are m0, m1
         mem-resize   | {'vm': 'a', 'id': 'm2', 'size': 0}      | DeviceNotFound  | VM "a" has no memory device "m2"; there are m0, m1
         mem-resize   | {'vm': 'c', 'size': 0}                  | DeviceNotActive | VM "c" has no memory device
         mem-resize   | {'vm': 'x', 'size': 0}                  | DeviceNotFound  | there is no VM "x"; there are a, b, c

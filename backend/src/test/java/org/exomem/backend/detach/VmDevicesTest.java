@@ -164,7 +164,7 @@ class VmDevicesTest {
                 .until(() -> vm().path("attachment")
                         .asText()
                         .equals(folder.resolve("a").toString()));
-        assertThatThrownBy(() -> ask("vm-attach")).hasMessageContaining("nobody named the QMP socket of its VMM");
+        assertThatThrownBy(() -> ask("vm-attach")).hasMessageContaining("the QMP socket of its VMM is not known");
     }
 
     private BackendProcess serve() throws IOException, ConfigException {

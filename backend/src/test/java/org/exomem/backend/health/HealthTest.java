@@ -76,7 +76,7 @@ class HealthTest {
                     assertThat(report.path("problems").path(0).path("vm").asText())
                             .isEqualTo("held");
                     assertThat(report.path("problems").path(0).path("problem").asText())
-                            .startsWith("its event loop does not answer");
+                            .startsWith("its event loop does not respond");
                     held.release();
                     await().until(() -> client.execute("query-health", Json.object())
                             .path("status")
@@ -94,7 +94,7 @@ class HealthTest {
         Health health = health(Optional.of(state));
         assertThat(texts(health)).isEmpty();
         Files.delete(state);
-        assertThat(texts(health)).containsExactly("critical: the folder for state " + state + " has gone");
+        assertThat(texts(health)).containsExactly("critical: the state directory " + state + " no longer exists");
     }
 
     @Test
@@ -104,7 +104,7 @@ class HealthTest {
                 paged("a", PagedState.Status.STALLED),
                 paged("b", PagedState.Status.SERVING),
                 paged("c", PagedState.Status.COMPLETED));
-        assertThat(texts(health)).containsExactly("critical: a: its memory on demand can't be had: no such file");
+        assertThat(texts(health)).containsExactly("critical: a: its memory on demand can't be read: no such file");
     }
 
     private static PagedState paged(String vm, PagedState.Status status) {
@@ -125,7 +125,7 @@ class HealthTest {
                 .extracting(Problem::severity)
                 .containsExactly(Severity.CRITICAL, Severity.WARNING, Severity.WARNING, Severity.WARNING);
         assertThat(problems.get(1).what()).startsWith("the host failed: no space left (");
-        assertThat(problems.get(2).what()).startsWith("the guest uses memory that it gave up: 8 KiB in 1 blocks");
+        assertThat(problems.get(2).what()).startsWith("the guest uses unplugged memory: 8 KiB in 1 blocks");
         assertThat(problems).allMatch(problem -> !problem.advice().isEmpty());
 
         // A migration that succeeds is forgotten, and so is a device that is removed.
@@ -162,7 +162,7 @@ class HealthTest {
                 .containsExactly(Severity.CRITICAL);
         assertThat(progress.problems(List.of(migration(Status.RECONNECTING, 5)), 0))
                 .extracting(Problem::text)
-                .containsExactly("warning: a: its migration has lost the connection to there:1");
+                .containsExactly("warning: a: its migration lost the connection to there:1");
     }
 
     private static MigrationState migration(Status status, long sent) {

@@ -74,7 +74,7 @@ class RestoreTest {
         Path image = vmm.image(Optional.empty());
         Process exomem = starting("restore", image.toString(), "--take");
         try {
-            assertThatThrownBy(() -> ImageFolder.open(image)).hasMessageContaining("was taken just now");
+            assertThatThrownBy(() -> ImageFolder.open(image)).hasMessageContaining("has just been taken");
             signal(exomem, signal);
             vmm.end(0);
             assertThat(exomem.waitFor(60, TimeUnit.SECONDS)).isTrue();

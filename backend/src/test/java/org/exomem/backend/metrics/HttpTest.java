@@ -45,7 +45,7 @@ class HttpTest {
         try (MeasuredVms vms = new MeasuredVms(folder, "vm=a")) {
             assertThat(Plain.get(vms.port(), "/"))
                     .startsWith("HTTP/1.1 404 ")
-                    .endsWith("there is nothing here; there is /healthz, /metrics\n");
+                    .endsWith("not found; there is /healthz, /metrics\n");
             assertThat(Plain.get(vms.port(), "/metrics?name=x")).startsWith("HTTP/1.1 200 ");
         }
     }

@@ -132,7 +132,7 @@ class MetricsServerTest {
                     .isOne();
             HttpResponse<String> health = vms.get("/healthz");
             assertThat(health.statusCode()).isEqualTo(503);
-            assertThat(health.body()).startsWith("critical: web balloon: one of its queues stands still");
+            assertThat(health.body()).startsWith("critical: web balloon: one of its queues is stopped");
             assertThat(Json.parse(vms.get("/healthz", "Accept", "application/json")
                                     .body())
                             .path("status")
@@ -201,7 +201,7 @@ class MetricsServerTest {
                 assertThat(MeasuredVms.value(scrape, "exomem_vm_responding{vm=\"held\"}"))
                         .isZero();
                 assertThat(scrape).doesNotContain("exomem_balloon_memory_bytes{");
-                assertThat(Plain.get(port, "/healthz")).contains("503").contains("its event loop does not answer");
+                assertThat(Plain.get(port, "/healthz")).contains("503").contains("its event loop does not respond");
                 // The delay is the present value.
                 await().atMost(LIMIT)
                         .untilAsserted(() -> assertThat(MeasuredVms.value(

@@ -107,7 +107,7 @@ class DestinationProcessTest {
 
     private void assertStaysAndMovesToTheNext(String why) throws Exception {
         hosts.source.assertEnded(Status.FAILED, why);
-        hosts.source.assertEnded(Status.FAILED, "could not be made again within 500 ms");
+        hosts.source.assertEnded(Status.FAILED, "could not be restored within 500 ms");
         assertThat(hosts.source.runs()).isTrue();
         hosts.source.assertRunsOn();
         assertThat(hosts.destination.allocated()).isPositive();
@@ -144,6 +144,6 @@ class DestinationProcessTest {
     void processThatStandsStillWhileTheGuestIsPaused() throws Exception {
         signalWhenPaused("STOP");
         leave();
-        assertStaysAndMovesToTheNext("the connection was lost (the destination has said nothing for too long)");
+        assertStaysAndMovesToTheNext("the connection was lost (the destination has sent nothing for too long)");
     }
 }

@@ -41,7 +41,7 @@ class DevicesAddedLaterTest {
         assertThat(told(disks)).isZero();
         assertThat(told(disks)).isEqualTo(PAGES);
         assertThat(told(disks)).isEqualTo(PAGES);
-        assertThat(notes).singleElement().asString().contains("got a device meanwhile");
+        assertThat(notes).singleElement().asString().contains("a device was added to the VMM");
     }
 
     @Test

@@ -100,10 +100,11 @@ class LostAnswerTest {
     void sourceThatIsNeverToldKeepsItsGuestStoppedAndSaysWhatToDo() throws Exception {
         begin(Duration.ofMillis(200), Duration.ofMillis(200));
         network().cut();
-        hosts.source.assertEnded(Status.FAILED, "the connection broke before the destination said that it runs");
+        hosts.source.assertEnded(Status.FAILED, "the connection broke before the destination reported that it runs");
         hosts.source.assertEnded(
                 Status.FAILED,
-                "if it runs, end the VMM here; if it does not, end the VMM there, and then tell the VMM");
+                "if it runs, end the VMM here; if it does not, end the VMM there, and then resume the"
+                        + " guest in the VMM");
         assertThat(hosts.source.runs()).isFalse();
         assertThat(hosts.destination.runs()).isTrue();
         assertThat(hosts.destination.guest.verify()).isEmpty();

@@ -61,8 +61,8 @@ class MigrationFailureTest {
             hosts.begin(hosts.request().withBandwidth(TwoHosts.SLOW));
             hosts.source.awaitTravelling(MIB);
             assertThat(hosts.destination.cancel()).isTrue();
-            hosts.source.assertEnded(Status.FAILED, "the destination gave up: the destination was stopped");
-            hosts.destination.assertEnded(Status.CANCELLED, "it was cancelled at this end");
+            hosts.source.assertEnded(Status.FAILED, "the destination ended the migration: the destination was stopped");
+            hosts.destination.assertEnded(Status.CANCELLED, "cancelled at this end");
             hosts.assertUnharmed();
             hosts.assertSecondSucceeds();
         }
@@ -77,12 +77,13 @@ class MigrationFailureTest {
             Files.writeString(file, "{\"version\":7}");
             hosts.destination.migrations.takeUp(state);
             assertThatThrownBy(() -> hosts.receive(hosts.request()))
-                    .hasMessageContaining("may run here and wait for memory that another host has: " + file);
+                    .hasMessageContaining(
+                            "may run here and wait for memory that another host has, according to " + file);
             assertThatThrownBy(() -> hosts.destination.migrations.reserve(TwoHosts.VM, "is being detached"))
                     .hasMessageContaining("end the VMM, and remove that file");
             hosts.destination.migrate(hosts.request());
             hosts.destination.assertEnded(
-                    Status.FAILED, "may run here and wait for memory that another host has: " + file);
+                    Status.FAILED, "may run here and wait for memory that another host has, according to " + file);
             assertThat(file).exists();
             Files.delete(file);
             hosts.migrate(hosts.request());
@@ -96,9 +97,9 @@ class MigrationFailureTest {
             hosts.begin(hosts.request().withBandwidth(TwoHosts.SLOW));
             hosts.source.awaitTravelling(MIB);
             assertThat(hosts.source.cancel()).isTrue();
-            hosts.source.assertEnded(Status.CANCELLED, "it was cancelled at this end");
+            hosts.source.assertEnded(Status.CANCELLED, "cancelled at this end");
             hosts.destination.assertEnded(
-                    Status.FAILED, "the source gave up: the migration was cancelled at the source");
+                    Status.FAILED, "the source ended the migration: the migration was cancelled at the source");
             assertThat(hosts.source.cancel()).isFalse();
             hosts.assertUnharmed();
             hosts.assertSecondSucceeds();
@@ -113,9 +114,9 @@ class MigrationFailureTest {
             hosts.begin(hosts.request().withBandwidth(TwoHosts.SLOW).withStream(compressed));
             hosts.source.awaitTravelling(MIB);
             assertThat(hosts.source.cancel()).isTrue();
-            hosts.source.assertEnded(Status.CANCELLED, "it was cancelled at this end");
+            hosts.source.assertEnded(Status.CANCELLED, "cancelled at this end");
             hosts.destination.assertEnded(
-                    Status.FAILED, "the source gave up: the migration was cancelled at the source");
+                    Status.FAILED, "the source ended the migration: the migration was cancelled at the source");
             hosts.assertUnharmed();
         }
     }
@@ -134,7 +135,7 @@ class MigrationFailureTest {
                 hosts.source.awaitTravelling(MIB);
                 relay.cut();
                 hosts.source.assertEnded(Status.FAILED, "the destination ended the connection");
-                hosts.destination.assertEnded(Status.FAILED, "and the source did not come back within 200 ms");
+                hosts.destination.assertEnded(Status.FAILED, "and the source did not reconnect within 200 ms");
             }
             hosts.assertUnharmed();
             hosts.assertSecondSucceeds();
@@ -148,10 +149,10 @@ class MigrationFailureTest {
             hosts.begin(hosts.request());
             hosts.source.assertEnded(
                     Status.FAILED,
-                    "the memory \"ram\" has 67108864 bytes at the destination, and 134217728 at the source");
+                    "the memory \"ram\" has 67108864 bytes at the destination, but 134217728 at the source");
             assertThat(hosts.destination.state().status()).isEqualTo(Status.SETUP);
             hosts.awaitEnd();
-            hosts.destination.assertEnded(Status.CANCELLED, "it was cancelled at this end");
+            hosts.destination.assertEnded(Status.CANCELLED, "cancelled at this end");
             hosts.assertUnharmed();
         }
     }
@@ -177,8 +178,8 @@ class MigrationFailureTest {
         try (TwoHosts hosts = TwoHosts.atWork(folder)) {
             assertThatThrownBy(hosts.source.migrations.receive(TwoHosts.VM, hosts.request())::join)
                     .hasCauseInstanceOf(VirtualMachine.Refused.class)
-                    .hasMessageContaining("does not wait for a guest, it is running");
-            hosts.source.assertEnded(Status.FAILED, "does not wait for a guest, it is running");
+                    .hasMessageContaining("does not wait for an incoming guest (status running");
+            hosts.source.assertEnded(Status.FAILED, "does not wait for an incoming guest (status running");
             hosts.assertUnharmed();
             hosts.assertSecondSucceeds();
         }
@@ -204,7 +205,7 @@ class MigrationFailureTest {
             for (Host host : List.of(hosts.source, hosts.destination)) {
                 assertThatThrownBy(() -> host.migrations.migrate(TwoHosts.VM, request))
                         .isInstanceOf(VirtualMachine.Refused.class)
-                        .hasMessage("VM \"web\" is migrating already; migrate-cancel ends that");
+                        .hasMessage("VM \"web\" is already migrating; migrate-cancel ends the migration");
                 assertThatThrownBy(() -> host.migrations.receive(TwoHosts.VM, request))
                         .isInstanceOf(VirtualMachine.Refused.class);
             }
@@ -221,7 +222,7 @@ class MigrationFailureTest {
             hosts.source.guest.close();
             hosts.source.assertEnded(
                     Status.FAILED, "the VMM on " + hosts.source.guest.options().qmp());
-            hosts.destination.assertEnded(Status.FAILED, "the source gave up: the VMM on ");
+            hosts.destination.assertEnded(Status.FAILED, "the source ended the migration: the VMM on ");
             assertThat(hosts.destination.allocated()).isZero();
             assertThat(hosts.destination.guest.failure()).isNull();
         }
@@ -285,7 +286,7 @@ class MigrationFailureTest {
         try (TwoHosts hosts = TwoHosts.atWork(folder)) {
             makeAnew(hosts.source.guest.options().ram());
             hosts.source.migrate(hosts.receive(hosts.request()));
-            hosts.source.assertEnded(Status.FAILED, "are not what the VMM shares");
+            hosts.source.assertEnded(Status.FAILED, "are not the files that the VMM shares");
             assertThat(hosts.source.runs()).isTrue();
             assertThat(hosts.source.guest.verify()).isEmpty();
         }
@@ -299,7 +300,7 @@ class MigrationFailureTest {
             }
             makeAnew(hosts.source.guest.options().ram());
             hosts.source.migrate(hosts.receive(hosts.request()));
-            hosts.source.assertEnded(Status.FAILED, "has mapped other memory as \"ram\" than ");
+            hosts.source.assertEnded(Status.FAILED, "the memory \"ram\" that the VMM on ");
             assertThat(hosts.source.runs()).isTrue();
             assertThat(hosts.source.guest.verify()).isEmpty();
         }
@@ -313,8 +314,8 @@ class MigrationFailureTest {
             hosts.begin(hosts.request());
             hosts.source.assertEnded(
                     Status.FAILED,
-                    "has mapped other memory as \"ram\" than " + ram
-                            + ", maybe because that was made anew under the same name: start the VMM anew");
+                    "has mapped is not " + ram
+                            + " (the file may have been created again under the same name): restart the VMM");
             assertThat(hosts.destination.state().status()).isEqualTo(Status.SETUP);
             Files.move(ram.resolveSibling("kept.ram"), ram, StandardCopyOption.REPLACE_EXISTING);
             hosts.assertUnharmed();
@@ -375,7 +376,7 @@ class MigrationFailureTest {
         try (TwoHosts hosts = TwoHosts.atWork(folder)) {
             Path here = Pki.in(folder.resolve("pki-a")).addHost("127.0.0.1");
             Path there = Pki.in(folder.resolve("pki-b")).addHost("127.0.0.1");
-            assertNoTrust(hosts, CertificateSecurity.of(here), CertificateSecurity.of(there), "not to be trusted");
+            assertNoTrust(hosts, CertificateSecurity.of(here), CertificateSecurity.of(there), "can't be trusted");
         }
     }
 
@@ -388,7 +389,7 @@ class MigrationFailureTest {
                     hosts,
                     new PskSecurity(new PreSharedKey("k", new byte[32])),
                     new PskSecurity(new PreSharedKey("k", other)),
-                    "refused the pre-shared key");
+                    "rejected the pre-shared key");
         }
     }
 
@@ -415,7 +416,7 @@ class MigrationFailureTest {
     void vmWithoutAVmmIsNotMigrated() throws Exception {
         try (TwoHosts hosts = TwoHosts.atWork(folder)) {
             hosts.source.migrate(hosts.request().withVmm(folder.resolve("nobody.qmp")));
-            hosts.source.assertEnded(Status.FAILED, "can't speak QMP to the VMM on " + folder.resolve("nobody.qmp"));
+            hosts.source.assertEnded(Status.FAILED, "can't use QMP with the VMM on " + folder.resolve("nobody.qmp"));
             hosts.assertUnharmed();
         }
     }
@@ -427,7 +428,7 @@ class MigrationFailureTest {
                 TwoHosts hosts = TwoHosts.atWork(
                         folder, options -> EmbeddedOptions.of(small.resolve("b.ram"), options.size(), options.qmp()))) {
             hosts.begin(hosts.request());
-            hosts.source.assertEnded(Status.FAILED, "the destination gave up: the destination can't ");
+            hosts.source.assertEnded(Status.FAILED, "the destination ended the migration: the destination can't ");
             hosts.destination.assertEnded(Status.FAILED, "No space left on device");
             hosts.assertUnharmed();
             disk.resize(256 * MIB);

@@ -150,9 +150,9 @@ class MigrationResumeTest {
         cutWhenPaused(() -> network().cut());
         begin(LIMIT, Duration.ofSeconds(1));
         assertThat(hosts.source.awaitEnd().error())
-                .hasValueSatisfying(error -> assertThat(error).contains("could not be made again within 3000 ms"));
+                .hasValueSatisfying(error -> assertThat(error).contains("could not be restored within 3000 ms"));
         assertThat(hosts.destination.awaitEnd().error())
-                .hasValueSatisfying(error -> assertThat(error).contains("did not come back within 1000 ms"));
+                .hasValueSatisfying(error -> assertThat(error).contains("did not reconnect within 1000 ms"));
         hosts.assertUnharmed();
     }
 
@@ -170,8 +170,8 @@ class MigrationResumeTest {
         answerWithin = Duration.ofSeconds(1);
         cutWhenPaused(() -> network().hold(true));
         begin(LIMIT, Duration.ofSeconds(1));
-        hosts.source.assertEnded(Status.FAILED, "within 1000 ms), and could not be made again within 3000 ms");
-        hosts.destination.assertEnded(Status.FAILED, "did not come back within 1000 ms");
+        hosts.source.assertEnded(Status.FAILED, "within 1000 ms), and could not be restored within 3000 ms");
+        hosts.destination.assertEnded(Status.FAILED, "did not reconnect within 1000 ms");
         hosts.assertUnharmed();
     }
 
@@ -194,9 +194,9 @@ class MigrationResumeTest {
         assertThat(hosts.source.awaitEnd().error())
                 .hasValueSatisfying(error -> assertThat(error)
                         .startsWith("the connection was lost (")
-                        .contains("could not be made again within 1000 ms"));
+                        .contains("could not be restored within 1000 ms"));
         assertThat(hosts.destination.awaitEnd().error())
-                .hasValueSatisfying(error -> assertThat(error).contains("did not come back within 1000 ms"));
+                .hasValueSatisfying(error -> assertThat(error).contains("did not reconnect within 1000 ms"));
         assertThat(source).endsWith(Status.RECONNECTING, Status.FAILED);
         assertThat(destination).endsWith(Status.RECONNECTING, Status.FAILED);
         hosts.assertUnharmed();
@@ -223,7 +223,7 @@ class MigrationResumeTest {
         await().until(() -> hosts.source.state().status() == Status.RECONNECTING);
         await().until(() -> hosts.destination.state().status() == Status.RECONNECTING);
         hosts.source.cancel();
-        hosts.source.assertEnded(Status.CANCELLED, "it was cancelled at this end");
+        hosts.source.assertEnded(Status.CANCELLED, "cancelled at this end");
         assertThat(hosts.destination.state().status()).isEqualTo(Status.RECONNECTING);
         assertThat(hosts.destination.allocated()).isPositive();
         // The guest could move to another host now, if one were waiting.
@@ -231,7 +231,7 @@ class MigrationResumeTest {
                 request(LIMIT).withAddress(MigrationAddress.parse(network().address())));
         hosts.source.assertEnded(
                 Status.FAILED, "can't reach a destination at " + network().address());
-        hosts.destination.assertEnded(Status.FAILED, "did not come back within 3000 ms");
+        hosts.destination.assertEnded(Status.FAILED, "did not reconnect within 3000 ms");
         hosts.assertUnharmed();
         hosts.assertSecondSucceeds();
     }

@@ -69,7 +69,7 @@ class MovedDevicesTest {
         byte[] changed = json.replace(part, instead).getBytes(StandardCharsets.UTF_8);
         assertThatThrownBy(() -> MovedDevices.of(changed))
                 .isInstanceOf(IOException.class)
-                .hasMessageContaining("is not understood");
+                .hasMessageContaining("is invalid");
     }
 
     @Test
@@ -90,7 +90,7 @@ class MovedDevicesTest {
                 .getBytes(StandardCharsets.UTF_8);
         assertThatThrownBy(() -> MovedDevices.of(changed))
                 .isInstanceOf(IOException.class)
-                .hasMessageContaining("in version " + version + ", this end knows version 1");
+                .hasMessageContaining("in version " + version + ", this end supports version 1");
     }
 
     @Test

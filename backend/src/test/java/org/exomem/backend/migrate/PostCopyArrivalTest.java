@@ -51,14 +51,14 @@ class PostCopyArrivalTest {
             value = {
                 "\"version\": 1,        \"version\": 2,         it has version 2",
                 "\"version\": 1,        \"version\": \"1\",       it has version",
-                "\"vm\": \"web\",         \"vm\": \"\",             \"vm\" is no text",
-                "7c0e1f6a-,             xyz,                    it is not understood",
-                "\"rounds\": 3,         \"rounds\": -3,         \"rounds\" is no number",
-                "\"pid\": 4711,         \"pid\": 4711000000000, it is not understood",
-                "/run/web.qmp,          web.qmp,                is no absolute path",
-                "/dev/shm/web.ram,      ../web.ram,             is no absolute path",
-                "\"size\": 1048576,     \"size\": 1048577,      it is not understood",
-                "\"running\": true,     \"running\": 1,         does not say whether its guest ran",
+                "\"vm\": \"web\",         \"vm\": \"\",             \"vm\" is not a string",
+                "7c0e1f6a-,             xyz,                    it is invalid",
+                "\"rounds\": 3,         \"rounds\": -3,         \"rounds\" is not a number",
+                "\"pid\": 4711,         \"pid\": 4711000000000, it is invalid",
+                "/run/web.qmp,          web.qmp,                is not an absolute path",
+                "/dev/shm/web.ram,      ../web.ram,             is not an absolute path",
+                "\"size\": 1048576,     \"size\": 1048577,      it is invalid",
+                "\"running\": true,     \"running\": 1,         did not report whether its guest was running",
                 "{,                     [,                      it is not",
             })
     void whatMakesNoSenseIsRefusedWithTheReason(String part, String other, String why) throws IOException {

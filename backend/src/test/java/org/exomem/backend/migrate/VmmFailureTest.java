@@ -69,7 +69,8 @@ class VmmFailureTest {
             relay.once = true;
             migrate(hosts, relay);
             hosts.source.assertEnded(Status.FAILED, "never let both run");
-            hosts.destination.assertEnded(Status.FAILED, "the VMM was told to start the guest, and may have");
+            hosts.destination.assertEnded(
+                    Status.FAILED, "exomem asked the VMM to start the guest, and it may have started");
             assertThat(hosts.source.runs()).isFalse();
             assertThat(hosts.destination.runs()).isTrue();
             assertThat(hosts.destination.guest.verify()).isEmpty();
@@ -98,7 +99,7 @@ class VmmFailureTest {
             begin(hosts, relay, hosts.request());
             await().until(() -> relay.commands.contains("migrate"));
             assertThat(hosts.source.cancel()).isTrue();
-            hosts.source.assertEnded(Status.CANCELLED, "it was cancelled at this end");
+            hosts.source.assertEnded(Status.CANCELLED, "cancelled at this end");
             hosts.awaitEnd();
             assertThat(relay.commands).containsSubsequence("migrate_cancel", "cont");
             assertThat(hosts.source.runs()).isTrue();
@@ -165,7 +166,7 @@ class VmmFailureTest {
             relay.hidden.add("x-throttle");
             hosts.source.migrate(
                     hosts.request(PrecopyOptions.DEFAULT.withAutoConverge(true)).withVmm(relay.path()));
-            hosts.source.assertEnded(Status.FAILED, "migrate it without auto-converge");
+            hosts.source.assertEnded(Status.FAILED, "Migrate it without auto-converge");
             assertThat(hosts.source.runs()).isTrue();
         }
     }

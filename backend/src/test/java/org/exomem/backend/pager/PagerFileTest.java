@@ -46,18 +46,18 @@ class PagerFileTest {
     @CsvSource(delimiter = '|', textBlock = """
         "version": 1                 | "version": 2           | it has version 2
         "version": 1                 | "version": "1"         | it has version "1"
-        "vm": "web \\"1\\""          | "vm": ""               | "vm" is no text
-        "vm": "web \\"1\\""          | "vm": 5                | "vm" is no text
-        "image": "/images/web"       | "image": "images"      | "image" is no absolute path
-        "image": "/images/web"       | "image": "/a\\u0000b"  | "image" can't be a path
-        "pid": 4711                  | "pid": -1              | "pid" is no number of a process
-        "pid": 4711                  | "pid": 4294967297      | "pid" is no number of a process
-        "pid": 4711                  | "pid": 1.5             | "pid" is no number of a process
-        "qmp": "/run/web.qmp"        | "qmp": null            | "qmp" is no text
-        "/dev/shm/a"                  | "a"                     | "ram" is no absolute path
-        "/dev/shm/a"                  | {}                      | "ram" is no text
+        "vm": "web \\"1\\""          | "vm": ""               | "vm" is not a string
+        "vm": "web \\"1\\""          | "vm": 5                | "vm" is not a string
+        "image": "/images/web"       | "image": "images"      | "image" is not an absolute path
+        "image": "/images/web"       | "image": "/a\\u0000b"  | "image" is not a valid path
+        "pid": 4711                  | "pid": -1              | "pid" is not a process id
+        "pid": 4711                  | "pid": 4294967297      | "pid" is not a process id
+        "pid": 4711                  | "pid": 1.5             | "pid" is not a process id
+        "qmp": "/run/web.qmp"        | "qmp": null            | "qmp" is not a string
+        "/dev/shm/a"                  | "a"                     | "ram" is not an absolute path
+        "/dev/shm/a"                  | {}                      | "ram" is not a string
         "manifest": "                | "manifest": "x         | "manifest":
-        "ram"                         | "rom"                   | "ram" is no list
+        "ram"                         | "rom"                   | "ram" is not a list
         {                             | [                       | it is not JSON
         """)
     void fileThatIsNoneIsRefusedAndLeft(String text, String by, String message) throws IOException {
@@ -68,7 +68,7 @@ class PagerFileTest {
         assertThatThrownBy(file::read)
                 .isInstanceOf(IOException.class)
                 .hasMessageContaining(message.strip())
-                .hasMessageContaining("It is left as it is");
+                .hasMessageContaining("It is left unchanged");
         assertThat(file.path()).hasContent(wrong);
     }
 
@@ -77,7 +77,7 @@ class PagerFileTest {
         PagerFile file = new PagerFile(folder.resolve("web.pager.json"));
         Files.createSymbolicLink(file.path(), folder.resolve("other"));
         new PagerFile(folder.resolve("other")).write(RECORD);
-        assertThatThrownBy(file::read).hasMessageContaining("no plain file");
+        assertThatThrownBy(file::read).hasMessageContaining("not a regular file");
         Files.delete(file.path());
         Files.write(file.path(), new byte[3 << 20]);
         assertThatThrownBy(file::read).isInstanceOf(IOException.class);
@@ -99,7 +99,7 @@ class PagerFileTest {
             try {
                 file.read();
             } catch (IOException e) {
-                assertThat(e).as("seed %s, round %s", seed, i).hasMessageContaining("It is left as it is");
+                assertThat(e).as("seed %s, round %s", seed, i).hasMessageContaining("It is left unchanged");
             }
         }
     }

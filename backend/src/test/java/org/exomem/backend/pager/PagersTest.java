@@ -118,7 +118,7 @@ class PagersTest {
             await().atMost(LIMIT).until(() -> told.contains("web stalled"));
             assertThat(pagers.states().getFirst().reason().orElseThrow()).contains("web.ram");
             assertThatThrownBy(() -> migrations.reserve("web", "is being saved"))
-                    .hasMessageContaining("not all has arrived");
+                    .hasMessageContaining("not all of it has arrived");
             Files.move(folder.resolve("away"), record.ram().getFirst());
             await().atMost(LIMIT).until(() -> told.contains("web vmm-ended"));
         }

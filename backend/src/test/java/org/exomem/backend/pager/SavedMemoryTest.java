@@ -65,7 +65,7 @@ class SavedMemoryTest {
             Files.move(image, folder.resolve("away"));
             Path other = image("image", "db");
             assertThatThrownBy(() -> SavedMemory.open(other, Optional.of(saved.digest())))
-                    .hasMessageContaining("is another one than the one that the VM began with");
+                    .hasMessageContaining("is not the image that the VM was started from");
         }
     }
 
@@ -76,7 +76,8 @@ class SavedMemoryTest {
                         new ImageFile("ram", SharedFile.memfd("ram", 1 << 20)),
                         new ImageFile("more", SharedFile.memfd("more", 1 << 17))))) {
             assertThatThrownBy(() -> saved.expectFits(memory))
-                    .hasMessageContaining("the memory \"more\" of the VMM has 131072 bytes, that of the image 65536");
+                    .hasMessageContaining(
+                            "the memory \"more\" of the VMM has 131072 bytes, the one of the image has 65536");
         }
     }
 

@@ -76,12 +76,12 @@ class WorkingSetFileTest {
         }
         refused(Arrays.copyOf(good, good.length + 1), "can't be read");
         refused(changed(good, 8, 2), "it has version 2");
-        refused(changed(good, 12, 4096), "don't go with the image");
-        refused(changed(good, 16, (int) PAGES - 1), "don't go with the image");
-        refused(changed(good, 16, -1), "don't go with the image");
+        refused(changed(good, 12, 4096), "do not match the image");
+        refused(changed(good, 16, (int) PAGES - 1), "do not match the image");
+        refused(changed(good, 16, -1), "do not match the image");
         // Blocks 126 and 127 of 126.
-        refused(changed(good, 68, 0xc0000000), "behind the last one");
-        refused(new byte[0], "no working set");
+        refused(changed(good, 68, 0xc0000000), "after the last one");
+        refused(new byte[0], "not a working set");
     }
 
     private void refused(byte[] bytes, String message) throws IOException {
@@ -125,6 +125,7 @@ class WorkingSetFileTest {
     @Test
     void folderThatCannotBeWrittenIsTold() {
         WorkingSetFile nowhere = WorkingSetFile.of(folder.resolve("none"));
-        assertThatThrownBy(() -> nowhere.write(IMAGE, set(1))).hasMessageContaining("the working set can't be kept in");
+        assertThatThrownBy(() -> nowhere.write(IMAGE, set(1)))
+                .hasMessageContaining("the working set can't be stored in");
     }
 }

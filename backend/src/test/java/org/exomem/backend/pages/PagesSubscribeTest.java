@@ -172,7 +172,7 @@ class PagesSubscribeTest {
         for (int i = 0; i < 8; i++) {
             subscribe();
         }
-        assertThatThrownBy(this::subscribe).hasMessageContaining("VM \"a\": it has 8 subscribers already");
+        assertThatThrownBy(this::subscribe).hasMessageContaining("VM \"a\": the VM has 8 subscribers already");
     }
 
     @Test
@@ -210,11 +210,11 @@ class PagesSubscribeTest {
                         "pages-subscribe",
                         Json.object()
                                 .put("socket", vms.folder().resolve("nobody").toString())))
-                .hasMessageContaining("VM \"a\": its free pages can't be shared on ");
+                .hasMessageContaining("VM \"a\": can't share its free pages on ");
         assertThatThrownBy(() -> execute("pages-subscribe", Json.object().put("socket", "/" + "x".repeat(200))))
-                .hasMessageContaining("VM \"a\": its free pages can't be shared on /xxx");
+                .hasMessageContaining("VM \"a\": can't share its free pages on /xxx");
         assertThatThrownBy(() -> execute("pages-subscribe", Json.object().put("socket", "/a\0b")))
-                .hasMessageContaining("can't be a path");
+                .hasMessageContaining("is not a valid path");
         assertThatThrownBy(() -> execute("pages-subscribe", Json.object().put("socket", "pages")))
                 .hasMessageContaining("must be an absolute path");
         assertThatThrownBy(() -> control.execute(

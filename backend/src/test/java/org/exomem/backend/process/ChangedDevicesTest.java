@@ -80,7 +80,7 @@ class ChangedDevicesTest {
                 .isInstanceOf(ConfigException.class)
                 .hasMessage("VM \"c\" and VM \"d\" both use " + path("c"));
         assertThatThrownBy(() -> reload("vm=c,fd=0"))
-                .hasMessage("VM \"c\", balloon: fd is for devices that exomem is started with");
+                .hasMessage("VM \"c\", balloon: fd is only for devices that exomem serves from its start");
         assertThat(vms.folder().resolve("a")).exists();
         assertThat(vms.folder().resolve("c")).doesNotExist();
     }
@@ -134,7 +134,7 @@ class ChangedDevicesTest {
         assertThat(ask("{'execute': 'vm-remove', 'arguments': {'vm': 'a'}}")).contains("a VMM is attached");
         assertThat(ask("{'execute': 'vm-add', 'arguments': {'balloons': [{'vm': 'a', 'socket': '" + path("c")
                         + "'}]}}"))
-                .contains("is served with other options until its VMM has left");
+                .contains("is served with other options until its VMM disconnects");
         assertThat(ask("{'execute': 'vm-add', 'arguments': {'balloons': [{'vm': 'a', 'socket': '" + path("a")
                         + "'}]}}"))
                 .isEqualTo("{}");
@@ -206,7 +206,7 @@ class ChangedDevicesTest {
         }
         assertThat(ask("{'execute': 'vm-add', 'arguments': {'template': '/t', 'balloons': [{'vm': 'd', 'socket': '"
                         + path("d") + "'}]}}"))
-                .contains("needs 'vmm-pid'");
+                .contains("requires 'vmm-pid'");
         assertThat(ask("{'execute': 'vm-add', 'arguments': {'vmm-pid': 0, 'balloons': []}}"))
                 .contains("GenericError");
     }
@@ -280,7 +280,7 @@ class ChangedDevicesTest {
     void pagesOfAVmThatWasRemovedAndAddedAgainCanBeFollowedAgain() throws Exception {
         String follow = "{'execute': 'follow-pages', 'arguments': {'vm': 'b'}}";
         assertThat(ask(follow)).isEqualTo("{}");
-        assertThat(ask(follow)).contains("follows VM 'b' already");
+        assertThat(ask(follow)).contains("already follows VM 'b'");
         ask("{'execute': 'vm-remove', 'arguments': {'vm': 'b'}}");
         ask("{'execute': 'vm-add', 'arguments': {'balloons': [{'vm': 'b', 'socket': '" + path("b") + "'}]}}");
         assertThat(ask(follow)).isEqualTo("{}");
@@ -294,7 +294,7 @@ class ChangedDevicesTest {
                     ServeConfig.balloon("vm=vm,fd=" + pair.get(0).number());
             process.start(new ServeConfig(Optional.empty(), List.of(balloon)), Optional.empty());
             pair.get(1).close();
-            assertThat(process.awaitStop()).isEqualTo("the VMM has gone, and no other one can come");
+            assertThat(process.awaitStop()).isEqualTo("the VMM disconnected, and no other VMM can connect");
         }
     }
 

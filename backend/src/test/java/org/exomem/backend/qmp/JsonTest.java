@@ -38,7 +38,7 @@ class JsonTest {
         {"a":1,}        | Unexpected character ('}'): was expecting double-quote to start field name, at character 8
         [1 2]           | Unexpected character ('2'): was expecting comma to separate Array entries, at character 4
         [1,]            | Unexpected character (']'): expected a valid value, at character 4
-        {} {}           | there is more behind the end of the value
+        {} {}           | there is text after the end of the value
         nul             | Unrecognized token 'nul', at character 1
         01              | Invalid numeric value: Leading zeroes not allowed, at character 2
         1e400           | the number 1e400 is too large

@@ -41,11 +41,11 @@ class QmpClientTest {
             try (QmpClient client = QmpClient.connect(path)) {
                 assertThatThrownBy(() -> client.execute("slow", Json.object(), Duration.ofMillis(50)))
                         .isInstanceOf(IOException.class)
-                        .hasMessageContaining("no answer");
+                        .hasMessageContaining("no reply");
                 assertThat(client.execute("quick", Json.object()).path("of").asText())
                         .isEqualTo("quick");
                 assertThatThrownBy(() -> client.execute("slow", Json.object(), Duration.ofMillis(50)))
-                        .hasMessageContaining("no answer");
+                        .hasMessageContaining("no reply");
                 assertThat(client.execute("quick", Json.object()).path("of").asText())
                         .isEqualTo("quick");
             }
@@ -60,7 +60,7 @@ class QmpClientTest {
             Thread.ofPlatform().daemon().start(() -> tellEventsForEver(server));
             try (QmpClient client = QmpClient.connect(path)) {
                 assertThatThrownBy(() -> client.execute("slow", Json.object(), Duration.ofMillis(300)))
-                        .hasMessageContaining("no answer");
+                        .hasMessageContaining("no reply");
             }
         }
     }

@@ -54,6 +54,6 @@ class ServerOwnerTest {
         assertThatThrownBy(() -> ServerOwner.check(self, Set.of()))
                 .isInstanceOf(UntrustedServerException.class)
                 .hasMessage("it is served by user " + self.getName()
-                        + ", who is neither this user nor root, in a folder where others may put sockets");
+                        + ", who is neither this user nor root, in a folder in which other users may create sockets");
     }
 }

@@ -80,7 +80,7 @@ class FullDiskTest {
                 assertThat(told)
                         .singleElement()
                         .asString()
-                        .contains("from 4 GiB on can't be kept", "No space left on device", "The balloon goes on");
+                        .contains("from 4 GiB on can't be stored", "No space left on device", "The balloon continues");
                 assertThat(balloon.pagesInBalloon()).isEqualTo(20);
             }
             Files.delete(folder.resolve("filler"));

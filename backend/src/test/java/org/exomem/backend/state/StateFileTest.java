@@ -288,7 +288,7 @@ class StateFileTest {
         assertThatThrownBy(() -> new StateDirectory(misspelt).memory("vm", "dimm", PLAN))
                 .isInstanceOf(StateFileException.class)
                 .hasMessage("state directory " + misspelt + " can't be used: there is no folder " + folder.resolve("no")
-                        + ", and only the last folder of the path is made");
+                        + ", and exomem creates only the last folder of the path");
         assertThat(folder.resolve("no")).doesNotExist();
     }
 
@@ -346,7 +346,7 @@ class StateFileTest {
     void aDirectoryThatIsNoneIsRefused() {
         assertThatThrownBy(() -> new StateDirectory(file).memory("vm", "dimm", PLAN))
                 .isInstanceOf(StateFileException.class)
-                .hasMessage("state directory " + file + " can't be used: it is no directory");
+                .hasMessage("state directory " + file + " can't be used: it is not a directory");
         assertThatThrownBy(() -> new StateDirectory(file.resolve("deeper")).memory("vm", "dimm", PLAN))
                 .isInstanceOf(StateFileException.class)
                 .hasMessageContaining("state directory " + file.resolve("deeper") + " can't be used: ");
@@ -393,7 +393,7 @@ class StateFileTest {
     @Tag("STA-FILE-4")
     void aFileOfSomebodyElseIsRefused() throws IOException {
         Files.write(file, "#!/bin/sh\n".repeat(2000).getBytes(StandardCharsets.UTF_8));
-        assertRefused(() -> state.memory("vm", "dimm", PLAN), "no state file of exomem");
+        assertRefused(() -> state.memory("vm", "dimm", PLAN), "not a state file of exomem");
     }
 
     @Test
@@ -406,7 +406,7 @@ class StateFileTest {
         crc.update(bytes.array(), 0, HEADER);
         bytes.putInt(CHECKSUM, (int) crc.getValue());
         Files.write(file, bytes.array());
-        assertRefused(() -> state.memory("vm", "dimm", PLAN), "version is 2", "knows version 1");
+        assertRefused(() -> state.memory("vm", "dimm", PLAN), "version is 2", "supports version 1");
     }
 
     @Test

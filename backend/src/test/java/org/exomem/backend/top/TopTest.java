@@ -73,7 +73,7 @@ class TopTest {
         assertThat(seen())
                 .contains("exomem  3 VMs  memory 64 MiB  guests have 48 MiB")
                 .contains("▸ alpha")
-                .contains("waits for its VMM")
+                .contains("waiting for its VMM")
                 .containsPattern("  beta +█*BBBB░* +64 MiB +48 MiB ");
         assertThat(screen.press(Key.DOWN)).isTrue();
         assertThat(seen()).contains("▸ beta");

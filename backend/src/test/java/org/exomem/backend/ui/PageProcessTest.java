@@ -129,7 +129,7 @@ class PageProcessTest {
                             .start()
                             .waitFor())
                     .isZero();
-            after("log", "ui: other addresses need a restart");
+            after("log", "ui: other addresses require a restart");
             assertThat(get(client, page)).contains("ui.js");
         }
     }

@@ -152,7 +152,7 @@ class UiServerTest {
                 byte[] begin = socket.getInputStream().readNBytes(15);
                 assertThat(new String(begin, StandardCharsets.UTF_8)).isEqualTo("HTTP/1.1 200 OK");
             }
-            assertThat(get("/events", "localhost")).startsWith("HTTP/1.1 503").endsWith("too many pages are open\n");
+            assertThat(get("/events", "localhost")).startsWith("HTTP/1.1 503").endsWith("too many open pages\n");
             // A HEAD request does not use up one of the clients.
             assertThat(ask("HEAD /events HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"))
                     .startsWith("HTTP/1.1 503");

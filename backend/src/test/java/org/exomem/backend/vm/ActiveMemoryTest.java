@@ -187,7 +187,7 @@ class ActiveMemoryTest {
                             new ImageFile("ram", new SharedFile(ram.file().fd().duplicate()))));
                     GuestView _ = vm.show(image).join()) {
                 assertThat(vmm.watches).hasValue(0);
-                awaitReason(vm, "the VM migrates");
+                awaitReason(vm, "the VM is migrating");
             }
             awaitWritten(vm, 0);
             try (MemoryImage wrong = new MemoryImage(

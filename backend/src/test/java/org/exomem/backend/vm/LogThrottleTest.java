@@ -21,9 +21,7 @@ class LogThrottleTest {
         assertThat(log).hasSize(LogThrottle.LINES).startsWith("line 0").endsWith("line " + (LogThrottle.LINES - 1));
         assertThat(timers).hasSize(1);
         timers.remove().run();
-        assertThat(log)
-                .hasSize(LogThrottle.LINES + 1)
-                .endsWith("and 1000 more such lines in 10 s, which were left out");
+        assertThat(log).hasSize(LogThrottle.LINES + 1).endsWith("1000 more such messages in 10 s were suppressed");
         throttle.say("later");
         assertThat(log).endsWith("later");
     }

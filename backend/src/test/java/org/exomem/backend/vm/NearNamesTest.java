@@ -19,7 +19,7 @@ class NearNamesTest {
     @Test
     void ofManyNamesOnlySimilarOnesAreListed() {
         assertThat(NearNames.instead("VM110", MANY, "VMs"))
-                .startsWith("of the 200 VMs these are similar: vm1010, vm1100, ")
+                .startsWith("there are 200 VMs; similar names: vm1010, vm1100, ")
                 .hasSizeLessThan(140);
     }
 

@@ -29,7 +29,7 @@ class AttachedProcessesTest {
             doReturn(2 * MIB).when(file).pageSize();
             VmmProcesses.Part part = new VmmProcesses.Part(0, 2 * MIB, file, 0);
             assertThatThrownBy(() -> processes.attach(folder.resolve("qmp"), List.of(part), OptionalLong.empty()))
-                    .hasMessage("the memory has pages of 2097152 bytes");
+                    .hasMessage("memory with pages of 2097152 bytes can't be guarded");
         }
     }
 
@@ -43,8 +43,8 @@ class AttachedProcessesTest {
             vmm.answer("query-named-block-nodes", "[{'drv': 'nvme', 'cache': {'direct': true}}]");
             VmmProcesses.Part part = new VmmProcesses.Part(0, MIB, file, 0);
             assertThatThrownBy(() -> processes.watch(socket, List.of(part), List.of()))
-                    .hasMessage("the VMM has a block node with the driver nvme, by which its memory may be written"
-                            + " without a sign");
+                    .hasMessage("the VMM has a block node with the driver nvme, through which its memory may be written"
+                            + " without being tracked");
         }
     }
 

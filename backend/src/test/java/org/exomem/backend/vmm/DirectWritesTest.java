@@ -97,7 +97,8 @@ class DirectWritesTest {
     void deviceByWhichMemoryIsPinnedForLongIsRefusedByItsPath(String path) throws IOException {
         OpenFiles open = new OpenFiles(Map.of(0, "/dev/null", 12, "/dev/vhost-net", 13, path));
         assertThatThrownBy(DirectWrites.of(qmp, Set.of(), open)::refusePins)
-                .hasMessage("the VMM has " + path + " open, by which its memory may be written without a sign");
+                .hasMessage(
+                        "the VMM has " + path + " open, through which its memory may be written without being tracked");
     }
 
     @Test

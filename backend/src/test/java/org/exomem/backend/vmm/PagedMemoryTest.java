@@ -81,6 +81,6 @@ class PagedMemoryTest {
                 "other",
                 vmm -> assertThatThrownBy(() -> takeUp(vmm))
                         .isInstanceOf(IOException.class)
-                        .hasMessageContaining("another userfaultfd has it"));
+                        .hasMessageContaining("another userfaultfd is registered for it"));
     }
 }

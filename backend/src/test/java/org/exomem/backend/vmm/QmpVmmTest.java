@@ -83,7 +83,7 @@ class QmpVmmTest {
     void memoryIsTakenOnlyFromAVmmThatWaitsForAGuest(String status) throws IOException {
         scripted.answer("query-status", "{'running': false, 'status': '" + status + "'}");
         try (QmpVmm vmm = connect()) {
-            assertThatThrownBy(vmm::expectIncoming).hasMessageContaining("it is " + status);
+            assertThatThrownBy(vmm::expectIncoming).hasMessageContaining("status " + status);
             scripted.answer("query-status", "{'running': false, 'status': 'inmigrate'}");
             vmm.expectIncoming();
         }
@@ -127,7 +127,7 @@ class QmpVmmTest {
                         "query-dirty-log",
                         "{'path': '" + log + "', 'size': " + size + ", 'page-size': " + pageSize + "}");
         try (QmpVmm vmm = connect()) {
-            assertThatThrownBy(vmm::dirtyLog).hasMessageContaining("keeps a log of writes that exomem can't read");
+            assertThatThrownBy(vmm::dirtyLog).hasMessageContaining("keeps a dirty log that exomem can't read");
         }
     }
 }

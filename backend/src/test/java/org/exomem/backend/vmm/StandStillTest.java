@@ -96,7 +96,7 @@ class StandStillTest {
     @Test
     void guestThatItsVmmSavesOrMovesIsNotStopped() {
         scripted.answer("query-migrate", "{'status': 'active'}");
-        assertThatThrownBy(this::during).hasMessageContaining("just saving or moving its guest");
+        assertThatThrownBy(this::during).hasMessageContaining("currently saving or migrating its guest");
         assertThat(done).hasValue(0);
         assertThat(scripted.asked("stop", "cont")).isEmpty();
     }

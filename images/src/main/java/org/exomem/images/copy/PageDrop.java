@@ -41,8 +41,7 @@ public final class PageDrop {
     public static Result of(SharedFile file, @Nullable PageBits free) throws IOException {
         long size = file.size();
         if (free != null && free.pages() != size / PAGE) {
-            throw new IllegalArgumentException(
-                    "a file of " + size + " bytes has not the " + free.pages() + " pages that are told of");
+            throw new IllegalArgumentException("a file of " + size + " bytes does not have " + free.pages() + " pages");
         }
         PageDrop drop = new PageDrop(file);
         if (free != null) {

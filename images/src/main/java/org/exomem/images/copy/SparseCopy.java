@@ -103,21 +103,21 @@ public final class SparseCopy {
     public static Result copy(SharedFile from, Path to, @Nullable PageBits free, Progress progress) throws IOException {
         SparseCopy copy = new SparseCopy(from, free, progress);
         if (copy.size % PAGE != 0 || free != null && free.pages() != copy.size / PAGE) {
-            throw new IllegalArgumentException("a file of " + copy.size + " bytes has not the pages that are told of");
+            throw new IllegalArgumentException("a file of " + copy.size + " bytes does not have that number of pages");
         }
         SharedFile target;
         try {
             target = SharedFile.create(to, copy.size);
         } catch (LinuxException e) {
             if (e.errno() == Errno.EEXIST) {
-                throw new ImageException(Fault.EXISTS, to + " is there already", e);
+                throw new ImageException(Fault.EXISTS, to + " already exists", e);
             }
             if (e.errno() == Errno.EINVAL && isInHugePages(to)) {
                 Files.deleteIfExists(to);
                 throw new ImageException(
                         Fault.MISMATCH,
-                        to + " can't have " + copy.size + " bytes: that is no multiple of the huge pages of its file"
-                                + " system",
+                        to + " can't have " + copy.size
+                                + " bytes: that is not a multiple of the huge page size of its file system",
                         e);
             }
             throw e;
@@ -144,7 +144,7 @@ public final class SparseCopy {
     }
 
     private ImageException changed() {
-        return new ImageException(Fault.CHANGED, from + " was changed while it was copied");
+        return new ImageException(Fault.CHANGED, from + " changed while it was copied");
     }
 
     private static boolean isInHugePages(Path file) throws IOException {

@@ -22,7 +22,7 @@ final class Fields {
     /** @param where the object's name in messages; empty for the manifest itself */
     static Fields of(String where, Object value) throws ImageException {
         if (!(value instanceof Map<?, ?> object)) {
-            throw invalid((where.isEmpty() ? "the manifest" : "\"" + where + "\"") + " is no object");
+            throw invalid((where.isEmpty() ? "the manifest" : "\"" + where + "\"") + " is not an object");
         }
         Map<String, Object> fields = new HashMap<>();
         object.forEach((name, member) -> fields.put((String) name, member));
@@ -56,7 +56,7 @@ final class Fields {
 
     private static String text(String name, @Nullable Object value, int mostCharacters) throws ImageException {
         if (!(value instanceof String text)) {
-            throw invalid(name + " is no text");
+            throw invalid(name + " is not a string");
         }
         if (text.length() > mostCharacters) {
             throw invalid(name + " has " + text.length() + " characters, more than " + mostCharacters);
@@ -74,10 +74,10 @@ final class Fields {
     /** A number from 0 to {@code most}. */
     long number(String field, long most) throws ImageException {
         if (!(take(field) instanceof Long number)) {
-            throw invalid(name(field) + " is no number");
+            throw invalid(name(field) + " is not a number");
         }
         if (number < 0 || number > most) {
-            throw invalid(name(field) + " is " + number + ", which is not in 0 to " + most);
+            throw invalid(name(field) + " is " + number + ", which is not within 0 to " + most);
         }
         return number;
     }
@@ -107,7 +107,7 @@ final class Fields {
 
     private List<?> list(String field, int most) throws ImageException {
         if (!(take(field) instanceof List<?> list)) {
-            throw invalid(name(field) + " is no list");
+            throw invalid(name(field) + " is not a list");
         }
         if (list.size() > most) {
             throw invalid(name(field) + " has " + list.size() + " entries, more than " + most);
@@ -123,7 +123,7 @@ final class Fields {
     Object any(String field) throws ImageException {
         Object value = take(field);
         if (!(value instanceof Map)) {
-            throw invalid(name(field) + " is no object");
+            throw invalid(name(field) + " is not an object");
         }
         return value;
     }
@@ -131,8 +131,8 @@ final class Fields {
     /** @throws ImageException if a field was not taken: a manifest of this version has no field of that name */
     void expectNoMore() throws ImageException {
         if (!left.isEmpty()) {
-            throw invalid("there is no " + name(left.keySet().iterator().next()) + " in a manifest of version "
-                    + Manifest.VERSION);
+            throw invalid("a manifest of version " + Manifest.VERSION + " has no "
+                    + name(left.keySet().iterator().next()));
         }
     }
 }

@@ -92,7 +92,7 @@ public record ImageFolder(Path folder, Manifest manifest, byte[] manifestBytes) 
             }
             throw e;
         } catch (IOException e) {
-            throw new ImageException(Fault.FOREIGN, file + " is no manifest: " + e.getMessage(), e);
+            throw new ImageException(Fault.FOREIGN, file + " is not a manifest: " + e.getMessage(), e);
         }
     }
 
@@ -103,11 +103,11 @@ public record ImageFolder(Path folder, Manifest manifest, byte[] manifestBytes) 
         }
         if (Files.exists(folder.resolve(TakenImage.USED))) {
             return "the image in " + folder
-                    + " was taken: a VM has run on its RAM files since, so that they no longer go with the state"
+                    + " was taken: a VM has run on its RAM files since, so they no longer match the saved state"
                     + " beside them";
         }
         return "there is no saved VM in " + folder + ": it has no " + MANIFEST
-                + (Files.exists(folder.resolve(STATE)) ? "; a save was broken off" : "");
+                + (Files.exists(folder.resolve(STATE)) ? "; a save was interrupted" : "");
     }
 
     private void checkRam() throws IOException {
@@ -129,7 +129,7 @@ public record ImageFolder(Path folder, Manifest manifest, byte[] manifestBytes) 
             throw e;
         }
         if (!status.isRegularFile()) {
-            throw new ImageException(Fault.FOREIGN, file + " is no regular file");
+            throw new ImageException(Fault.FOREIGN, file + " is not a regular file");
         }
         if (status.size() != manifest.state().size()) {
             throw new ImageException(
@@ -139,7 +139,7 @@ public record ImageFolder(Path folder, Manifest manifest, byte[] manifestBytes) 
         }
         if (!Sha256.of(file).equals(manifest.state().digest())) {
             throw new ImageException(
-                    Fault.CHANGED, file + " has changed: its SHA-256 digest is not the one in the manifest");
+                    Fault.CHANGED, file + " has changed: its SHA-256 digest differs from the one in the manifest");
         }
     }
 

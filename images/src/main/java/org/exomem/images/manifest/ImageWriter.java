@@ -77,8 +77,9 @@ public final class ImageWriter {
             }
             throw new ImageException(
                     Fault.MISMATCH,
-                    folder + " is on hugetlbfs, where only memory can be: an image has other files too. Name a folder"
-                            + " elsewhere");
+                    folder
+                            + " is on hugetlbfs, which can't hold the other files of an image. Name a folder on"
+                            + " another file system");
         }
         if (ImageFolder.isIn(folder)) {
             throw new ImageException(

@@ -47,7 +47,7 @@ final class JsonTree {
         try (JsonParser parser = FACTORY.createParser(text(json))) {
             Object value = value(parser, parser.nextToken());
             if (parser.nextToken() != null) {
-                throw new IOException("there is more behind the end of the value");
+                throw new IOException("there is text after the end of the value");
             }
             return value;
         } catch (com.fasterxml.jackson.core.JacksonException e) {
@@ -63,7 +63,7 @@ final class JsonTree {
                     .decode(ByteBuffer.wrap(json))
                     .toString();
         } catch (CharacterCodingException e) {
-            throw new IOException("it is no text in UTF-8", e);
+            throw new IOException("it is not UTF-8 text", e);
         }
     }
 
@@ -90,7 +90,7 @@ final class JsonTree {
             case VALUE_NUMBER_INT -> parser.getLongValue();
             case VALUE_TRUE -> true;
             case VALUE_FALSE -> false;
-            default -> throw new IOException("no value of a manifest is " + parser.getText());
+            default -> throw new IOException("a manifest can't contain the value " + parser.getText());
         };
     }
 
@@ -127,7 +127,7 @@ final class JsonTree {
             case String text -> generator.writeString(text);
             case Number number -> generator.writeNumber(number.longValue());
             case Boolean bool -> generator.writeBoolean(bool);
-            default -> throw new IllegalArgumentException("no value of a manifest: " + value);
+            default -> throw new IllegalArgumentException("not a value of a manifest: " + value);
         }
     }
 

@@ -72,9 +72,9 @@ public record Manifest(
             check(!command.isEmpty() && !command.getFirst().isEmpty(), "the VMM's command line has no program");
             check(
                     command.size() <= MOST_ARGUMENTS,
-                    "the VMM's command line has more than " + MOST_ARGUMENTS + " words");
+                    "the VMM's command line has more than " + MOST_ARGUMENTS + " arguments");
             for (String argument : command) {
-                checkText("a word of the VMM's command line", argument, MOST_ARGUMENT);
+                checkText("an argument of the VMM's command line", argument, MOST_ARGUMENT);
             }
         }
     }
@@ -115,14 +115,14 @@ public record Manifest(
         saved = saved.truncatedTo(ChronoUnit.MILLIS);
         checkText("the version of exomem", exomem, MOST_NAME);
         checkText("the VM's name", vm, MOST_NAME);
-        check(!vm.isEmpty() && !has(vm, Character::isISOControl), "\"" + vm + "\" is no name of a VM");
+        check(!vm.isEmpty() && !has(vm, Character::isISOControl), "\"" + vm + "\" is not a valid name of a VM");
         check(!ram.isEmpty(), "there is no RAM file");
         check(ram.size() <= MOST_RAM_FILES, "there are more than " + MOST_RAM_FILES + " RAM files");
         // These have offsets without a gap, so that this checks names and offsets together.
         List<RamFileName> names = ram.stream().map(Ram::name).toList();
         check(
                 RamFileName.of(names.stream().map(RamFileName::block).toList()).equals(names),
-                "the RAM files " + names + " do not follow each other without a gap");
+                "the RAM files " + names + " are not contiguous");
     }
 
     private static boolean has(String text, IntPredicate character) {
@@ -185,9 +185,10 @@ public record Manifest(
                 return object;
             }
         } catch (IOException e) {
-            throw new IllegalArgumentException("what was moved of devices is not JSON: " + e.getMessage(), e);
+            throw new IllegalArgumentException(
+                    "the description of the moved devices is not JSON: " + e.getMessage(), e);
         }
-        throw new IllegalArgumentException("what was moved of devices is no object in JSON");
+        throw new IllegalArgumentException("the description of the moved devices is not a JSON object");
     }
 
     /**
@@ -220,7 +221,7 @@ public record Manifest(
     private static Fields format(Object json) throws ImageException {
         if (!(json instanceof Map<?, ?> object) || !FORMAT.equals(object.get("format"))) {
             throw new ImageException(
-                    Fault.FOREIGN, "it is no manifest of a saved VM: \"format\" is not \"" + FORMAT + "\"");
+                    Fault.FOREIGN, "it is not a manifest of a saved VM: \"format\" is not \"" + FORMAT + "\"");
         }
         Fields fields = Fields.of("", json);
         fields.text("format", FORMAT.length());
@@ -228,10 +229,11 @@ public record Manifest(
         if (version > VERSION) {
             throw new ImageException(
                     Fault.NEWER,
-                    "a newer exomem made it: it is of version " + version + ", this exomem knows version " + VERSION);
+                    "it was written by a newer exomem: it has version " + version + ", this exomem supports version "
+                            + VERSION);
         }
         if (version < 1) {
-            throw new ImageException(Fault.INVALID, "there is no version " + version);
+            throw new ImageException(Fault.INVALID, "version " + version + " does not exist");
         }
         return fields;
     }
@@ -252,7 +254,7 @@ public record Manifest(
         String stateName = file.text("file", MOST_NAME);
         check(
                 stateName.equals(ImageFolder.STATE),
-                "\"" + stateName + "\" is no name of the state of a VMM's devices: that is " + ImageFolder.STATE);
+                "\"" + stateName + "\" is not the name of the state of a VMM's devices, which is " + ImageFolder.STATE);
         StateFile state = new StateFile(file.number("size", Long.MAX_VALUE), new Sha256(file.text("sha256", DIGEST)));
         file.expectNoMore();
         return new Manifest(
@@ -271,7 +273,7 @@ public record Manifest(
     private static Instant saved(String text) throws ImageException {
         Instant saved = Instant.parse(text);
         if (!saved.toString().equals(text) || !saved.equals(saved.truncatedTo(ChronoUnit.MILLIS))) {
-            throw Fields.invalid("\"saved\" is \"" + text + "\", which is no time in whole milliseconds");
+            throw Fields.invalid("\"saved\" is \"" + text + "\", which is not a time in whole milliseconds");
         }
         return saved;
     }
@@ -279,12 +281,14 @@ public record Manifest(
     /** The name alone has all values. The others are for people, and must be the same. */
     private static Ram ram(Fields file) throws ImageException {
         String text = file.text("file", MOST_NAME);
-        RamFileName name =
-                RamFileName.parse(text).orElseThrow(() -> Fields.invalid("\"" + text + "\" is no name of a RAM file"));
-        check(file.text("name", MOST_NAME).equals(name.name()), "\"" + text + "\" has another \"name\" than it says");
+        RamFileName name = RamFileName.parse(text)
+                .orElseThrow(() -> Fields.invalid("\"" + text + "\" is not the name of a RAM file"));
+        check(
+                file.text("name", MOST_NAME).equals(name.name()),
+                "the file name \"" + text + "\" does not match its \"name\"");
         check(
                 file.number("size", RamFileName.MOST_BYTES) == name.size(),
-                "\"" + text + "\" has another \"size\" than it says");
+                "the file name \"" + text + "\" does not match its \"size\"");
         return new Ram(
                 name,
                 file.number("data", RamFileName.MOST_BYTES),

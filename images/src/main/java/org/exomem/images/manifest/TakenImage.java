@@ -151,15 +151,15 @@ public final class TakenImage implements AutoCloseable {
             throw new ImageException(
                     Fault.NO_IMAGE,
                     "process " + vmm.get() + " has the RAM files in " + folder
-                            + ", and a restore that started it was broken off before the guest ran: end that process"
-                            + " without letting its guest run, and this is an image again");
+                            + " open; the restore that started it was interrupted before the guest ran: end that"
+                            + " process without letting its guest run, and this is an image again");
         }
     }
 
     private static ImageException isStarting(Path folder) {
         return new ImageException(
                 Fault.NO_IMAGE,
-                "the image in " + folder + " was taken just now: a VM is being started on its RAM files");
+                "the image in " + folder + " has just been taken: a VM is being started on its RAM files");
     }
 
     private static boolean isLocked(FileChannel channel, boolean shared) throws IOException {

@@ -17,7 +17,7 @@ public enum FileSystemKind {
     /** Another host, or a process of this one. */
     REMOTE("a network or FUSE file system"),
     /** An unknown file system. */
-    OTHER("a file system that exomem does not know");
+    OTHER("an unknown file system");
 
     private final String text;
 
@@ -84,16 +84,17 @@ public enum FileSystemKind {
         return switch (this) {
             case TMPFS, HUGETLBFS -> Optional.empty();
             case DISK ->
-                Optional.of(folder + " is on a disk: what the guest writes is written to it in the background, and the"
-                        + " guest waits for the disk where the host is short of memory. /dev/shm is memory;"
-                        + " --any-fs silences this");
+                Optional.of(folder
+                        + " is on a disk: the kernel writes changed pages of the guest to it in the"
+                        + " background, and the guest waits for the disk when the host is short of memory."
+                        + " /dev/shm is memory; --any-fs suppresses this warning");
             case REMOTE ->
                 Optional.of(folder + " is on " + text
-                        + ": a guest waits for it at any access, and stops if it is cut off. /dev/shm is"
-                        + " memory; --any-fs silences this");
+                        + ": any access of a guest may wait for it, and the guest stops if the connection is"
+                        + " lost. /dev/shm is memory; --any-fs suppresses this warning");
             case OTHER ->
-                Optional.of(
-                        folder + " is on " + text + ", so it may be slow. /dev/shm is memory; --any-fs silences this");
+                Optional.of(folder + " is on " + text
+                        + ", so it may be slow. /dev/shm is memory; --any-fs suppresses this warning");
         };
     }
 
@@ -105,9 +106,9 @@ public enum FileSystemKind {
     public Optional<String> warningIfMapped(String what) {
         return isMemory()
                 ? Optional.empty()
-                : Optional.of(
-                        what + " is on " + text + ", and not in memory: where that hangs at an access, this process"
-                                + " stops with all its VMs until it goes on");
+                : Optional.of(what + " is on " + text
+                        + ", not in memory: when an access to it blocks, this process and all its VMs stop"
+                        + " until the access returns");
     }
 
     @Override

@@ -65,23 +65,24 @@ public record RamFileName(long offset, long size, String name, Optional<String> 
     static void check(long offset, long size, String name) {
         if (!NAME.matcher(name).matches()) {
             throw new IllegalArgumentException("\"" + name
-                    + "\" is no name of a part of RAM; use a letter, then up to 127 letters, digits and . _ -");
+                    + "\" is not a valid name of a part of RAM; use a letter, then up to 127 letters,"
+                    + " digits and . _ -");
         }
         if (WITH_RANDOM.matcher(name).matches()) {
             throw new IllegalArgumentException(
-                    "\"" + name + "\" ends as the name of a temporary RAM file does; use another one");
+                    "\"" + name + "\" ends like the name of a temporary RAM file; use another name");
         }
         if (size <= 0) {
             throw new IllegalArgumentException("\"" + name + "\" must have a size above 0");
         }
         if (size % PAGE != 0) {
             throw new IllegalArgumentException("the size of \"" + name + "\", " + ByteText.exactly(size)
-                    + ", is no multiple of " + ByteText.of(PAGE) + ", the size of a page");
+                    + ", is not a multiple of " + ByteText.of(PAGE) + ", the page size");
         }
         if (offset < 0 || offset % PAGE != 0 || offset > MOST_BYTES || size > MOST_BYTES - offset) {
             throw new IllegalArgumentException("\"" + name + "\" can't be at offset " + ByteText.exactly(offset)
-                    + " with " + ByteText.exactly(size) + ": offsets are multiples of " + ByteText.of(PAGE)
-                    + ", and no RAM ends above 4 PiB");
+                    + " with " + ByteText.exactly(size) + ": an offset must be a multiple of " + ByteText.of(PAGE)
+                    + ", and RAM must end at or below 4 PiB");
         }
     }
 
@@ -120,7 +121,7 @@ public record RamFileName(long offset, long size, String name, Optional<String> 
         long offset = 0;
         for (RamBlock block : blocks) {
             if (!used.add(block.name())) {
-                throw new IllegalArgumentException("two parts of RAM are called \"" + block.name() + "\"");
+                throw new IllegalArgumentException("two parts of RAM have the name \"" + block.name() + "\"");
             }
             names.add(new RamFileName(offset, block.size(), block.name()));
             offset += block.size();

@@ -71,8 +71,8 @@ public final class RamFiles {
                 throw new ImageException(
                         Fault.NO_IMAGE,
                         above != null && Files.isDirectory(above)
-                                ? "no folder can be made in " + above
-                                : "there is no folder " + above + ", and only the last folder of a path is made",
+                                ? "can't create a folder in " + above
+                                : "there is no folder " + above + ", and exomem creates only the last folder of a path",
                         e);
             }
         }
@@ -126,7 +126,7 @@ public final class RamFiles {
         Path path = path(name);
         FileStatus status = FileStatus.of(path);
         if (!status.isRegularFile()) {
-            throw new ImageException(Fault.FOREIGN, path + " is no regular file, so it is no RAM file");
+            throw new ImageException(Fault.FOREIGN, path + " is not a regular file, so it is not a RAM file");
         }
         return new RamFile(name, path, status);
     }
@@ -191,12 +191,12 @@ public final class RamFiles {
     }
 
     private String noRoom(RamFileName name) throws IOException {
-        return "there is no room for " + ByteText.of(name.size()) + " in " + folder + ": its file system has "
+        return "not enough space for " + ByteText.of(name.size()) + " in " + folder + ": its file system has "
                 + ByteText.of(Files.getFileStore(folder).getUsableSpace()) + " left";
     }
 
     private ImageException exists(RamFileName name) {
-        return new ImageException(Fault.EXISTS, path(name) + " is there already; \"exomem ram remove\" removes it");
+        return new ImageException(Fault.EXISTS, path(name) + " already exists; \"exomem ram remove\" removes it");
     }
 
     private static void checkPages(RamFileName name, SharedFile file) throws ImageException {
@@ -204,8 +204,8 @@ public final class RamFiles {
             throw new ImageException(
                     Fault.MISMATCH,
                     "\"" + name.name() + "\" can't have " + ByteText.exactly(name.size())
-                            + " here: the file system has pages of " + ByteText.of(file.pageSize())
-                            + ", and a size must be a multiple of them");
+                            + " here: the size must be a multiple of the page size of the file system, "
+                            + ByteText.of(file.pageSize()));
         }
     }
 
@@ -257,8 +257,8 @@ public final class RamFiles {
             if (file.name().random().isEmpty() && !names.contains(file.name())) {
                 throw new ImageException(
                         Fault.MISMATCH,
-                        folder + " has one RAM file more than the VM: " + file.name() + " (" + describe(file.name())
-                                + ")");
+                        folder + " has a RAM file that the VM does not have: " + file.name() + " ("
+                                + describe(file.name()) + ")");
             }
         }
         return List.copyOf(found);
@@ -272,13 +272,13 @@ public final class RamFiles {
                 .findFirst()
                 .map(other -> new ImageException(
                         Fault.MISMATCH,
-                        folder + " has \"" + name.name() + "\" with " + describe(other) + ", wanted was one with "
+                        folder + " has \"" + name.name() + "\" with " + describe(other) + ", expected was one with "
                                 + describe(name)))
                 .orElseGet(() -> new ImageException(
                         Fault.MISSING,
                         "there is no RAM file " + path(name)
                                 + (there.isEmpty()
-                                        ? ", nor any other in that folder"
+                                        ? "; the folder has no RAM files"
                                         : "; the folder has "
                                                 + String.join(
                                                         ", ",
@@ -296,7 +296,7 @@ public final class RamFiles {
         if (file.status().size() != file.name().size()) {
             throw new ImageException(
                     Fault.SIZE,
-                    file.path() + " has " + ByteText.exactly(file.status().size()) + ", its name says "
+                    file.path() + " has " + ByteText.exactly(file.status().size()) + ", but its name states "
                             + ByteText.exactly(file.name().size()) + ": it was "
                             + (file.status().size() < file.name().size() ? "truncated" : "extended"));
         }
@@ -323,8 +323,8 @@ public final class RamFiles {
                         Fault.MISMATCH,
                         file.path() + " begins at offset "
                                 + ByteText.exactly(file.name().offset())
-                                + ", the RAM before it ends at " + ByteText.exactly(end)
-                                + ": these are not the files of one VM, or one is missing");
+                                + ", but the RAM before it ends at " + ByteText.exactly(end)
+                                + ": the files do not belong to one VM, or a file is missing");
             }
             end = file.name().end();
         }

@@ -33,7 +33,7 @@ public final class CheckingKey {
             // BouncyCastle throws several exceptions for bytes that are no key.
             throw new IOException("the key in " + file + " is damaged: " + e.getMessage(), e);
         }
-        throw new IOException("the key in " + file + " is none of Ed25519");
+        throw new IOException("the key in " + file + " is not an Ed25519 key");
     }
 
     void write(Path file) throws IOException {

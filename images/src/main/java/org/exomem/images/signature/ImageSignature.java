@@ -96,20 +96,20 @@ public final class ImageSignature {
         Path file = image.folder().resolve(ImageFolder.SIGNATURE);
         Matcher form = FORM.matcher(read(file));
         if (!form.matches()) {
-            throw new ImageException(Fault.FOREIGN, file + " is no signature of an image");
+            throw new ImageException(Fault.FOREIGN, file + " is not a signature of an image");
         }
         int version = Integer.parseInt(form.group(1));
         if (version > VERSION) {
             throw new ImageException(
-                    Fault.NEWER, file + " is of version " + version + ", this exomem knows version " + VERSION);
+                    Fault.NEWER, file + " has version " + version + ", this exomem supports version " + VERSION);
         }
         if (form.group(2) == null || form.end(3) + 1 != form.end()) {
-            throw new ImageException(Fault.FOREIGN, file + " is no signature of an image");
+            throw new ImageException(Fault.FOREIGN, file + " is not a signature of an image");
         }
         if (!form.group(2).equals(key.fingerprint().hex())) {
             throw new ImageException(
                     Fault.SIGNATURE,
-                    image.folder() + " was signed with another key: the one with the fingerprint " + form.group(2)
+                    image.folder() + " was signed with another key, which has the fingerprint " + form.group(2)
                             + ", not " + key.fingerprint());
         }
         if (!key.accepts(message(image.manifestBytes()), Base64.getDecoder().decode(form.group(3)))) {
@@ -122,8 +122,8 @@ public final class ImageSignature {
             if (ram.digest().isEmpty()) {
                 throw new ImageException(
                         Fault.SIGNATURE,
-                        image.folder() + " is signed, but has no digest of " + ram.name() + ", so that nobody can tell"
-                                + " whether that has changed");
+                        image.folder() + " is signed, but has no digest of " + ram.name()
+                                + ", so changes of that file can't be detected");
             }
         }
     }
@@ -137,7 +137,7 @@ public final class ImageSignature {
             }
             throw e;
         } catch (IOException e) {
-            throw new ImageException(Fault.FOREIGN, file + " is no signature of an image: " + e.getMessage(), e);
+            throw new ImageException(Fault.FOREIGN, file + " is not a signature of an image: " + e.getMessage(), e);
         }
     }
 

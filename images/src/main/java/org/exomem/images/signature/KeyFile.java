@@ -35,7 +35,7 @@ final class KeyFile {
                         PosixFilePermissions.fromString(secret ? "rw-------" : "rw-r--r--")))) {
             channel.write(StandardCharsets.US_ASCII.encode(text));
         } catch (FileAlreadyExistsException e) {
-            throw new ImageException(Fault.EXISTS, "there is a key in " + file + " already; it is not overwritten", e);
+            throw new ImageException(Fault.EXISTS, file + " already contains a key; it is not overwritten", e);
         }
     }
 
@@ -55,13 +55,13 @@ final class KeyFile {
                     e);
         }
         if (secret && read.isOpenToOthers()) {
-            throw new IOException("the secret in " + file + " can be read or changed by others than its owner (mode "
+            throw new IOException("the secret in " + file + " is accessible to users other than its owner (mode "
                     + Integer.toOctalString(read.status().mode() & 07777) + "): chmod 600 " + file);
         }
         Matcher key = Pattern.compile("-----BEGIN " + kind + "-----([A-Za-z0-9+/=\\s]+)-----END " + kind + "-----")
                 .matcher(new String(read.content(), StandardCharsets.US_ASCII));
         if (!key.find()) {
-            throw new IOException("there is no " + kind.toLowerCase(Locale.ROOT) + " of Ed25519 in " + file);
+            throw new IOException(file + " contains no Ed25519 " + kind.toLowerCase(Locale.ROOT));
         }
         return Base64.getMimeDecoder().decode(key.group(1));
     }

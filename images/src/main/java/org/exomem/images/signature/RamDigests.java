@@ -82,7 +82,8 @@ public final class RamDigests {
      */
     public static RamDigests of(RamFileName name, SharedFile file) throws IOException {
         if (file.size() != name.size()) {
-            throw new ImageException(Fault.SIZE, file + " has " + file.size() + " bytes, its name says " + name.size());
+            throw new ImageException(
+                    Fault.SIZE, file + " has " + file.size() + " bytes, but its name states " + name.size());
         }
         FileStatus before = file.status();
         byte[] bytes = header(name.size());
@@ -92,7 +93,7 @@ public final class RamDigests {
         });
         // The end of a truncated file looks like a hole.
         if (!before.isUnchanged(file.status())) {
-            throw new ImageException(Fault.CHANGED, file + " was changed while its digests were computed");
+            throw new ImageException(Fault.CHANGED, file + " changed while its digests were computed");
         }
         return new RamDigests(name, bytes);
     }
@@ -207,27 +208,28 @@ public final class RamDigests {
             throw e;
         } catch (IOException e) {
             throw new ImageException(
-                    Fault.FOREIGN, file + " has no digests of " + name.file() + ": " + e.getMessage(), e);
+                    Fault.FOREIGN, file + " does not contain the digests of " + name.file() + ": " + e.getMessage(), e);
         }
         checkHeader(file, name, found);
         if (!Sha256.of(found).equals(root)) {
-            throw new ImageException(Fault.CHANGED, file + " has changed: its digest is not the one in the manifest");
+            throw new ImageException(
+                    Fault.CHANGED, file + " has changed: its digest differs from the one in the manifest");
         }
         return new RamDigests(name, found);
     }
 
     private static void checkHeader(Path file, RamFileName name, byte[] found) throws ImageException {
         if (found.length < HEADER || !Arrays.equals(found, 0, MAGIC.length, MAGIC, 0, MAGIC.length)) {
-            throw new ImageException(Fault.FOREIGN, file + " has no digests of a RAM file");
+            throw new ImageException(Fault.FOREIGN, file + " does not contain the digests of a RAM file");
         }
         int version = ByteBuffer.wrap(found).order(ByteOrder.LITTLE_ENDIAN).getInt(VERSION_AT);
         if (version != VERSION) {
             throw new ImageException(
-                    Fault.NEWER, file + " is of version " + version + ", this exomem knows version " + VERSION);
+                    Fault.NEWER, file + " has version " + version + ", this exomem supports version " + VERSION);
         }
         byte[] header = header(name.size());
         if (found.length != header.length || !Arrays.equals(found, 0, HEADER, header, 0, HEADER)) {
-            throw new ImageException(Fault.CHANGED, file + " has the digests of another file than " + name.file());
+            throw new ImageException(Fault.CHANGED, file + " contains the digests of a file other than " + name.file());
         }
     }
 
@@ -292,7 +294,8 @@ public final class RamDigests {
      */
     public void check(SharedFile file, Path path) throws IOException {
         if (file.size() != name.size()) {
-            throw new ImageException(Fault.SIZE, path + " has " + file.size() + " bytes, its name says " + name.size());
+            throw new ImageException(
+                    Fault.SIZE, path + " has " + file.size() + " bytes, but its name states " + name.size());
         }
         AtomicInteger first = new AtomicInteger(Integer.MAX_VALUE);
         AtomicInteger changed = new AtomicInteger();
@@ -307,11 +310,10 @@ public final class RamDigests {
             throw new ImageException(
                     Fault.CHANGED,
                     path + " has changed: bytes " + start + " to " + (Math.min(start + RANGE, name.size()) - 1)
-                            + " are not those that were saved"
+                            + " differ from those that were saved"
                             + (changed.get() == 1
                                     ? ""
-                                    : ", nor are those of " + (changed.get() - 1) + " ranges behind them, of "
-                                            + ranges()));
+                                    : ", and so do " + (changed.get() - 1) + " ranges after them, of " + ranges()));
         }
     }
 }

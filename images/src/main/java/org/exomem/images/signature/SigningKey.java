@@ -37,7 +37,7 @@ public final class SigningKey {
         for (String file : new String[] {SECRET, PUBLIC}) {
             if (Files.exists(folder.resolve(file))) {
                 throw new ImageException(
-                        Fault.EXISTS, "there is a key in " + folder.resolve(file) + " already; it is not overwritten");
+                        Fault.EXISTS, folder.resolve(file) + " already contains a key; it is not overwritten");
             }
         }
         SigningKey made = new SigningKey(new Ed25519PrivateKeyParameters(new SecureRandom()));
@@ -65,7 +65,7 @@ public final class SigningKey {
             // BouncyCastle throws several exceptions for bytes that are no key.
             throw new IOException("the key in " + file + " is damaged: " + e.getMessage(), e);
         }
-        throw new IOException("the key in " + file + " is none of Ed25519");
+        throw new IOException("the key in " + file + " is not an Ed25519 key");
     }
 
     /** The public half. */

@@ -214,7 +214,7 @@ class SparseCopyTest {
         try (Ram ram = memory(8)) {
             assertThatThrownBy(() -> SparseCopy.copy(ram.file, there, null, Progress.NONE))
                     .isInstanceOf(ImageException.class)
-                    .hasMessageContaining("there already");
+                    .hasMessageContaining("already exists");
         }
 
         assertThat(there).hasContent("mine");
@@ -289,7 +289,7 @@ class SparseCopyTest {
             try (SharedFile odd = SharedFile.memfd("odd", 3 * PAGE)) {
                 assertThatThrownBy(() -> SparseCopy.copy(odd, disk.folder().resolve("odd"), null, Progress.NONE))
                         .isInstanceOf(ImageException.class)
-                        .hasMessageContaining("no multiple of the huge pages");
+                        .hasMessageContaining("not a multiple of the huge page size");
             }
             assertThat(disk.folder().resolve("odd")).doesNotExist();
             assertThatThrownBy(() -> ImageWriter.begin(disk.folder().resolve("image")))

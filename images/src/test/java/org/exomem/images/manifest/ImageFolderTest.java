@@ -89,7 +89,7 @@ class ImageFolderTest {
         Files.delete(folder.resolve("exomem.0+100000.ram"));
         assertNotOpened(Fault.MISSING, "exomem.0+100000.ram");
         Files.delete(folder.resolve(ImageFolder.MANIFEST));
-        assertNotOpened(Fault.NO_IMAGE, "a save was broken off");
+        assertNotOpened(Fault.NO_IMAGE, "a save was interrupted");
         Files.delete(folder.resolve(ImageFolder.STATE));
         assertNotOpened(Fault.NO_IMAGE, "has no manifest.json");
     }
@@ -140,7 +140,7 @@ class ImageFolderTest {
         Files.writeString(manifest, good.replace("\"version\": 1", "\"version\": 3"));
         assertNotOpened(Fault.NEWER, "version 3");
         Files.writeString(manifest, "{\"schemaVersion\": 2}");
-        assertNotOpened(Fault.FOREIGN, "no manifest");
+        assertNotOpened(Fault.FOREIGN, "not a manifest");
         Files.writeString(manifest, good.replace("exomem.100000+10000.more", "exomem.100000+10000.less"));
         assertNotOpened(Fault.INVALID, "less");
         Files.writeString(manifest, good);
@@ -148,7 +148,7 @@ class ImageFolderTest {
         assertNotOpened(Fault.FOREIGN, "larger than");
         Files.delete(manifest);
         Files.createDirectory(manifest);
-        assertNotOpened(Fault.FOREIGN, "no manifest");
+        assertNotOpened(Fault.FOREIGN, "not a manifest");
     }
 
     @Test
@@ -162,7 +162,7 @@ class ImageFolderTest {
         Path ram = folder.resolve("exomem.0+100000.ram");
         Path moved = Files.move(ram, above.resolve("ram"));
         Files.createSymbolicLink(ram, moved);
-        assertNotOpened(Fault.FOREIGN, "no regular file");
+        assertNotOpened(Fault.FOREIGN, "not a regular file");
     }
 
     @Test
@@ -171,8 +171,8 @@ class ImageFolderTest {
         ImageFolder one = ImageFolder.open(folder);
         ImageFolder two = ImageFolder.open(folder);
         try (TakenImage taken = one.take()) {
-            assertFault(Fault.NO_IMAGE, "was taken just now", two::take);
-            assertNotOpened(Fault.NO_IMAGE, "was taken just now");
+            assertFault(Fault.NO_IMAGE, "has just been taken", two::take);
+            assertNotOpened(Fault.NO_IMAGE, "has just been taken");
             taken.giveBack();
         }
         try (TakenImage taken = ImageFolder.open(folder).take()) {
@@ -282,7 +282,7 @@ class ImageFolderTest {
         Files.write(writer.ram(other), new byte[4096]);
         assertFault(
                 Fault.MISMATCH,
-                "one RAM file more",
+                "has a RAM file that the VM does not have",
                 () -> writer.finish(Saved.description(), ImageWriter.Digests.NONE));
         Files.delete(writer.ram(other));
         Files.delete(writer.ram(Saved.RAM.getFirst()));

@@ -57,17 +57,17 @@ class ManifestTest {
             value = {
                 "\"version\": 1, | \"version\": 2, \"new\": {}, | NEWER | version 2",
                 "\"version\": 1, | \"version\": 0, | INVALID | version 0",
-                "\"version\": 1, | \"version\": \"1\", | INVALID | no number",
-                "exomem image | exomem picture | FOREIGN | no manifest",
+                "\"version\": 1, | \"version\": \"1\", | INVALID | not a number",
+                "exomem image | exomem picture | FOREIGN | not a manifest",
                 "\"running\": true, | '' | INVALID | \"running\" is missing",
                 "\"running\": true, | \"running\": 1, | INVALID | neither true nor false",
                 "\"running\": true, | \"running\": true, \"running\": true, | INVALID | Duplicate",
                 "\"running\": true, | \"running\": true, \"color\": 1, | INVALID | \"color\"",
                 "\"size\": 1048576, | \"size\": 1048577, | INVALID | size",
                 "\"name\": \"more\" | \"name\": \"ram\" | INVALID | name",
-                "exomem.0+100000.ram | ../0+100000.ram | INVALID | no name of a RAM file",
-                "exomem.0+100000.ram | /etc/passwd | INVALID | no name of a RAM file",
-                "exomem.100000+10000.more | exomem.200000+10000.more | INVALID | gap",
+                "exomem.0+100000.ram | ../0+100000.ram | INVALID | not the name of a RAM file",
+                "exomem.0+100000.ram | /etc/passwd | INVALID | not the name of a RAM file",
+                "exomem.100000+10000.more | exomem.200000+10000.more | INVALID | not contiguous",
                 "\"data\": 4096 | \"data\": 1048577 | INVALID | 1048577 bytes of data",
                 "\"data\": 4096 | \"data\": -1 | INVALID | -1",
                 "\"data\": 4096 | \"data\": 1.5 | INVALID | 1.5",
@@ -75,10 +75,10 @@ class ManifestTest {
                 "\"data\": 4096 | \"data\": null | INVALID | null",
                 "\"file\": \"vmm.state\" | \"file\": \"../vmm.state\" | INVALID | ../vmm.state",
                 "\"sha256\": \" | \"sha256\": \"x | INVALID | characters",
-                "\"digest\": \"6 | \"digest\": \"Z | INVALID | no SHA-256",
+                "\"digest\": \"6 | \"digest\": \"Z | INVALID | not a SHA-256",
                 "2026-11-29T03:00:00.123Z | yesterday | INVALID | yesterday",
                 "2026-11-29T03:00:00.123Z | 2026-11-29T04:00:00.123+01:00 | INVALID | milliseconds",
-                "\"vm\": \"web\" | \"vm\": \"\" | INVALID | no name of a VM",
+                "\"vm\": \"web\" | \"vm\": \"\" | INVALID | not a valid name of a VM",
                 "\"vm\": \"web\" | \"vm\": \"w\\u0000\" | INVALID | zero",
                 "\"qemu-system-x86_64\" | \"\" | INVALID | no program",
                 "\"-m\" | 7 | INVALID | command[1]",
@@ -93,8 +93,8 @@ class ManifestTest {
         assertRefused(Fault.INVALID, "not JSON", "");
         assertRefused(Fault.INVALID, "not JSON", "{");
         assertRefused(Fault.INVALID, "not JSON", TEXT + "x");
-        assertRefused(Fault.FOREIGN, "no manifest", "[]");
-        assertRefused(Fault.FOREIGN, "no manifest", "{}");
+        assertRefused(Fault.FOREIGN, "not a manifest", "[]");
+        assertRefused(Fault.FOREIGN, "not a manifest", "{}");
         assertRefused(Fault.INVALID, "not JSON", "[".repeat(5000));
         assertRefused(Fault.INVALID, "more than 1048576 bytes", " ".repeat(1 << 20) + TEXT);
         assertThatThrownBy(() -> Manifest.of(new byte[] {'"', (byte) 0xff, '"'}))

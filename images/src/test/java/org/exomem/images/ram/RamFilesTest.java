@@ -112,7 +112,7 @@ class RamFilesTest {
 
         assertFault(Fault.SIZE, "truncated", () -> files.open(TWO.getFirst()));
         assertFault(Fault.SIZE, "has 1 MiB", () -> files.check(TWO));
-        assertFault(Fault.SIZE, "its name says 8 MiB", files::check);
+        assertFault(Fault.SIZE, "its name states 8 MiB", files::check);
     }
 
     @Test
@@ -123,13 +123,13 @@ class RamFilesTest {
         assertFault(Fault.MISMATCH, "8 MiB at offset 0 B", () -> files.open(larger));
         assertFault(
                 Fault.MISMATCH,
-                "wanted was one with 16 MiB",
+                "expected was one with 16 MiB",
                 () -> files.check(List.of(larger, new RamFileName(16 * MIB, 4 * MIB, "r1"))));
     }
 
     @Test
     void missingFileIsNamedWithWhatIsThere() throws IOException {
-        assertFault(Fault.MISSING, "nor any other", () -> files.open(TWO.getFirst()));
+        assertFault(Fault.MISSING, "the folder has no RAM files", () -> files.open(TWO.getFirst()));
         files.create(TWO.subList(0, 1), Room.ON_DEMAND);
 
         assertFault(Fault.MISSING, "the folder has exomem.0+800000.r0", () -> files.check(TWO));
@@ -154,8 +154,8 @@ class RamFilesTest {
         Path elsewhere = Files.createFile(folder.resolve("elsewhere"));
         Files.createSymbolicLink(files.path(TWO.getFirst()), elsewhere);
 
-        assertFault(Fault.FOREIGN, "no regular file", () -> files.open(TWO.getFirst()));
-        assertFault(Fault.FOREIGN, "no regular file", files::list);
+        assertFault(Fault.FOREIGN, "not a regular file", () -> files.open(TWO.getFirst()));
+        assertFault(Fault.FOREIGN, "not a regular file", files::list);
         assertFault(Fault.EXISTS, "exomem.0+800000.r0", () -> files.create(TWO, Room.ON_DEMAND));
     }
 
@@ -198,7 +198,10 @@ class RamFilesTest {
         assertThat(FileSystemKind.TMPFS.warning(folder)).isEmpty();
         assertThat(FileSystemKind.TMPFS.warningIfMapped("it")).isEmpty();
         assertThat(FileSystemKind.HUGETLBFS.warningIfMapped("it")).isEmpty();
-        assertThat(FileSystemKind.DISK.warningIfMapped("it")).get().asString().contains("stops with all its VMs");
+        assertThat(FileSystemKind.DISK.warningIfMapped("it"))
+                .get()
+                .asString()
+                .contains("this process and all its VMs stop");
         try (SharedFile memfd = SharedFile.memfd("kind", 4096)) {
             assertThat(FileSystemKind.of(memfd.fd())).isEqualTo(FileSystemKind.TMPFS);
         }
@@ -208,6 +211,6 @@ class RamFilesTest {
         assertThat(FileSystemKind.of(0x12345678L).warning(folder))
                 .get()
                 .asString()
-                .contains("does not know");
+                .contains("unknown file system");
     }
 }

@@ -113,7 +113,7 @@ class ImageSignatureTest {
 
         assertFault(
                 Fault.SIGNATURE,
-                "signed with another key: the one with the fingerprint " + check.fingerprint(),
+                "signed with another key, which has the fingerprint " + check.fingerprint(),
                 () -> ImageSignature.check(ImageFolder.open(folder), other));
     }
 
@@ -213,7 +213,7 @@ class ImageSignatureTest {
         Files.write(digests, newer);
         assertFault(Fault.NEWER, "version 2", this::check);
         Files.writeString(digests, "nothing");
-        assertFault(Fault.FOREIGN, "has no digests", this::check);
+        assertFault(Fault.FOREIGN, "does not contain the digests", this::check);
         Files.write(digests, new byte[good.length + 1]);
         assertFault(Fault.FOREIGN, "larger", this::check);
         Files.delete(digests);
@@ -231,7 +231,7 @@ class ImageSignatureTest {
                 good.replace("key: ", "key: 0"),
                 good.substring(0, 90))) {
             Files.writeString(file, bad);
-            assertFault(Fault.FOREIGN, "no signature of an image", this::check);
+            assertFault(Fault.FOREIGN, "not a signature of an image", this::check);
         }
         Files.writeString(file, "exomem image signature 2\nwhatever\n");
         assertFault(Fault.NEWER, "version 2", this::check);
@@ -258,7 +258,7 @@ class ImageSignatureTest {
         assertFault(Fault.EXISTS, "not overwritten", () -> SigningKey.make(keys));
         Path secret = keys.resolve(SigningKey.SECRET);
         Path open = keys.resolve(SigningKey.PUBLIC);
-        assertThatThrownBy(() -> CheckingKey.read(secret)).hasMessageContaining("there is no public key");
+        assertThatThrownBy(() -> CheckingKey.read(secret)).hasMessageContaining("contains no Ed25519 public key");
         assertThatThrownBy(() -> CheckingKey.read(keys.resolve("none"))).hasMessageContaining("template key");
         Files.writeString(open, "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n");
         assertThatThrownBy(() -> CheckingKey.read(open)).hasMessageContaining("damaged");
@@ -286,7 +286,7 @@ class ImageSignatureTest {
         assertThat(SigningKey.read(secret).check().fingerprint())
                 .isEqualTo(CheckingKey.read(open).fingerprint());
         openssl("genpkey", "-algorithm", "ed448", "-out", secret.toString());
-        assertThatThrownBy(() -> SigningKey.read(secret)).hasMessageContaining("none of Ed25519");
+        assertThatThrownBy(() -> SigningKey.read(secret)).hasMessageContaining("not an Ed25519 key");
     }
 
     private static String openssl(String... words) throws Exception {

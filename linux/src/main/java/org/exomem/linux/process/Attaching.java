@@ -55,7 +55,7 @@ final class Attaching {
     private static <T> T alone(ProcessFd process, Attempt<T> attempt) throws IOException {
         int tracer = process.status().tracer();
         if (tracer != 0) {
-            throw new IOException(process + " is traced already, by process " + tracer + " (a debugger?)");
+            throw new IOException(process + " is already traced by process " + tracer + " (a debugger?)");
         }
         // All calls must come from one thread; its end undoes what has failed.
         CompletableFuture<T> result = new CompletableFuture<>();

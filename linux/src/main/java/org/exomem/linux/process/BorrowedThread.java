@@ -114,7 +114,7 @@ final class BorrowedThread implements AutoCloseable {
         ByteBuffer found = ByteBuffer.allocate(SYSCALL.length);
         memory.read(found, next - SYSCALL.length);
         if (!ByteBuffer.wrap(SYSCALL).equals(found.flip())) {
-            throw new BusyException("the main thread of " + process + " is in no system call");
+            throw new BusyException("the main thread of " + process + " is not in a system call");
         }
         return next - SYSCALL.length;
     }

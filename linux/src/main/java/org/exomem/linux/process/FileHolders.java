@@ -39,7 +39,7 @@ public final class FileHolders {
     public static List<Holder> of(List<String> files) throws IOException {
         String[] names = new File("/proc").list((folder, name) -> Character.isDigit(name.charAt(0)));
         if (names == null) {
-            throw new IOException("/proc can't be read, so nobody can tell who has a file mapped");
+            throw new IOException("/proc can't be read, so the processes that have mapped a file are unknown");
         }
         List<Holder> found = new ArrayList<>();
         for (String name : names) {

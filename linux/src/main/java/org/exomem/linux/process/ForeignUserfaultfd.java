@@ -191,7 +191,7 @@ public final class ForeignUserfaultfd {
                     "userfaultfd",
                     "the process attached to",
                     (int) -number,
-                    "it may not have one that tells of the faults of system calls too (see"
+                    "it may not create one that also handles page faults of system calls (see"
                             + " vm.unprivileged_userfaultfd)");
         }
         return number;

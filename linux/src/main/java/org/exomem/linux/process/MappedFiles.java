@@ -180,7 +180,7 @@ public record MappedFiles(List<Area> areas, List<Area> pieces) {
                 if (wanted.test(line)) {
                     Matcher row = ROW.matcher(line);
                     if (!row.matches()) {
-                        throw new IOException("no line of a list of mappings: " + line);
+                        throw new IOException("not a line of a list of mappings: " + line);
                     }
                     return row;
                 }
@@ -254,7 +254,7 @@ public record MappedFiles(List<Area> areas, List<Area> pieces) {
         String[] wanted = words(files);
         String[] names = new File("/proc").list();
         if (names == null) {
-            throw new IOException("/proc can't be read, so nobody can tell who has the memory mapped");
+            throw new IOException("/proc can't be read, so the processes that have mapped the memory are unknown");
         }
         for (String name : names) {
             if (Character.isDigit(name.charAt(0)) && maps(name, query, wanted)) {
@@ -331,7 +331,7 @@ public record MappedFiles(List<Area> areas, List<Area> pieces) {
             Rows rows = new Rows("self", lines);
             Matcher row = rows.next(line -> hasAddress(line, address));
             if (row == null) {
-                throw new IOException("the kernel does not tell what is mapped at " + address);
+                throw new IOException("the kernel does not report what is mapped at " + address);
             }
             return rows.take(row).file;
         }

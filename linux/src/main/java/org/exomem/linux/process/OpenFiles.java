@@ -39,7 +39,8 @@ public record OpenFiles(Map<Integer, String> names) {
             AccessDeniedException because = new AccessDeniedException(
                     folder.toString(),
                     null,
-                    "not permitted; that needs root, or both CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, or the same user");
+                    "not permitted; it requires root, or both CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, or"
+                            + " the same user");
             because.initCause(e);
             throw because;
         }

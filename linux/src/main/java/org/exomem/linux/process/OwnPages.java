@@ -67,7 +67,7 @@ public final class OwnPages implements AutoCloseable {
             entries.limit((int) Math.min(entries.capacity(), (from + length - at) / PAGE * Long.BYTES));
             int read = pagemap.read(entries, at / PAGE * Long.BYTES);
             if (read < Long.BYTES) {
-                throw new IOException("the page table of the process can't be read any more");
+                throw new IOException("the page table of the process can no longer be read");
             }
             for (int i = 0; i < read / Long.BYTES; i++, at += PAGE) {
                 long entry = entries.getLong(i * Long.BYTES);

@@ -9,7 +9,7 @@ final class TooManyMappingsException extends IOException {
     /** @param process its id */
     TooManyMappingsException(String process, long limit) {
         super("process " + process
-                + " has so many mappings, or of so long paths, that they are not looked at: more than " + limit
+                + " has too many mappings, or mappings with too long paths: their list has more than " + limit
                 + " bytes of text");
     }
 }

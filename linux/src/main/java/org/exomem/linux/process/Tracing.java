@@ -118,7 +118,7 @@ interface Tracing {
                             "ptrace(" + name + ")",
                             "thread " + thread,
                             errno,
-                            "that needs root, CAP_SYS_PTRACE, or the same user where kernel.yama.ptrace_scope is 0");
+                            "it requires root, CAP_SYS_PTRACE, or the same user with kernel.yama.ptrace_scope=0");
                 }
                 throw new LinuxException("ptrace(" + name + ")", "thread " + thread, errno);
             }

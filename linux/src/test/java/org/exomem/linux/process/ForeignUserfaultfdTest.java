@@ -323,7 +323,7 @@ class ForeignUserfaultfdTest {
                 Holder holder = Holder.of(sleeper.pid())) {
             assertThat(holder.isTracing()).isTrue();
             assertThatThrownBy(() -> ForeignUserfaultfd.fetch(process))
-                    .hasMessageContaining("is traced already, by process ");
+                    .hasMessageContaining("is already traced by process ");
         }
     }
 

@@ -74,8 +74,7 @@ public final class ImageFile implements AutoCloseable {
     }
 
     private IOException shorter(long end) {
-        return new IOException(
-                "the memory file " + name + " (" + file + ") has become shorter: it ends before byte " + end);
+        return new IOException("the memory file " + name + " (" + file + ") was truncated: it ends before byte " + end);
     }
 
     /** The offset of the first data at or after {@code from}, or the size. */

@@ -29,8 +29,8 @@ public final class MemoryImage implements GuestPages, AutoCloseable {
             ImageFile file = files.get(i);
             if (file.size() == 0 || !Pages.isWhole(file.size())) {
                 close();
-                throw new IllegalArgumentException(
-                        "the memory file " + file.name() + " has " + file.size() + " bytes, which are no whole pages");
+                throw new IllegalArgumentException("the memory file " + file.name() + " has " + file.size()
+                        + " bytes, which is not a whole number of pages");
             }
             firstPages[i] = at;
             at = Math.addExact(at, Pages.floor(file.size()));

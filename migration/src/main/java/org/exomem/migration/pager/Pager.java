@@ -227,12 +227,12 @@ public final class Pager implements AutoCloseable {
             how = Status.VMM_ENDED;
             reason = Optional.of(String.valueOf(e.getMessage()));
         } catch (IOException e) {
-            LOG.warn("pager {}: it ends: {}", name, e.getMessage());
+            LOG.warn("pager {}: it has failed: {}", name, e.getMessage());
             reason = Optional.of(MigrationFailure.text(e));
         } catch (RuntimeException | Error e) {
             // Errors too: the owner must learn why no thread is served any more.
-            LOG.error("pager {}: it ends by a fault of exomem itself, please report it", name, e);
-            reason = Optional.of("a fault of exomem itself: " + e);
+            LOG.error("pager {}: it ends by an internal error of exomem, please report it", name, e);
+            reason = Optional.of("internal error of exomem: " + e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         } finally {
@@ -378,7 +378,7 @@ public final class Pager implements AutoCloseable {
         boolean news = trouble.isEmpty();
         trouble = Optional.of(why);
         if (news) {
-            LOG.debug("pager {}: pages can't be had, and whoever needs one waits: {}", name, why);
+            LOG.debug("pager {}: pages can't be read; accesses to missing pages wait: {}", name, why);
             watcher.stalled(why);
         }
     }

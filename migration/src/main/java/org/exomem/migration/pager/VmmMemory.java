@@ -72,13 +72,13 @@ public final class VmmMemory implements Pager.Memory, AutoCloseable {
                         "UFFDIO_REGISTER",
                         "the VMM's memory",
                         e.errno(),
-                        "missing pages are told of shared memory on tmpfs (as in /dev/shm) only");
+                        "missing pages are reported only for shared memory on tmpfs (such as /dev/shm)");
             case Errno.EBUSY ->
                 new LinuxException(
                         "UFFDIO_REGISTER",
                         "the VMM's memory",
                         e.errno(),
-                        "another userfaultfd has it (another exomem, or the VMM's own post-copy)");
+                        "another userfaultfd is registered for it (another exomem, or the VMM's own post-copy)");
             default -> e;
         };
     }
@@ -94,7 +94,7 @@ public final class VmmMemory implements Pager.Memory, AutoCloseable {
         for (ImageFile file : image.files()) {
             if (file.file().pageSize() > SharedFile.SMALL_PAGE) {
                 throw new IOException("the memory " + file.name() + " has pages of "
-                        + file.file().pageSize() + " bytes, which can't come on demand");
+                        + file.file().pageSize() + " bytes, which can't be served on demand");
             }
             long first = image.firstPage(file.file()).orElseThrow();
             String name = MappedFiles.nameOf(file.file());

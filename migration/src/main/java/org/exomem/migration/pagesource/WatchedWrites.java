@@ -167,7 +167,7 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
                 throw new IOException(watch.process + " has none of the guest's memory mapped");
             }
             if (!watch.watchesAny) {
-                throw new IOException(watch.refused.orElse("the VMM can't write to what it has mapped"));
+                throw new IOException(watch.refused.orElse("the VMM has no writable mapping of it"));
             }
             return watch;
         } catch (IOException e) {
@@ -253,7 +253,8 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
             } catch (IOException e) {
                 String why = String.valueOf(explained(e).getMessage());
                 lost = Optional.of(why);
-                note.accept("the VMM's memory can't be watched any more, and is compared from now on: " + why);
+                note.accept("the writes of the VMM can no longer be tracked, so its memory is compared from now on: "
+                        + why);
             }
         }
         if (lost.isPresent()) {
@@ -283,8 +284,8 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
                 .toList();
         if (writesMore(pieces, mostPerSecond)) {
             throw new IOException(
-                    "the guest writes so much of its memory that watching it would stop it again and again:"
-                            + " more than " + mostPerSecond + " other pages each second");
+                    "the guest writes too much memory to track it without stopping it repeatedly: more than "
+                            + mostPerSecond + " different pages each second");
         }
     }
 
@@ -328,7 +329,7 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
         }
         if (refused.isPresent() && watchesAny && !refusalTold) {
             refusalTold = true;
-            note.accept("a part of the VMM's memory is compared, not watched: " + refused.orElseThrow());
+            note.accept("part of the VMM's memory is compared instead of tracked: " + refused.orElseThrow());
         }
     }
 
@@ -456,7 +457,7 @@ public final class WatchedWrites implements DirtySource, AutoCloseable {
         long more = unwatched.count() - before;
         if (more > 0) {
             note.accept("process " + pid + " (" + nameOf(pid) + ") has " + (Pages.bytes(more) >> 20)
-                    + " MiB of the guest's memory mapped and may write it: that is compared, not watched");
+                    + " MiB of the guest's memory mapped and may write it: that part is compared instead of tracked");
         }
     }
 

@@ -32,7 +32,7 @@ public record PrecopyOptions(
             throw new IllegalArgumentException("a downtime limit of " + downtimeLimit + ", patience of " + patience
                     + ", " + maxRounds
                     + " rounds, and hints worth " + hintWorth
-                    + ": none may be negative, and the last two must be at least 1");
+                    + ": none must be negative, and the last two must be at least 1");
         }
     }
 

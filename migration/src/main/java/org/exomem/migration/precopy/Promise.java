@@ -7,7 +7,7 @@ import org.exomem.pages.PageBits;
 public interface Promise {
     /** For a destination without post-copy. */
     Promise NONE = pages -> {
-        throw new IOException("the destination can't begin before all memory has come");
+        throw new IOException("the guest can't start at the destination before all memory has arrived");
     };
 
     /**

@@ -14,7 +14,7 @@ public record SwitchOver(int rounds, Duration time) {
 
     public SwitchOver {
         if (rounds < 0 || time.isNegative()) {
-            throw new IllegalArgumentException(rounds + " rounds or " + time + ": neither may be negative");
+            throw new IllegalArgumentException(rounds + " rounds or " + time + ": neither must be negative");
         }
     }
 }

@@ -101,14 +101,14 @@ class MemoryImageTest {
             assertThatThrownBy(() -> image.read(8, arena.allocate(4 * PAGE)))
                     .isInstanceOf(IOException.class)
                     .hasMessageContaining("the memory file rom")
-                    .hasMessageContaining("has become shorter");
+                    .hasMessageContaining("was truncated");
         }
     }
 
     @Test
     void sizeThatIsNoWholePagesIsRefused() throws LinuxException, IOException {
         ImageFile odd = new ImageFile("odd", SharedFile.memfd("odd", PAGE + 1));
-        assertThatThrownBy(() -> new MemoryImage(List.of(odd))).hasMessageContaining("no whole pages");
+        assertThatThrownBy(() -> new MemoryImage(List.of(odd))).hasMessageContaining("not a whole number of pages");
         assertThat(odd.file().fd().isOpen()).isFalse();
     }
 

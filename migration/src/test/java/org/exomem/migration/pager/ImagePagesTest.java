@@ -34,7 +34,7 @@ class ImagePagesTest {
             try (ImagePages pages = new ImagePages(List.of(path))) {
                 assertThat(pages.owedTo(memory).contains(7)).isTrue();
                 saved.truncate(Pages.SIZE);
-                assertThatThrownBy(() -> pages.owedTo(memory)).hasMessageContaining("has become shorter");
+                assertThatThrownBy(() -> pages.owedTo(memory)).hasMessageContaining("was truncated");
             }
         }
     }

@@ -203,7 +203,7 @@ class WatchedWritesTest {
             assertThat(sync(writes)).isEqualTo(range(0, 2 * PAGES));
             assertThat(sync(writes)).isEqualTo(range(0, 2 * PAGES));
             assertThat(writes.lost()).isPresent();
-            assertThat(notes).singleElement().asString().contains("can't be watched any more");
+            assertThat(notes).singleElement().asString().contains("can no longer be tracked");
         }
     }
 
@@ -235,7 +235,7 @@ class WatchedWritesTest {
             assertThat(writes.lost()).isPresent();
             process.obey("write", 0, 6 * PAGE, 1);
             assertThat(sync(writes)).isEqualTo(range(0, 2 * PAGES));
-            assertThat(notes).singleElement().asString().contains("can't be watched any more");
+            assertThat(notes).singleElement().asString().contains("can no longer be tracked");
         }
     }
 
@@ -312,7 +312,7 @@ class WatchedWritesTest {
         MappedFiles.Area area = area("a");
         try (Userfaultfd first = process.fetchAnother()) {
             first.register(area.from(), area.length(), EnumSet.of(Userfaultfd.Mode.WRITE_PROTECT));
-            assertThatThrownBy(this::watch).hasMessageContaining("another userfaultfd watches it");
+            assertThatThrownBy(this::watch).hasMessageContaining("another userfaultfd is registered for it");
         }
     }
 
@@ -324,7 +324,7 @@ class WatchedWritesTest {
         try (Userfaultfd first = process.fetchAnother()) {
             first.register(area.from() + 8 * PAGE, 8 * PAGE, EnumSet.of(Userfaultfd.Mode.MISSING));
             try (WatchedWrites writes = watch()) {
-                assertThat(notes).singleElement().asString().contains("another userfaultfd watches it");
+                assertThat(notes).singleElement().asString().contains("another userfaultfd is registered for it");
                 process.obey("write", 0, 3 * PAGE, 1);
                 assertThat(sync(writes)).containsExactly(3, 8, 9, 10, 11, 12, 13, 14, 15);
 

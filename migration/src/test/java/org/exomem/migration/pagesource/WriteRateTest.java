@@ -63,9 +63,8 @@ class WriteRateTest {
 
     @Test
     void aProcessThatWritesAllOfItsMemoryAgainAndAgainIsNotWatched() throws IOException {
-        // Repeated, as other processes may have both processors during the whole measurement. Each attempt has a
-        // process
-        // of its own, because a userfaultfd is set up only once.
+        // Repeated, as other processes may have both processors during the whole measurement. Each attempt has its own
+        // process, because a userfaultfd is set up only once.
         await().atMost(Duration.ofSeconds(60)).untilAsserted(this::expectThatABusyWriterIsNotWatched);
     }
 
@@ -73,7 +72,7 @@ class WriteRateTest {
         process.close();
         startWriter();
         process.obey("busy", 0, PAGES);
-        assertThatThrownBy(this::watch).hasMessageContaining("writes so much of its memory");
+        assertThatThrownBy(this::watch).hasMessageContaining("writes too much memory");
     }
 
     private void watch() throws IOException {

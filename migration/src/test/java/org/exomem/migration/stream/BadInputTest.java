@@ -170,7 +170,8 @@ class BadInputTest {
         RawSource raw = new RawSource(receiver.address());
         raw.version = 3;
         raw.oldest = 2;
-        assertTurnedAway(raw.greet(0, 0), "speaks versions 2 to 3 of the migration stream, this end speaks version 1");
+        assertTurnedAway(
+                raw.greet(0, 0), "supports versions 2 to 3 of the migration stream, this end supports version 1");
     }
 
     @Test
@@ -197,7 +198,7 @@ class BadInputTest {
         assertThat(raw.answer.getShort(12)).isZero();
         assertThat(raw.answer.getShort(14)).isZero();
         assertThat(raw.answer.getLong(32) | raw.answer.getLong(40)).isZero();
-        assertTurnedAway(raw, "wants 0 data connections");
+        assertTurnedAway(raw, "requests 0 data connections");
     }
 
     @Test
@@ -216,7 +217,7 @@ class BadInputTest {
         RawSource raw = new RawSource(receiver.address());
         raw.offered = 1L << 40;
         raw.required = 1L << 40;
-        assertTurnedAway(raw.greet(0, 0), "can't do without the unknown feature 40");
+        assertTurnedAway(raw.greet(0, 0), "requires the unknown feature 40");
     }
 
     @Test
@@ -241,7 +242,7 @@ class BadInputTest {
             socket.write(ByteBuffer.wrap("GET / HTTP/1.1\r\n\r\n".getBytes(StandardCharsets.US_ASCII)));
             await().atMost(LIMIT).until(() -> !destination.turnedAway.isEmpty());
         }
-        assertThat(destination.turnedAway.getFirst()).hasMessageContaining("does not speak exomem's migration stream");
+        assertThat(destination.turnedAway.getFirst()).hasMessageContaining("does not use exomem's migration stream");
         aRealSourceIsServed();
     }
 
@@ -285,7 +286,7 @@ class BadInputTest {
                 RawSource data = dataOf(main)) {
             sayOnData(data, RawSource.PAGES, 0, count, PAGE);
             assertFails(
-                    main, count == 2 ? "a chunk of 2 pages of 4096 bytes has 4096 bytes" : "pages; it may have 1 to");
+                    main, count == 2 ? "a chunk of 2 pages of 4096 bytes has 4096 bytes" : "pages; it must have 1 to");
         }
     }
 
@@ -308,7 +309,7 @@ class BadInputTest {
                 RawSource data = dataOf(main)) {
             byte[] chunk = sayOnData(data, RawSource.ZEROS, 1, 1, NOTHING);
             data.send(chunk);
-            assertFails(main, "was lost, came twice or in another order");
+            assertFails(main, "was lost, duplicated or reordered");
         }
     }
 
@@ -320,7 +321,7 @@ class BadInputTest {
             byte[] first = data.chunk(RawSource.PAGES, 1, 1, PAGE);
             data.send(data.chunk(RawSource.PAGES, 2, 1, PAGE));
             data.send(first);
-            assertFails(main, "was lost, came twice or in another order");
+            assertFails(main, "was lost, duplicated or reordered");
         }
     }
 
@@ -340,7 +341,7 @@ class BadInputTest {
         try (RawSource main = accepted();
                 RawSource data = dataOf(main)) {
             data.send(RawSource.chunk(RawSource.PAGES, 1, 4096, data.sequence, 0, 1, PAGE));
-            assertFails(main, "compressed that must not be");
+            assertFails(main, "compressed although it must not be");
         }
     }
 
@@ -385,7 +386,7 @@ class BadInputTest {
             for (int i = 0; i < 3; i++) {
                 assertThat(main.hearAny().type()).isEqualTo(RawSource.ALIVE);
             }
-            assertFails(main, "the source has said nothing for too long");
+            assertFails(main, "the source has sent nothing for too long");
         }
     }
 
@@ -404,7 +405,7 @@ class BadInputTest {
     void aSourceThatLetsGoTooEarlyIsRefused() throws Exception {
         try (RawSource main = accepted()) {
             main.say(RawSource.GO, 0, 0, NOTHING);
-            assertFails(main, "let go of a guest that was not ready");
+            assertFails(main, "handed over a guest that was not ready");
         }
     }
 
@@ -539,14 +540,14 @@ class BadInputTest {
     @Tag("STR-SEC-2")
     void aDestinationOfAnotherAuthorityIsNotTrusted() throws Exception {
         assertNoTrust(
-                host("a", "127.0.0.1"), host("b", "127.0.0.1"), "not to be trusted", "refused this end's certificate");
+                host("a", "127.0.0.1"), host("b", "127.0.0.1"), "can't be trusted", "rejected this end's certificate");
     }
 
     @Test
     @Tag("STR-SEC-2")
     void aDestinationWithTheCertificateOfAnotherHostIsNotTrusted() throws Exception {
         assertNoTrust(
-                host("a", "127.0.0.1"), host("a", "10.1.2.3"), "not to be trusted", "refused this end's certificate");
+                host("a", "127.0.0.1"), host("a", "10.1.2.3"), "can't be trusted", "rejected this end's certificate");
     }
 
     @Test
@@ -561,7 +562,7 @@ class BadInputTest {
         assertNoTrust(
                 CertificateSecurity.of(mixed),
                 CertificateSecurity.of(right),
-                "refused this end's certificate",
+                "rejected this end's certificate",
                 "no certificate of a CA that this end trusts");
     }
 
@@ -573,7 +574,7 @@ class BadInputTest {
         assertNoTrust(
                 new PskSecurity(new PreSharedKey("k", other)),
                 new PskSecurity(new PreSharedKey("k", new byte[32])),
-                "refused the pre-shared key",
+                "rejected the pre-shared key",
                 "another pre-shared key");
     }
 
@@ -598,11 +599,13 @@ class BadInputTest {
 
     @Test
     void plainTextAgainstTlsIsRefused() throws Exception {
-        assertNoTrust(StreamSecurity.none(), host("a", "127.0.0.1"), "uses TLS, this end does not", "does not use TLS");
+        assertNoTrust(
+                StreamSecurity.none(), host("a", "127.0.0.1"), "uses TLS, but this end does not", "does not use TLS");
     }
 
     @Test
     void tlsAgainstPlainTextIsRefused() throws Exception {
-        assertNoTrust(host("a", "127.0.0.1"), StreamSecurity.none(), "does not use TLS", "uses TLS, this end does not");
+        assertNoTrust(
+                host("a", "127.0.0.1"), StreamSecurity.none(), "does not use TLS", "uses TLS, but this end does not");
     }
 }

@@ -171,7 +171,7 @@ class CancelTest {
         goesOn.countDown();
         assertThatThrownBy(receiver::receive)
                 .isInstanceOf(PeerFault.class)
-                .hasMessage("the source gave up: the migration was cancelled at the source");
+                .hasMessage("the source ended the migration: the migration was cancelled at the source");
         assertThat(destination.failures).hasSize(1);
     }
 
@@ -203,7 +203,7 @@ class CancelTest {
                         source.sendAll(sender, 16);
                     }
                 }),
-                "the destination has taken nothing of what was sent for 200 ms");
+                "the destination has received none of the sent data for 200 ms");
     }
 
     @Test
@@ -218,7 +218,7 @@ class CancelTest {
                         }
                     }
                 }),
-                "the destination has taken nothing of what was sent for 200 ms");
+                "the destination has received none of the sent data for 200 ms");
     }
 
     @Test
@@ -233,7 +233,7 @@ class CancelTest {
                     sender.endRound();
                     return null;
                 }),
-                "the destination did not say ROUND_DONE within 200 ms");
+                "the destination did not send ROUND_DONE within 200 ms");
     }
 
     @Test

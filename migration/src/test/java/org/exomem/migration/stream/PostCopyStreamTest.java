@@ -529,7 +529,7 @@ class PostCopyStreamTest {
             owing().want.ask(333);
             assertThatThrownBy(() -> sender.awaitArrived(() -> {}))
                     .isInstanceOf(StreamFault.class)
-                    .hasMessageContaining("wants page 333, which it was not promised");
+                    .hasMessageContaining("requested page 333, which is not owed to it");
             held.complete(null);
         }
     }
@@ -543,7 +543,7 @@ class PostCopyStreamTest {
             raw.greet(0, 0).say(1, 0, 0, source.memory().encode().array());
             assertThat(raw.hear().type()).isEqualTo(2);
             raw.say(19, 0, 0, new byte[0]);
-            assertThat(raw.hear().text()).contains("sent OWED where that is not expected");
+            assertThat(raw.hear().text()).contains("sent an unexpected OWED");
         }
         assertThatThrownBy(receiver::receive).hasMessageContaining("OWED");
     }
@@ -554,8 +554,8 @@ class PostCopyStreamTest {
         "64, 0, 8, don't follow",
         "64, 1000, 128, don't follow",
         "0, 64, 16, has 16 bytes",
-        "0, 63, 8, behind the last one of a piece",
-        "9, 0, 0, 9 pages are owed in all",
+        "0, 63, 8, names pages after its last one",
+        "9, 0, 0, 9 pages are owed in total",
     })
     @Tag("STR-PST-2")
     void nonsenseIsNotOwed(long first, long count, int bytes, String why) throws Exception {
@@ -566,7 +566,7 @@ class PostCopyStreamTest {
             raw.say(19, first, count, piece);
             assertThat(raw.hear().text()).contains(why);
         }
-        assertThatThrownBy(receiver::receive).hasMessageContaining("make no sense");
+        assertThatThrownBy(receiver::receive).hasMessageContaining("description of the owed pages is invalid");
     }
 
     /** A source that agrees on post-copy. */
@@ -607,9 +607,9 @@ class PostCopyStreamTest {
             agree(raw);
             promise(raw);
             raw.say(8, 0, 0, new byte[] {'c'});
-            assertThat(raw.hear().text()).contains("before it had said all that it owes");
+            assertThat(raw.hear().text()).contains("before it had sent the complete list of the owed pages");
         }
-        assertThatThrownBy(receiver::receive).hasMessageContaining("before it had said all");
+        assertThatThrownBy(receiver::receive).hasMessageContaining("before it had sent the complete list");
     }
 
     @Test
@@ -623,9 +623,9 @@ class PostCopyStreamTest {
             data.greet(1, 0);
             promise(raw);
             data.say(3, 100, 1, new byte[TestSource.PAGE]);
-            assertThat(raw.hear().text()).contains("pages of a round came after");
+            assertThat(raw.hear().text()).contains("pages of a round arrived after");
         }
-        assertThatThrownBy(receiver::receive).hasMessageContaining("pages of a round came after");
+        assertThatThrownBy(receiver::receive).hasMessageContaining("pages of a round arrived after");
     }
 
     @Test

@@ -174,12 +174,12 @@ class ResumeTest {
                     .isInstanceOf(IOException.class);
             assertThatThrownBy(receiver::receive)
                     .isInstanceOf(IOException.class)
-                    .hasMessageContaining("did not come back within 300 ms");
+                    .hasMessageContaining("did not reconnect within 300 ms");
             assertThat(destination.failures).hasSize(1);
             assertThat(destination.closed).isTrue();
             assertThatThrownBy(() -> sender.reconnect(WITHIN))
                     .isInstanceOf(PeerFault.class)
-                    .hasMessageContaining("gave this migration up");
+                    .hasMessageContaining("ended this migration");
         }
     }
 
@@ -206,7 +206,7 @@ class ResumeTest {
             stranger.offered = 2;
             stranger.channels = 2;
             stranger.greet(0, 0).say(17, 0, 0, new byte[0]);
-            assertThat(stranger.hear().text()).contains("knows nothing of that migration");
+            assertThat(stranger.hear().text()).contains("does not know that migration");
             source.migrate(sender, 3);
             receiver.receive();
             assertThat(destination.content()).isEqualTo(source.content);
@@ -250,7 +250,7 @@ class ResumeTest {
                     MigrationReceiver another = MigrationReceiver.listen(same, StreamSecurity.none(), OPTIONS, other)) {
                 assertThatThrownBy(() -> sender.reconnect(WITHIN))
                         .isInstanceOf(HandoverUncertainException.class)
-                        .hasMessageContaining("knows nothing of that migration")
+                        .hasMessageContaining("does not know that migration")
                         .hasMessageContaining("never let both run");
                 assertThat(another.address()).isEqualTo(same);
             }

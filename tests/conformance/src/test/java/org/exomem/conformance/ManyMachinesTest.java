@@ -115,7 +115,7 @@ class ManyMachinesTest {
                 FrontEnd second = backEnd.connect()) {
             assertThat(second.connection().awaitClosed()).isTrue();
             first.assertEcho();
-            backEnd.awaitFault(FaultKind.FRONT_END, "turned away");
+            backEnd.awaitFault(FaultKind.FRONT_END, "rejected");
         }
     }
 

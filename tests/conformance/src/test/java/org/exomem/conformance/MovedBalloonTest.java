@@ -203,7 +203,7 @@ class MovedBalloonTest {
             assertThatThrownBy(() -> moved.frontEnd().loadDeviceState(Arrays.copyOf(state, 5)))
                     .isInstanceOfAny(RequestRefusedException.class, EOFException.class);
             assertThat(destination.faults).hasSize(2);
-            assertThat(destination.faults.getFirst()).contains("\"device\" has 24, this device has 5");
+            assertThat(destination.faults.getFirst()).contains("\"device\" has 24, but this device has 5");
         }
     }
 }

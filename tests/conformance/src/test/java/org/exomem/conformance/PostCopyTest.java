@@ -180,7 +180,7 @@ class PostCopyTest {
         // But not in the middle.
         Reply refusal = memory.advise(guest.frontEnd);
         assertThat(refusal.fds()).isEmpty();
-        backEnd.awaitFault(FaultKind.FRONT_END, "while a post-copy migration is under way");
+        backEnd.awaitFault(FaultKind.FRONT_END, "while a post-copy migration is in progress");
         guest.arrive();
         assertEchoed(guest, ring, echoes);
     }
@@ -577,7 +577,7 @@ class PostCopyTest {
             // The connection may end in the middle of this.
         }
         backEnd.awaitDisconnected();
-        backEnd.awaitFault(FaultKind.FRONT_END, "guest memory is gone");
+        backEnd.awaitFault(FaultKind.FRONT_END, "guest memory is inaccessible");
         awaitNoHelper();
         try (EchoGuest next = EchoGuest.start(backEnd)) {
             next.assertEcho();

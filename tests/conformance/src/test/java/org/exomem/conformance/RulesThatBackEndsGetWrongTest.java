@@ -393,7 +393,7 @@ class RulesThatBackEndsGetWrongTest {
                     }
                 })
                 .isInstanceOf(LinuxException.class);
-        backEnd.awaitFault(FaultKind.FRONT_END, "reads no answers");
+        backEnd.awaitFault(FaultKind.FRONT_END, "does not read replies");
         backEnd.awaitDisconnected();
         guest.close();
         attach(EchoGuest.EVERY_PROTOCOL_FEATURE);

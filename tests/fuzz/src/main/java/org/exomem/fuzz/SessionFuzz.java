@@ -138,7 +138,7 @@ public final class SessionFuzz implements EndpointListener {
                     over.await(PATIENCE.toSeconds(), TimeUnit.SECONDS), "a session does not end with its front-end");
         }
         for (String fault : faults) {
-            if (fault.contains("a fault of exomem itself")) {
+            if (fault.contains("internal error of exomem")) {
                 throw new BrokenRule(fault);
             }
         }

@@ -89,7 +89,7 @@ final class ActiveGuestTest {
             await().atMost(LIMIT)
                     .until(() -> status(here).path("ram").path("transferred").asLong() > 4 * MIB);
             assertThat(status(here).path("writes").path("way").asText()).isEqualTo("watch");
-            awaitReason(here, "the VM migrates");
+            awaitReason(here, "the VM is migrating");
             here.control().execute("migrate-cancel", Map.of("vm", "vm"));
             awaitEnd(here);
             awaitEnd(there);

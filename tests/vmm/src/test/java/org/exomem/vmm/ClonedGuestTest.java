@@ -177,7 +177,7 @@ final class ClonedGuestTest {
                 // An image would have the same name as the clone's own file.
                 Path own = guests.file("clones/golden-1");
                 assertThatThrownBy(() -> exomem.command("save", "golden-1", "--to", own.toString()))
-                        .hasMessageContaining("is there already");
+                        .hasMessageContaining("already exists");
                 assertThat(ramFiles(own)).isNotEmpty();
                 assertThat(first.guest().run("memeat verify own")).contains("ok ");
             }

@@ -128,7 +128,7 @@ final class DemandedGuestTest {
             assertThat(pager(exomem).has("reason")).isTrue();
             try (Qemu _ = Qemu.start(guests.guest("b"))) {
                 assertThatThrownBy(() -> exomem.control().execute("pager-start", request))
-                        .hasMessageContaining("does not wait for a guest");
+                        .hasMessageContaining("does not wait for an incoming guest");
             }
         }
     }
@@ -150,8 +150,9 @@ final class DemandedGuestTest {
                 assertThat(pager(exomem).path("reason").asText()).contains("ENOMEM");
                 assertThatThrownBy(() -> exomem.command(
                                 "save", "vm", "--to", guests.file("other").toString()))
-                        .hasMessageContaining("has its memory come on demand");
-                assertThatThrownBy(() -> exomem.command("quit")).hasMessageContaining("memory comes on demand of vm");
+                        .hasMessageContaining("has memory on demand");
+                assertThatThrownBy(() -> exomem.command("quit"))
+                        .hasMessageContaining("memory on demand of vm has not all arrived");
                 assertThatThrownBy(() -> exomem.command("restore", image.toString(), "--take"))
                         .hasMessageContaining("a process listens on");
                 assertThatThrownBy(() -> exomem.command(

@@ -186,8 +186,8 @@ final class MigratedGuestTest {
         try (BackEnd there = guests.backEnd("c");
                 Qemu another = Qemu.start(guests.guest("c").incoming().arguments("-machine", "pc-q35-9.0"))) {
             guests.begin(here, there, Map.of());
-            assertFailed(here, "the destination can't get the guest ready");
-            assertFailed(there, "the destination can't get the guest ready");
+            assertFailed(here, "the destination can't prepare the guest");
+            assertFailed(there, "the destination can't prepare the guest");
         }
         assertAsBefore(here, source, true);
         leaveSharedMemoryOut(source, false);
@@ -224,7 +224,7 @@ final class MigratedGuestTest {
             other.setLength(RAM);
         }
         guests.begin(here, there, Map.of());
-        assertFailed(here, "has mapped other memory as \"ram\" than " + ram);
+        assertFailed(here, "has mapped is not " + ram);
         there.control().execute("migrate-cancel", Map.of("vm", "vm"));
         awaitEnd(there);
         Files.move(kept, ram, StandardCopyOption.REPLACE_EXISTING);

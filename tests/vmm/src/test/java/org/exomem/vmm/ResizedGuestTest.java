@@ -99,9 +99,11 @@ final class ResizedGuestTest {
             memory.resize(0);
             await().atMost(LIMIT).until(() -> memory.jobStatus().equals("stalled"));
             assertThat(memory.job().path("reason").asText())
-                    .isEqualTo("the guest does not give more back: what is left is in use, or can't be moved");
+                    .isEqualTo("the guest does not unplug more: the remaining memory is in use, or can't be moved");
             assertThat(memory.plugged()).isBetween(512 * MIB, 1024 * MIB);
-            assertThat(backEnd.command("vms", "--memory")).contains("stalled").contains("what is left is in use");
+            assertThat(backEnd.command("vms", "--memory"))
+                    .contains("stalled")
+                    .contains("the remaining memory is in use");
 
             qemu.guest().run("memeat free all");
             memory.resize(0);

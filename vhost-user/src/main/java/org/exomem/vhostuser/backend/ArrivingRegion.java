@@ -66,9 +66,8 @@ final class ArrivingRegion implements LatePages {
             Runnable forget)
             throws LinuxException {
         if (region.fileOffset() > Pages.bytes(PageSet.LIMIT) - region.size()) {
-            throw new FrontEndFault(
-                    "memory region " + region + " lies behind the first 2^48 bytes of its file: its pages"
-                            + " can't be told apart while they arrive");
+            throw new FrontEndFault("memory region " + region
+                    + " lies after the first 2^48 bytes of its file: its pages can't be tracked while they arrive");
         }
         SharedFile backing = region.file();
         long offset = region.fileOffset() & -backing.pageSize();

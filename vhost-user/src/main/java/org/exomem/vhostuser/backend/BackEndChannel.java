@@ -154,7 +154,7 @@ final class BackEndChannel implements AutoCloseable {
         try {
             return socket.isAllRead();
         } catch (LinuxException e) {
-            LOG.debug("it can't be seen whether the front-end has read: {}", e.getMessage());
+            LOG.debug("can't determine whether the VMM has read the message: {}", e.getMessage());
             return true;
         }
     }
@@ -182,7 +182,7 @@ final class BackEndChannel implements AutoCloseable {
             }
             // EPIPE: the front-end has closed the channel, usually because it ends.
             if (e.errno() != Errno.EPIPE) {
-                LOG.warn("the front-end can't be told of config changes any more: {}", e.getMessage());
+                LOG.warn("the VMM can no longer be notified of config changes: {}", e.getMessage());
             }
             close();
             return false;

@@ -112,7 +112,7 @@ final class Connection {
                     case WAITING -> {
                         return;
                     }
-                    case NO_DESCRIPTORS -> waitForDescriptors("a message that brings descriptors waits", () -> {});
+                    case NO_DESCRIPTORS -> waitForDescriptors("a message with file descriptors waits", () -> {});
                     case CLOSED -> closedByPeer();
                 }
             }
@@ -132,9 +132,9 @@ final class Connection {
 
     private void closedByPeer() {
         if (reader.isAmidMessage()) {
-            failed(new FrontEndFault("the front-end closed the connection in the middle of a message"));
+            failed(new FrontEndFault("the VMM closed the connection in the middle of a message"));
         } else {
-            close("the front-end closed the connection");
+            close("the VMM closed the connection");
         }
     }
 
@@ -160,7 +160,7 @@ final class Connection {
         }
         if ((type == RequestType.GET_INFLIGHT_FD || type == RequestType.POSTCOPY_ADVISE)
                 && !DescriptorReserve.ofProcess().isWhole()) {
-            waitForDescriptors(type + ", which needs a descriptor, waits", () -> answer(type, header, fds));
+            waitForDescriptors(type + ", which requires a file descriptor, waits", () -> answer(type, header, fds));
             return;
         }
         answer(type, header, fds);
@@ -201,8 +201,10 @@ final class Connection {
         pause();
         listener.fault(
                 FaultKind.HOST,
-                what + " until this process has descriptors free (EMFILE, too many open files): raise its limit of open"
-                        + " files (ulimit -n, LimitNOFILE=), or end clients of the control socket");
+                what
+                        + " until this process has free file descriptors (EMFILE, too many open files): raise its"
+                        + " limit of open files (ulimit -n, LimitNOFILE=), or disconnect clients of the"
+                        + " control socket");
         loop.schedule(DESCRIPTORS_RETRY, () -> lookForDescriptors(then));
     }
 
@@ -214,7 +216,7 @@ final class Connection {
             if (DescriptorReserve.ofProcess().isWhole()) {
                 goOn(then);
             } else if (Poll.peerHasClosed(socket.fd())) {
-                close("the front-end has gone");
+                close("the VMM disconnected");
             } else {
                 loop.schedule(DESCRIPTORS_RETRY, () -> lookForDescriptors(then));
             }
@@ -236,7 +238,7 @@ final class Connection {
                 throw e;
             }
             String request = type == null ? "request " + Integer.toUnsignedString(header.request()) : type.name();
-            listener.fault(fault.kind(), request + " was refused: " + fault.what());
+            listener.fault(fault.kind(), request + " was rejected: " + fault.what());
             send(header, refusal);
             return;
         }
@@ -253,11 +255,11 @@ final class Connection {
         if (type == null) {
             // VHU-MSG-1
             throw new FrontEndFault(
-                    "request " + Integer.toUnsignedString(header.request()) + " is not known to this back-end");
+                    "request " + Integer.toUnsignedString(header.request()) + " is unknown to this back-end");
         }
         ProtocolFeature feature = type.feature();
         if (feature != null && !session.negotiation().has(feature)) {
-            throw new FrontEndFault(type + " came without protocol feature " + feature + " negotiated");
+            throw new FrontEndFault(type + " requires protocol feature " + feature + ", which was not negotiated");
         }
         return session.handle(RequestDecoder.decode(type, reader.payload(), fds));
     }
@@ -282,7 +284,7 @@ final class Connection {
             socket.send(reply.encode(request.request()), fd == null ? List.of() : List.of(fd), 0);
         } catch (LinuxException e) {
             if (e.errno() == Errno.EAGAIN) {
-                throw new FrontEndFault("the front-end reads no answers, and there is no room for another one");
+                throw new FrontEndFault("the VMM does not read replies, and the socket buffer is full");
             }
             throw e;
         } finally {
@@ -299,7 +301,7 @@ final class Connection {
         }
         Fault fault = Fault.of(thrown);
         if (fault instanceof Fault.OfOurs) {
-            LOG.error("a fault of exomem itself, please report it", thrown);
+            LOG.error("internal error of exomem, please report it", thrown);
         }
         if (!(fault instanceof Fault.PeerGone)) {
             listener.fault(fault.kind(), "the connection was closed: " + fault.what());

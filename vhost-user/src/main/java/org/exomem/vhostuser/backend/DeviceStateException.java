@@ -18,8 +18,8 @@ public final class DeviceStateException extends Exception {
      */
     public static void requireSame(String field, Object expected, Object found) throws DeviceStateException {
         if (!expected.equals(found)) {
-            throw new DeviceStateException("its field \"" + field + "\" has " + found + ", this device has " + expected
-                    + "; source and destination must be configured alike");
+            throw new DeviceStateException("its field \"" + field + "\" has " + found + ", but this device has "
+                    + expected + "; source and destination must have the same configuration");
         }
     }
 }

@@ -195,12 +195,11 @@ public final class Endpoint implements AutoCloseable {
         if (current != null && current.hasSentMessage()) {
             fd.close();
             listener.fault(
-                    FaultKind.FRONT_END,
-                    "a second front-end was turned away from " + name + ": one is connected already");
+                    FaultKind.FRONT_END, "a second VMM was rejected on " + name + ": a VMM is already connected");
             return;
         }
         if (current != null) {
-            current.close("another front-end connected before this one sent a message");
+            current.close("another VMM connected before this one sent a message");
         }
         Connection[] self = new Connection[1];
         Connection fresh =

@@ -164,7 +164,7 @@ public final class EventLoop implements AutoCloseable {
 
     private Watch register(Fd fd, EpollIoOps interest, Runnable task) {
         if (!isCurrent()) {
-            throw new IllegalStateException("descriptors are watched from the loop's own thread");
+            throw new IllegalStateException("descriptors can be registered only from the loop's own thread");
         }
         IoRegistration registration =
                 loop.register(new Handle(fd, task)).syncUninterruptibly().getNow();
@@ -177,7 +177,7 @@ public final class EventLoop implements AutoCloseable {
         try {
             task.run();
         } catch (Throwable e) {
-            LOG.error("a task of the event loop failed; this is a fault of exomem, please report it", e);
+            LOG.error("a task of the event loop failed; this is an internal error of exomem, please report it", e);
         }
     }
 

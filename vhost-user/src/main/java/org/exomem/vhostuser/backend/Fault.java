@@ -94,8 +94,8 @@ sealed interface Fault {
 
         @Override
         public String what() {
-            return "guest memory is gone: a file that backs it (or the dirty log, or in-flight memory) was truncated,"
-                    + " or the host has no huge page left for it";
+            return "guest memory is inaccessible: a file that backs it (or the dirty log, or in-flight memory) was"
+                    + " truncated, or the host has no free huge page for it";
         }
     }
 
@@ -108,7 +108,7 @@ sealed interface Fault {
 
         @Override
         public String what() {
-            return "the front-end has gone";
+            return "the VMM disconnected";
         }
     }
 
@@ -121,7 +121,7 @@ sealed interface Fault {
 
         @Override
         public String what() {
-            return "a fault of exomem itself: " + cause;
+            return "internal error of exomem: " + cause;
         }
     }
 

@@ -69,8 +69,8 @@ final class InflightBuffer implements AutoCloseable {
                     request + " has " + description.numQueues() + " queues; the device has " + maxQueues);
         }
         if (description.queueSize() < 1 || description.queueSize() > RingLayout.MAX_SIZE) {
-            throw new FrontEndFault(request + " has queues of size " + description.queueSize() + "; 1 to "
-                    + RingLayout.MAX_SIZE + " is possible");
+            throw new FrontEndFault(request + " has queues of size " + description.queueSize() + "; must be 1 to "
+                    + RingLayout.MAX_SIZE);
         }
     }
 
@@ -82,7 +82,7 @@ final class InflightBuffer implements AutoCloseable {
     MemorySegment region(int queue, int queueSize) {
         if (queue >= description.numQueues() || queueSize > description.queueSize()) {
             throw new FrontEndFault("queue " + queue + " of size " + queueSize
-                    + " has no place in in-flight memory for " + description.numQueues() + " queues of size "
+                    + " does not fit into in-flight memory for " + description.numQueues() + " queues of size "
                     + description.queueSize());
         }
         long size = InflightRegion.bytes(description.queueSize(), features);

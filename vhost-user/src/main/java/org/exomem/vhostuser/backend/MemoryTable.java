@@ -172,16 +172,18 @@ final class MemoryTable {
         long size = shared + added;
         if (size > limit) {
             throw new FrontEndFault(request + " would share " + size + " bytes of memory; the limit for a VM is "
-                    + limit + " bytes, and can be set where this process is started");
+                    + limit + " bytes (max-memory)");
         }
         long kept = bytes(removed);
         if (kept + mapped + added - limit > limit) {
             throw new FrontEndFault(request + " would share " + size + " bytes of memory while " + (kept + mapped)
-                    + " bytes are still mapped, " + kept + " of them removed but still in use by a queue; both together"
-                    + " may be twice the limit for a VM, which is " + limit + " bytes");
+                    + " bytes are still mapped, " + kept
+                    + " of them removed but still in use by a queue; both together may be at most twice the limit for"
+                    + " a VM, which is "
+                    + limit + " bytes (max-memory)");
         }
         if (regions > MAX_SLOTS) {
-            throw new FrontEndFault(request + " would make " + regions + " memory regions, " + removed.size()
+            throw new FrontEndFault(request + " would create " + regions + " memory regions, " + removed.size()
                     + " of them removed but still in use by a queue; there are " + MAX_SLOTS + " slots");
         }
     }
@@ -193,7 +195,7 @@ final class MemoryTable {
                         && candidate.userAddress() == region.userAddress()
                         && candidate.size() == region.size())
                 .findFirst()
-                .orElseThrow(() -> new FrontEndFault("REM_MEM_REG names a region that is not there: " + region));
+                .orElseThrow(() -> new FrontEndFault("REM_MEM_REG names a region that does not exist: " + region));
         memory.detach(found);
         removed.add(found);
     }
@@ -232,10 +234,10 @@ final class MemoryTable {
         FileStatus status = FileStatus.of(fd);
         if (!status.isRegularFile()) {
             throw new FrontEndFault(
-                    "memory region " + region + " came with a descriptor that is no file: " + fd.description());
+                    "memory region " + region + " came with a descriptor that is not a file: " + fd.description());
         }
         if (region.mmapOffset() > status.size() - region.size()) {
-            throw new FrontEndFault("memory region " + region + " reaches beyond the end of its file, which has 0x"
+            throw new FrontEndFault("memory region " + region + " extends beyond the end of its file, which has 0x"
                     + Long.toHexString(status.size()) + " bytes");
         }
         MemoryRegion mapped = MemoryRegion.map(

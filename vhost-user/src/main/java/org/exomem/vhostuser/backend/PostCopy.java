@@ -88,7 +88,7 @@ final class PostCopy implements AutoCloseable {
      */
     Reply advise() throws LinuxException {
         if (state instanceof State.Listening) {
-            throw new FrontEndFault("POSTCOPY_ADVISE came while a post-copy migration is under way");
+            throw new FrontEndFault("POSTCOPY_ADVISE came while a post-copy migration is in progress");
         }
         return DescriptorReserve.ofProcess().lend(() -> {
             Userfaultfd made = Userfaultfd.of(Userfaultfd.makeForTheKernelToo(), LateMapping.FEATURES);
@@ -119,7 +119,8 @@ final class PostCopy implements AutoCloseable {
         }
         // VHU-PST-4
         if (queuesRun) {
-            throw new FrontEndFault("POSTCOPY_LISTEN came while queues are started: what they lie in can't be late");
+            throw new FrontEndFault(
+                    "POSTCOPY_LISTEN came while queues are started: the memory of their rings can't arrive later");
         }
         PageBringer bringer = new PageBringer(loop);
         State.Listening listening =

@@ -42,8 +42,8 @@ final class Rings {
     Ring get(int index) {
         // VHU-RING-11
         if (index < 0 || index >= rings.size()) {
-            throw new FrontEndFault(
-                    "queue " + Integer.toUnsignedString(index) + " does not exist; the device has " + rings.size());
+            throw new FrontEndFault("queue " + Integer.toUnsignedString(index) + " does not exist; the device has "
+                    + rings.size() + " queues");
         }
         return rings.get(index);
     }
@@ -76,7 +76,7 @@ final class Rings {
         // VHU-RING-12; whether it must be a power of two is known at the start
         if (size < 1 || size > RingLayout.MAX_SIZE) {
             throw new FrontEndFault("SET_VRING_NUM gives queue " + index + " " + Integer.toUnsignedString(size)
-                    + " entries; 1 to " + RingLayout.MAX_SIZE + " is possible");
+                    + " entries; must be 1 to " + RingLayout.MAX_SIZE);
         }
         ring.setSize(size);
     }
@@ -164,7 +164,7 @@ final class Rings {
                 // As if it were removed: tried again when pages have arrived.
                 ring.setMemoryMissing(true);
             } catch (IllegalArgumentException e) {
-                throw new FrontEndFault("queue " + ring.index() + " can't go on: " + e.getMessage());
+                throw new FrontEndFault("queue " + ring.index() + " can't continue: " + e.getMessage());
             }
         }
     }
@@ -293,7 +293,7 @@ final class Rings {
         long features = negotiation.acknowledged();
         if (!RingLayout.isValidSize(size, features)) {
             throw new FrontEndFault(
-                    "queue " + ring.index() + " has " + size + " entries; a split queue has a power of two of them");
+                    "queue " + ring.index() + " has " + size + " entries; a split queue must have a power of two");
         }
         MemorySegment region = inflight == null ? null : inflight.region(ring.index(), size);
         return new VirtqueueSetup(

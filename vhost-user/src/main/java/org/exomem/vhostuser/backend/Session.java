@@ -114,7 +114,7 @@ final class Session implements DeviceLink {
                 && !(request instanceof AcknowledgeMemory
                         || request instanceof AddMemReg && !memoryTable.isWaitingForTable())) {
             throw new FrontEndFault(request.getClass().getSimpleName()
-                    + " came where the front-end has to acknowledge where its memory is mapped");
+                    + " came while the VMM must acknowledge the addresses of its memory");
         }
         return switch (request) {
             case GetFeatures() -> Reply.u64(negotiation.offered());
@@ -236,7 +236,7 @@ final class Session implements DeviceLink {
         if (memoryTable.isWaiting()) {
             changeMemory(memoryTable::acknowledge);
         } else if (!postCopy.isListening()) {
-            throw new FrontEndFault("a memory table came without a region, and there is nothing to acknowledge");
+            throw new FrontEndFault("a memory table without regions came, but there is nothing to acknowledge");
         }
         // Otherwise a superfluous one: QEMU acknowledges once for all regions that it changes, even if it adds none.
     }
@@ -310,7 +310,7 @@ final class Session implements DeviceLink {
         try {
             device.memoryChanged();
         } catch (PagesLate e) {
-            throw new FrontEndFault("memory that a device has in use was exchanged for such that is still to come");
+            throw new FrontEndFault("memory that a device uses was replaced by memory that is still to arrive");
         }
         rings.all().stream().filter(Ring::startWaits).forEach(this::startLate);
         // A ring whose memory is back may have missed a kick. Each in a step of its own, because one pass may take
@@ -374,7 +374,8 @@ final class Session implements DeviceLink {
 
     private void setBackEndChannel(Fd fd) throws LinuxException {
         if (!FileStatus.of(fd).isSocket()) {
-            throw new FrontEndFault("SET_BACKEND_REQ_FD came with a descriptor that is no socket: " + fd.description());
+            throw new FrontEndFault(
+                    "SET_BACKEND_REQ_FD came with a descriptor that is not a socket: " + fd.description());
         }
         // VHU-BACK-1
         backEndChannel.use(new MessageSocket(fd));
@@ -478,7 +479,7 @@ final class Session implements DeviceLink {
         status |= STATUS_NEEDS_RESET;
         listener.fault(
                 FaultKind.DRIVER,
-                "queue " + ring.index() + " has stopped until the device is reset or started again: "
+                "queue " + ring.index() + " is stopped until the device is reset or started again: "
                         + new Fault.OfDriver(fault).what());
         if (needsReset == null) {
             needsReset = loop.schedule(NEEDS_RESET_DELAY, this::tellNeedsReset);

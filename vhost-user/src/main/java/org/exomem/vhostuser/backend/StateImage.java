@@ -57,15 +57,15 @@ final class StateImage {
      */
     static MemorySegment state(int device, MemorySegment image) throws DeviceStateException {
         if (image.byteSize() < HEADER) {
-            throw new DeviceStateException("it has " + image.byteSize() + " bytes, its header alone has " + HEADER);
+            throw new DeviceStateException("it has " + image.byteSize() + " bytes, but the header alone has " + HEADER);
         }
         if (image.asSlice(0, MAGIC.byteSize()).mismatch(MAGIC) != -1) {
-            throw new DeviceStateException("it does not begin with \"exomemds\", so exomem has not written it");
+            throw new DeviceStateException("it does not begin with \"exomemds\", so exomem did not write it");
         }
         int version = image.get(LE_INT, VERSION_AT);
         if (version != VERSION) {
-            throw new DeviceStateException(
-                    "it has version " + Integer.toUnsignedString(version) + ", this exomem knows version " + VERSION);
+            throw new DeviceStateException("it has version " + Integer.toUnsignedString(version)
+                    + ", this exomem supports version " + VERSION);
         }
         DeviceStateException.requireSame("device", device, image.get(LE_INT, DEVICE_AT));
         long length = image.get(LE_LONG, LENGTH_AT);
@@ -80,7 +80,8 @@ final class StateImage {
         }
         if (found != expected) {
             throw new DeviceStateException(String.format(
-                    "its checksum is %#x, its content has %#x: it was damaged on the way", found, expected));
+                    "its checksum is %#x, the checksum of its content is %#x: it was damaged in transit",
+                    found, expected));
         }
         return image.asSlice(HEADER);
     }

@@ -108,7 +108,7 @@ final class StateTransfer implements AutoCloseable {
         }
         done += read;
         if (done > limit) {
-            fail("it has more than " + limit + " bytes, which is the most that a state of this device can have");
+            fail("it has more than " + limit + " bytes, the limit for a state of this device");
         }
     }
 
@@ -126,7 +126,7 @@ final class StateTransfer implements AutoCloseable {
                 return;
             }
             if (done == seen) {
-                fail("the front-end did nothing for " + PATIENCE.toSeconds() + " s, after " + done + " bytes");
+                fail("the VMM made no progress for " + PATIENCE.toSeconds() + " s, after " + done + " bytes");
             } else {
                 watchProgress();
             }

@@ -67,7 +67,7 @@ final class StateTransfers implements AutoCloseable {
             throw new FrontEndFault("SET_DEVICE_STATE_FD came while queues are started; the device must be stopped");
         }
         if (transfer != null) {
-            throw new FrontEndFault("SET_DEVICE_STATE_FD came while a transfer is under way");
+            throw new FrontEndFault("SET_DEVICE_STATE_FD came while a transfer is in progress");
         }
         // STA-MOV-4
         PipeEnd pipe = PipeEnd.adopt(channel);
@@ -148,7 +148,7 @@ final class StateTransfers implements AutoCloseable {
 
         @Override
         public void failed(String reason) {
-            refuse("the device's state was not loaded: " + reason + ". The device is as it was before");
+            refuse("the device's state was not loaded: " + reason + ". The device is unchanged");
         }
     }
 

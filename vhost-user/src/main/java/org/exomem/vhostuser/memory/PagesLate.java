@@ -11,6 +11,6 @@ public final class PagesLate extends RuntimeException {
     static final PagesLate INSTANCE = new PagesLate();
 
     private PagesLate() {
-        super("pages of guest memory have not come yet", null, false, false);
+        super("pages of guest memory have not arrived yet", null, false, false);
     }
 }

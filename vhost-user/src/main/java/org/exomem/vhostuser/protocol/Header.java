@@ -47,14 +47,14 @@ public record Header(int request, int flags, int size) {
         int size = bytes.get(JAVA_INT, SIZE_OFFSET);
         if ((flags & VERSION_MASK) != VERSION) {
             throw new FrontEndFault("request " + request + " has version " + (flags & VERSION_MASK)
-                    + " in its flags; this is version " + VERSION + " of vhost-user");
+                    + " in its flags; this back-end supports version " + VERSION + " of vhost-user");
         }
         if ((flags & REPLY) != 0) {
-            throw new FrontEndFault("request " + request + " is marked as a reply, and nothing was asked");
+            throw new FrontEndFault("request " + request + " is marked as a reply, but no reply is expected");
         }
         if (Integer.compareUnsigned(size, MAX_PAYLOAD) > 0) {
             throw new FrontEndFault("request " + request + " announces " + Integer.toUnsignedString(size)
-                    + " bytes of payload; no message has more than " + MAX_PAYLOAD);
+                    + " bytes of payload; the limit is " + MAX_PAYLOAD);
         }
         return new Header(request, flags, size);
     }

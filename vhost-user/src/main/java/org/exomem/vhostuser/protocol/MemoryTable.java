@@ -30,7 +30,7 @@ final class MemoryTable {
         int count = payload.get(JAVA_INT, COUNT_OFFSET);
         if (count < 1 || count > MAX_REGIONS) {
             throw new FrontEndFault("SET_MEM_TABLE announces " + Integer.toUnsignedString(count)
-                    + " regions; it carries 1 to " + MAX_REGIONS);
+                    + " regions; must be 1 to " + MAX_REGIONS);
         }
         if (count != fds) {
             throw new FrontEndFault("SET_MEM_TABLE has " + count + " regions and " + fds + " file descriptors");

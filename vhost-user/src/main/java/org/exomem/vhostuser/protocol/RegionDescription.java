@@ -54,16 +54,16 @@ public record RegionDescription(long guestAddress, long size, long userAddress, 
             throw fault("is empty");
         }
         if (!Pages.isWhole(guestAddress | size | mmapOffset)) {
-            throw fault("is not made of whole pages of 4096 bytes");
+            throw fault("does not consist of whole pages of 4096 bytes");
         }
         if (wrapsAt(guestAddress, ADDRESS_LIMIT)) {
-            throw fault("reaches beyond guest address 2^48");
+            throw fault("extends beyond guest address 2^48");
         }
         if (Long.compareUnsigned(userAddress, -size) > 0) {
-            throw fault("wraps around the end of the front-end's address space");
+            throw fault("wraps around the end of the VMM's address space");
         }
         if (wrapsAt(mmapOffset, Long.MAX_VALUE)) {
-            throw fault("reaches beyond the end of any file");
+            throw fault("extends beyond the largest offset of a file");
         }
     }
 

@@ -109,7 +109,7 @@ public final class RequestDecoder {
     private static SetVringEnable enable(RingState state) {
         if (state.num() != 0 && state.num() != 1) {
             throw new FrontEndFault("SET_VRING_ENABLE of queue " + Integer.toUnsignedString(state.index()) + " has "
-                    + Integer.toUnsignedString(state.num()) + "; 0 disables, 1 enables");
+                    + Integer.toUnsignedString(state.num()) + "; must be 0 (disable) or 1 (enable)");
         }
         return new SetVringEnable(state.index(), state.num() == 1);
     }

@@ -22,8 +22,10 @@ public record RingFd(int index, @Nullable Fd fd) {
         }
         boolean none = (value & NO_FD) != 0;
         if (none == (fds.size() == 1)) {
-            throw new FrontEndFault(
-                    type + (none ? " says that no descriptor comes, and one came" : " came without its descriptor"));
+            throw new FrontEndFault(type
+                    + (none
+                            ? " has the no-descriptor bit set, but came with a descriptor"
+                            : " came without its descriptor"));
         }
         return new RingFd((int) (value & INDEX_MASK), none ? null : fds.getFirst());
     }

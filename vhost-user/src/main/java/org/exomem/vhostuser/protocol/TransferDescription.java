@@ -26,11 +26,11 @@ public record TransferDescription(Direction direction) {
         int phase = payload.get(JAVA_INT, 4);
         if (direction != 0 && direction != 1) {
             throw new FrontEndFault("SET_DEVICE_STATE_FD has transfer direction " + Integer.toUnsignedString(direction)
-                    + "; 0 saves, 1 loads");
+                    + "; must be 0 (save) or 1 (load)");
         }
         if (phase != 0) {
             throw new FrontEndFault("SET_DEVICE_STATE_FD has migration phase " + Integer.toUnsignedString(phase)
-                    + "; 0 (stopped) is the only one");
+                    + "; must be 0 (stopped)");
         }
         return new TransferDescription(Direction.values()[direction]);
     }

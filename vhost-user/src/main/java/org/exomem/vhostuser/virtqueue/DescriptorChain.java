@@ -77,7 +77,7 @@ public final class DescriptorChain {
     void begin(Virtqueue queue) {
         if (owner == queue) {
             throw new IllegalStateException("buffer " + id + " of queue " + queue.index()
-                    + " was popped and not pushed; pop into another chain");
+                    + " was popped but not pushed; pop into another chain");
         }
         owner = null;
         // Drops references to regions, so that a chain that is kept over a change of memory does not keep them from
@@ -175,7 +175,7 @@ public final class DescriptorChain {
 
     private void append(MemoryRegion region, long offset, long length) {
         if (buffers == MAX_BUFFERS) {
-            throw new DriverFault("a chain lies in more than " + MAX_BUFFERS + " pieces of guest memory");
+            throw new DriverFault("a chain has more than " + MAX_BUFFERS + " separate pieces of guest memory");
         }
         if (buffers == lengths.length) {
             regions = Arrays.copyOf(regions, buffers * 2);

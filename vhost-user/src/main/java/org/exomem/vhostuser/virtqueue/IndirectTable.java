@@ -18,13 +18,13 @@ final class IndirectTable {
         }
         long length = descriptor.length();
         if (length == 0 || length % RingLayout.DESCRIPTOR_BYTES != 0) {
-            throw new DriverFault("an indirect table has " + length + " bytes, which is no positive multiple of "
+            throw new DriverFault("an indirect table has " + length + " bytes, which is not a positive multiple of "
                     + RingLayout.DESCRIPTOR_BYTES);
         }
         long entries = length / RingLayout.DESCRIPTOR_BYTES;
         if (entries > RingLayout.MAX_SIZE) {
-            throw new DriverFault("an indirect table has " + entries + " entries, more than the " + RingLayout.MAX_SIZE
-                    + " of any queue");
+            throw new DriverFault(
+                    "an indirect table has " + entries + " entries; the largest queue has " + RingLayout.MAX_SIZE);
         }
         if (Long.compareUnsigned(descriptor.address() + length - 1, descriptor.address()) < 0) {
             throw new DriverFault("an indirect table of " + length + " bytes at 0x"

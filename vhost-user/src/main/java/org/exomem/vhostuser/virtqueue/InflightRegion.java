@@ -59,8 +59,8 @@ public final class InflightRegion {
                     + Long.toHexString(region.address()) + ", which is not a multiple of 8");
         }
         if (region.byteSize() < used(size, packed)) {
-            throw new IllegalArgumentException("the in-flight region has " + region.byteSize() + " bytes, a queue of "
-                    + size + " descriptors needs " + used(size, packed));
+            throw new IllegalArgumentException("the in-flight region has " + region.byteSize()
+                    + " bytes, but a queue of " + size + " descriptors needs " + used(size, packed));
         }
         // Acquire: pairs with the release of markInitialised, if its writer is still alive.
         int version = (short) LittleEndian.SHORT.getAcquire(region, VERSION_OFFSET) & 0xffff;
@@ -68,12 +68,13 @@ public final class InflightRegion {
             return 0;
         }
         if (version != VERSION) {
-            throw new IllegalArgumentException("the in-flight region has version " + version + ", known is " + VERSION);
+            throw new IllegalArgumentException(
+                    "the in-flight region has version " + version + ", the supported version is " + VERSION);
         }
         long features = (long) LittleEndian.LONG.get(region, FEATURES_OFFSET);
         if (features != 0) {
-            throw new IllegalArgumentException(
-                    "the in-flight region has features 0x" + Long.toHexString(features) + ", none are known");
+            throw new IllegalArgumentException("the in-flight region has features 0x" + Long.toHexString(features)
+                    + ", but no feature is supported");
         }
         int entries = (short) LittleEndian.SHORT.get(region, DESC_NUM_OFFSET) & 0xffff;
         if (entries < size || entries > RingLayout.MAX_SIZE || region.byteSize() < used(entries, packed)) {

@@ -45,7 +45,7 @@ final class PackedChainReader {
             // The first descriptor's flags were read before, with acquire; a second read could give others.
             int flags = slots == 1 ? firstFlags : descriptor.packedFlags();
             if (slots > 1 && !PackedRing.isAvailable(flags, lap)) {
-                throw new DriverFault("the chain that starts at slot " + first + " goes on at slot " + slot
+                throw new DriverFault("the chain that starts at slot " + first + " continues at slot " + slot
                         + ", which is not available");
             }
             boolean last = (flags & Descriptor.NEXT) == 0;
@@ -81,7 +81,7 @@ final class PackedChainReader {
         // "Buffer ID is included in the last descriptor in the list." (VQ-PCK-5)
         int id = descriptor.packedId();
         if (id >= size) {
-            throw new DriverFault("a chain has buffer id " + id + ", the queue has only " + size + " descriptors");
+            throw new DriverFault("a chain has buffer id " + id + ", but the queue has only " + size + " descriptors");
         }
         return id;
     }

@@ -62,7 +62,7 @@ final class PackedInflightRecovery {
         int wrap = (int) wrapBits & 0xff;
         if (slot >= size || wrap > 1) {
             throw new IllegalArgumentException("the in-flight region has used index " + slot + " and wrap counter "
-                    + wrap + ", the queue has " + size + " descriptors");
+                    + wrap + ", but the queue has " + size + " descriptors");
         }
         return new PackedPosition(slot, wrap == 1);
     }
@@ -101,7 +101,7 @@ final class PackedInflightRecovery {
         int count = unsigned(head + PackedInflight.NUM);
         if (count == 0 || count > size - slots) {
             throw new IllegalArgumentException("in-flight entry " + first + " starts a chain of " + count
-                    + " descriptors, at most " + (size - slots) + " of the queue's " + size + " are left");
+                    + " descriptors, but at most " + (size - slots) + " of the queue's " + size + " are left");
         }
         slots += count;
         // Native, like the ring: one kind of segment keeps the reader fast.
@@ -116,12 +116,12 @@ final class PackedInflightRecovery {
             boolean continues = copy(at, copies, i);
             if (continues != (i < count - 1)) {
                 throw new IllegalArgumentException(
-                        "in-flight entry " + at + " ends its chain in another place than the entry's count says");
+                        "in-flight entry " + at + " ends its chain at a place that does not match its count");
             }
         }
         if (at != last) {
             throw new IllegalArgumentException(
-                    "the chain of in-flight entry " + first + " ends at " + at + ", not at " + last + " as noted");
+                    "the chain of in-flight entry " + first + " ends at " + at + ", not at " + last + " as recorded");
         }
         return new Pending(
                 first, last, count, (long) LittleEndian.LONG.get(region, head + PackedInflight.COUNTER), copies);
@@ -143,8 +143,8 @@ final class PackedInflightRecovery {
 
     private void see(int entry) {
         if (entry >= entries || seen.get(entry)) {
-            throw new IllegalArgumentException("the in-flight region's lists lead to entry " + entry + " of " + entries
-                    + (entry >= entries ? "" : " twice"));
+            throw new IllegalArgumentException("the lists of the in-flight region reach entry " + entry + " of "
+                    + entries + (entry >= entries ? "" : " twice"));
         }
         seen.set(entry);
     }

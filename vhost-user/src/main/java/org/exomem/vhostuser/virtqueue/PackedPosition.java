@@ -14,7 +14,7 @@ record PackedPosition(int slot, boolean wrap) {
         int slot = bits & (WRAP - 1);
         if (slot >= size) {
             throw new IllegalArgumentException(
-                    "the base of a packed queue names slot " + slot + ", the queue has only " + size);
+                    "the base of a packed queue names slot " + slot + ", but the queue has only " + size);
         }
         return new PackedPosition(slot, (bits & WRAP) != 0);
     }

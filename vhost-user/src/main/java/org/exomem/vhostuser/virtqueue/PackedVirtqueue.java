@@ -64,8 +64,8 @@ public final class PackedVirtqueue extends Virtqueue {
     private static int slotsBetween(PackedPosition used, PackedPosition available, int size) {
         int slots = available.distanceFrom(used, size);
         if (slots > size) {
-            throw new IllegalArgumentException("the base of a packed queue has its available position (" + available
-                    + ") before its used position (" + used + ") or more than the " + size + " slots after it");
+            throw new IllegalArgumentException("the base of a packed queue has the available position (" + available
+                    + ") before the used position (" + used + ") or more than " + size + " slots after it");
         }
         return slots;
     }

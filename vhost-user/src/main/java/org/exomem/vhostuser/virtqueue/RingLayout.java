@@ -69,7 +69,7 @@ public final class RingLayout {
     private static void check(String name, RingArea area, long bytes, int alignment) {
         if (area.bytes().byteSize() < bytes) {
             throw new IllegalArgumentException("the " + name + " at 0x" + Long.toHexString(area.guestAddress())
-                    + " has " + area.bytes().byteSize() + " bytes, a ring of this size needs " + bytes);
+                    + " has " + area.bytes().byteSize() + " bytes, but a ring of this size needs " + bytes);
         }
         // Both addresses: a region may be mapped with another offset in a page than that of its guest address.
         if (((area.guestAddress() | area.bytes().address()) & (alignment - 1)) != 0) {

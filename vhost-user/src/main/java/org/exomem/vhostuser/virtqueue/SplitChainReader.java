@@ -42,8 +42,8 @@ final class SplitChainReader {
             }
             int next = descriptor.splitNext();
             if (next >= size) {
-                throw new DriverFault("descriptor " + index + " continues at " + next + ", the queue has only " + size
-                        + " descriptors");
+                throw new DriverFault("descriptor " + index + " continues at " + next + ", but the queue has only "
+                        + size + " descriptors");
             }
             index = next;
         }
@@ -70,7 +70,7 @@ final class SplitChainReader {
             int next = descriptor.splitNext();
             if (next >= entries) {
                 throw new DriverFault("entry " + index + " of an indirect table continues at " + next
-                        + ", the table has only " + entries + " entries");
+                        + ", but the table has only " + entries + " entries");
             }
             index = next;
         }

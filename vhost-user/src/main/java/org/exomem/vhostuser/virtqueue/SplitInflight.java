@@ -64,7 +64,7 @@ final class SplitInflight {
         int batch = (usedIndex - unsigned(USED_IDX)) & 0xffff;
         if (batch > entries) {
             throw new DriverFault("the used index is " + usedIndex + ", " + batch
-                    + " past what the in-flight region knows, more than its " + entries + " entries");
+                    + " after the used index in the in-flight region, which has only " + entries + " entries");
         }
         lastBatchHead = unsigned(LAST_BATCH_HEAD);
         int head = lastBatchHead;
@@ -82,7 +82,7 @@ final class SplitInflight {
             if (InflightRegion.isInflight(region, entry(i) + INFLIGHT, i)) {
                 if (i >= size) {
                     throw new IllegalArgumentException(
-                            "descriptor " + i + " is in flight, the queue has only " + size + " descriptors");
+                            "descriptor " + i + " is in flight, but the queue has only " + size + " descriptors");
                 }
                 pending.add(new Pending(i, (long) LittleEndian.LONG.get(region, entry(i) + COUNTER)));
             }

@@ -53,8 +53,8 @@ public final class SplitVirtqueue extends Virtqueue {
     private void checkStart() {
         int taken = (nextAvailable - usedIndex) & INDEX_MASK;
         if (taken > size()) {
-            throw new DriverFault("the queue starts at available index " + nextAvailable + " but its used ring is at "
-                    + usedIndex + ": more apart than the " + size() + " descriptors");
+            throw new DriverFault("the queue starts at available index " + nextAvailable + ", but its used index is "
+                    + usedIndex + ": the distance is more than the " + size() + " descriptors of the queue");
         }
     }
 
@@ -75,7 +75,7 @@ public final class SplitVirtqueue extends Virtqueue {
         int head = ring.availableHead(nextAvailable);
         if (head >= size()) {
             throw new DriverFault("available entry " + nextAvailable + " names descriptor " + head
-                    + ", the queue has only " + size());
+                    + ", but the queue has only " + size());
         }
         inHand.checkFree(head);
         reader.read(chain, ring.descriptors(), head);

@@ -202,7 +202,7 @@ public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
         try {
             ring = describeRing();
         } catch (InternalError | IllegalStateException e) {
-            ring = "its memory is gone";
+            ring = "its memory is inaccessible";
         }
         return "queue " + index + " of size " + size + ", features 0x" + Long.toHexString(features) + ", "
                 + inHand.count() + " chains in hand, " + describePositions() + "; ring: " + ring;

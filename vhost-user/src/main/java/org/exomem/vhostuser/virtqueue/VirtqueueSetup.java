@@ -34,8 +34,8 @@ public record VirtqueueSetup(
     /** @throws IllegalArgumentException if size, areas or region do not match the parameters; a front-end's fault */
     public VirtqueueSetup {
         if (!RingLayout.isValidSize(size, features)) {
-            throw new IllegalArgumentException("a ring can't have " + size + " descriptors: it has 1 to "
-                    + RingLayout.MAX_SIZE + ", if it is split a power of two");
+            throw new IllegalArgumentException("a ring can't have " + size + " descriptors: it must have 1 to "
+                    + RingLayout.MAX_SIZE + ", and a split ring a power of two");
         }
         RingLayout.check(size, features, descriptors, driver, device);
         if (inflight != null) {

@@ -115,7 +115,7 @@ class RequestDecoderTest {
         assertThat(RequestDecoder.decode(RequestType.SET_VRING_CALL, value, List.of()))
                 .isEqualTo(new SetVringCall(3, null));
         assertThatThrownBy(() -> RequestDecoder.decode(RequestType.SET_VRING_ERR, value, fds))
-                .hasMessage("SET_VRING_ERR says that no descriptor comes, and one came");
+                .hasMessage("SET_VRING_ERR has the no-descriptor bit set, but came with a descriptor");
         value.set(JAVA_LONG, 0, 3);
         assertThatThrownBy(() -> RequestDecoder.decode(RequestType.SET_VRING_ERR, value, List.of()))
                 .hasMessage("SET_VRING_ERR came without its descriptor");
@@ -125,13 +125,14 @@ class RequestDecoderTest {
     @Tag("VHU-MEM-5")
     void regionsThatNoMemoryCanHaveAreRefused() {
         assertFault(new RegionDescription(0, 0, 0, 0), "is empty");
-        assertFault(new RegionDescription(1, 0x1000, 0, 0), "is not made of whole pages");
-        assertFault(new RegionDescription(1L << 48, 0x1000, 0, 0), "reaches beyond guest address 2^48");
-        assertFault(new RegionDescription(-0x1000, 0x2000, 0, 0), "reaches beyond guest address 2^48");
-        assertFault(new RegionDescription(0, -0x1000, 0, 0), "reaches beyond guest address 2^48");
+        assertFault(new RegionDescription(1, 0x1000, 0, 0), "does not consist of whole pages");
+        assertFault(new RegionDescription(1L << 48, 0x1000, 0, 0), "extends beyond guest address 2^48");
+        assertFault(new RegionDescription(-0x1000, 0x2000, 0, 0), "extends beyond guest address 2^48");
+        assertFault(new RegionDescription(0, -0x1000, 0, 0), "extends beyond guest address 2^48");
         assertFault(new RegionDescription(0, 0x2000, -0x1000, 0), "wraps around the end");
         assertFault(
-                new RegionDescription(0, 0x2000, 0, Long.MAX_VALUE & -0x1000), "reaches beyond the end of any file");
+                new RegionDescription(0, 0x2000, 0, Long.MAX_VALUE & -0x1000),
+                "extends beyond the largest offset of a file");
         new RegionDescription(0x1000, 0x2000, -0x2000, 0x5000).check();
     }
 

@@ -277,8 +277,11 @@ class InflightTest {
         refuses(kind, "of 4 twice", region -> region.set(U16, entry1 + 64 + 2, (short) 0));
         refuses(kind, "a chain of 5", region -> region.set(U16, entry0 + 6, (short) 5));
         refuses(kind, "a chain of 0", region -> region.set(U16, entry0 + 6, (short) 0));
-        refuses(kind, "not at 3 as noted", region -> region.set(U16, entry0 + 4, (short) 3));
-        refuses(kind, "ends its chain in another place", region -> region.set(U16, entry0 + 18, (short) 1));
+        refuses(kind, "not at 3 as recorded", region -> region.set(U16, entry0 + 4, (short) 3));
+        refuses(
+                kind,
+                "ends its chain at a place that does not match",
+                region -> region.set(U16, entry0 + 18, (short) 1));
     }
 
     @ParameterizedTest

@@ -78,7 +78,7 @@ class PackedFaultTest {
     @Test
     void aChainWhoseLaterDescriptorsAreNotAvailable() {
         driver.writeDescriptor(0, data, 8, AVAILABLE | TestDriver.NEXT, 0);
-        refuses("goes on at slot 1, which is not available");
+        refuses("continues at slot 1, which is not available");
     }
 
     /** "A driver MUST NOT write direct descriptors with INDIRECT set in a list linked by NEXT." */
@@ -126,6 +126,6 @@ class PackedFaultTest {
         int base = (1 << 15) | 1 | (((1 << 15) | 2) << 16);
         assertThatThrownBy(() -> Virtqueue.create(driver.setup(base, null)))
                 .isInstanceOf(IllegalArgumentException.class)
-                .hasMessageContaining("before its used position");
+                .hasMessageContaining("before the used position");
     }
 }

@@ -52,7 +52,7 @@ class QueueTextTest {
             Virtqueue queue =
                     Virtqueue.create(TestDriver.create(gone, kind, SIZE).setup());
             gone.close();
-            assertThat(queue.toString()).contains("queue 0 of size 4", "its memory is gone");
+            assertThat(queue.toString()).contains("queue 0 of size 4", "its memory is inaccessible");
         }
         ram.close();
     }

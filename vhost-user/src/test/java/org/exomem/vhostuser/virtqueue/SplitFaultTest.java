@@ -150,7 +150,7 @@ class SplitFaultTest {
     void aUsedRingFurtherFromTheBaseThanTheQueueIsLong() {
         assertThatThrownBy(() -> Virtqueue.create(driver.setup(100, null)))
                 .isExactlyInstanceOf(DriverFault.class)
-                .hasMessageContaining("starts at available index 100 but its used ring is at 0");
+                .hasMessageContaining("starts at available index 100, but its used index is 0");
     }
 
     @Test

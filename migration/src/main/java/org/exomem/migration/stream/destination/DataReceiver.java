@@ -106,7 +106,7 @@ final class DataReceiver {
 
     private IOException unexpected() {
         return reader.type() == ChunkType.ERROR
-                ? new PeerFault("the source gave up: " + reader.text())
+                ? new PeerFault("the source ended the migration: " + reader.text())
                 // STR-CHUNK-4
                 : new StreamFault("the source sent " + reader.type() + " on data connection " + channel);
     }
@@ -116,7 +116,7 @@ final class DataReceiver {
         long count = reader.count();
         ByteBuffer payload = reader.payload();
         if (count < 1 || count > ChunkType.Limits.PAGES / pageSize) {
-            throw new StreamFault("a chunk has " + Long.toUnsignedString(count) + " pages; it may have 1 to "
+            throw new StreamFault("a chunk has " + Long.toUnsignedString(count) + " pages; it must have 1 to "
                     + ChunkType.Limits.PAGES / pageSize);
         }
         checkInside(first, count);
@@ -125,7 +125,7 @@ final class DataReceiver {
         ByteBuffer content = payload;
         if (reader.isCompressed()) {
             if (decompressor == null || payload.remaining() >= size) {
-                throw new StreamFault("a chunk is compressed that must not be");
+                throw new StreamFault("a chunk is compressed although it must not be");
             }
             content = decompressor.decompress(payload, size);
         } else if (payload.remaining() != size) {
@@ -175,8 +175,8 @@ final class DataReceiver {
         reader.payload().get(theirs);
         byte[] mine = reader.digest().finish();
         if (!MessageDigest.isEqual(mine, theirs)) {
-            throw new StreamFault("what came in round " + reader.first() + " on data connection " + channel
-                    + " is not what the source sent: their digests differ");
+            throw new StreamFault("the data received in round " + reader.first() + " on data connection " + channel
+                    + " differs from the sent data: their digests differ");
         }
         session.endRound(link, channel, reader.first(), mine);
     }

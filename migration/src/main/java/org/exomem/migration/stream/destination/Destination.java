@@ -45,7 +45,7 @@ public interface Destination {
      * @throws IOException if post-copy is not possible
      */
     default void listening(PageBits promised) throws IOException {
-        throw new IOException("no guest begins here before its memory has come");
+        throw new IOException("the guest can't start here before its memory has arrived");
     }
 
     /**
@@ -59,7 +59,7 @@ public interface Destination {
      * @throws IOException if post-copy is not possible
      */
     default PostCopyMemory owing(BegunMigration begun, PageBits owed, WantedPage want) throws IOException {
-        throw new IOException("no guest begins here before its memory has come");
+        throw new IOException("the guest can't start here before its memory has arrived");
     }
 
     /**
@@ -68,7 +68,7 @@ public interface Destination {
      * @throws IOException if none has, or they can't be found out
      */
     default PageBits absent() throws IOException {
-        throw new IOException("no migration was begun by an earlier process");
+        throw new IOException("no earlier process began a migration");
     }
 
     /**

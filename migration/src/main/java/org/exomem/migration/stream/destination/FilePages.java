@@ -51,7 +51,7 @@ public final class FilePages implements PageTarget {
         this.pageSize = memory.pageSize();
         if (files.size() != memory.files().size()) {
             throw new IOException(
-                    files.size() + " files for the memory of " + memory.files().size());
+                    files.size() + " files for a memory of " + memory.files().size() + " files");
         }
         try {
             long at = 0;
@@ -59,8 +59,9 @@ public final class FilePages implements PageTarget {
                 SharedFile file = files.get(i);
                 long size = memory.files().get(i).size();
                 if (file.size() != size) {
-                    throw new IOException("the memory file " + file + " has " + file.size() + " bytes, the source's "
-                            + memory.files().get(i).name() + " has " + size);
+                    throw new IOException(
+                            "the memory file " + file + " has " + file.size() + " bytes, but the source's "
+                                    + memory.files().get(i).name() + " has " + size);
                 }
                 parts.add(new Part(file, at, size, writer(file, size)));
                 at += size;

@@ -111,7 +111,7 @@ final class IncomingConnection {
             wire.finishWriting();
             drain();
         } catch (IOException e) {
-            LOG.debug("a source that was turned away did not wait for the reason", e);
+            LOG.debug("a rejected source did not wait for the reason", e);
         }
     }
 
@@ -123,7 +123,7 @@ final class IncomingConnection {
         try {
             end = timer.schedule(wire::close, CLOSE_SECONDS, TimeUnit.SECONDS);
         } catch (RejectedExecutionException e) {
-            LOG.debug("no time for a goodbye: this destination is closed", e);
+            LOG.debug("the connection was not closed in order: this destination is closed", e);
             return;
         }
         ByteBuffer ignored = ByteBuffer.allocate(1 << 14);
@@ -132,7 +132,7 @@ final class IncomingConnection {
                 ignored.clear();
             }
         } catch (IOException e) {
-            LOG.debug("the source hung up", e);
+            LOG.debug("the source closed the connection", e);
         } finally {
             end.cancel(false);
         }
@@ -145,7 +145,7 @@ final class IncomingConnection {
                 timer,
                 options.patience(),
                 () -> link.say(writer -> writer.chunk(ChunkType.ALIVE, 0, 0)),
-                () -> mine.fail(link, new IOException("the source has said nothing for too long")));
+                () -> mine.fail(link, new IOException("the source has sent nothing for too long")));
         try {
             // STR-RES-3
             link.say(writer ->
@@ -170,7 +170,7 @@ final class IncomingConnection {
 
     private ReceivingSession session(Preamble theirs, ReceivingLink link, ChunkReader reader) throws IOException {
         if (!reader.next()) {
-            throw new EOFException("the source ended the connection before it said what it has");
+            throw new EOFException("the source ended the connection before it sent the description of its memory");
         }
         return switch (reader.type()) {
             case MEMORY -> migration.begin(theirs, link, MemoryDescription.decode(reader.payload()));
@@ -179,7 +179,7 @@ final class IncomingConnection {
                 known.resume(link);
                 yield known;
             }
-            case ERROR -> throw new PeerFault("the source gave up: " + reader.text());
+            case ERROR -> throw new PeerFault("the source ended the migration: " + reader.text());
             default ->
                 throw new StreamFault(
                         "the source began with " + reader.type() + " instead of a description of its memory");

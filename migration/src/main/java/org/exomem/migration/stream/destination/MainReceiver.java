@@ -86,7 +86,7 @@ final class MainReceiver {
                 session.confirm();
                 return true;
             }
-            case ERROR -> throw new PeerFault("the source gave up: " + reader.text());
+            case ERROR -> throw new PeerFault("the source ended the migration: " + reader.text());
             // STR-CHUNK-4
             default -> throw new StreamFault("the source sent " + reader.type() + " on the main connection");
         }
@@ -96,11 +96,11 @@ final class MainReceiver {
     private void owed() throws IOException {
         // STR-PST-1
         if (!link.mayBeOwed() || state != null || states != 0 || owes) {
-            throw new StreamFault("the source sent OWED where that is not expected");
+            throw new StreamFault("the source sent an unexpected OWED");
         }
         boolean arriving = session.phase() == Phase.RECEIVING;
         if (!arriving && !session.owes()) {
-            throw new StreamFault("the source owes nothing to this destination");
+            throw new StreamFault("the source owes no pages to this destination");
         }
         reader.count(reader.payload());
         if (!owed.take(reader.first(), reader.count(), reader.payload())) {
@@ -120,7 +120,7 @@ final class MainReceiver {
         try {
             session.oweAgain(link, owed.owed());
         } catch (IOException e) {
-            throw new IOException("the destination can't go on with what is owed: " + e.getMessage(), e);
+            throw new IOException("the destination can't continue with the owed pages: " + e.getMessage(), e);
         }
     }
 
@@ -132,7 +132,7 @@ final class MainReceiver {
         } catch (MigrationFailure e) {
             throw e;
         } catch (IOException e) {
-            throw new DestinationFault("no guest can begin at the destination before its memory has come", e);
+            throw new DestinationFault("the guest can't start at the destination before its memory has arrived", e);
         }
         link.say(writer -> writer.chunk(ChunkType.LISTENING, 0, 0));
     }
@@ -150,7 +150,7 @@ final class MainReceiver {
         try {
             session.owe(all);
         } catch (IOException e) {
-            throw new DestinationFault("the destination can't do without what is owed", e);
+            throw new DestinationFault("the destination can't start the guest without the owed pages", e);
         }
     }
 
@@ -166,14 +166,14 @@ final class MainReceiver {
         try {
             state = session.destination().deviceState(name);
         } catch (IOException e) {
-            throw new DestinationFault("the destination can't take the state of device " + name, e);
+            throw new DestinationFault("the destination can't accept the state of device " + name, e);
         }
     }
 
     /** STR-PST-2 */
     private void expectAllOwed() throws StreamFault {
         if (!owes && (promised != null || owed.hasBegun())) {
-            throw new StreamFault("the source went on before it had said all that it owes");
+            throw new StreamFault("the source continued before it had sent the complete list of the owed pages");
         }
     }
 
@@ -187,7 +187,7 @@ final class MainReceiver {
         try {
             open.write(piece);
         } catch (IOException e) {
-            throw new DestinationFault("the destination can't take the state of a device", e);
+            throw new DestinationFault("the destination can't accept the state of a device", e);
         }
     }
 
@@ -199,7 +199,7 @@ final class MainReceiver {
         try {
             open.close();
         } catch (IOException e) {
-            throw new DestinationFault("the destination can't take the state of a device", e);
+            throw new DestinationFault("the destination can't accept the state of a device", e);
         }
     }
 
@@ -228,7 +228,7 @@ final class MainReceiver {
         try {
             session.destination().ready(received);
         } catch (IOException e) {
-            throw new DestinationFault("the destination can't get the guest ready", e);
+            throw new DestinationFault("the destination can't prepare the guest", e);
         }
         session.finishPreparing(link);
         link.say(writer -> writer.chunk(ChunkType.READY, 0, 0));
@@ -268,7 +268,7 @@ final class MainReceiver {
             throw fault;
         } catch (RuntimeException | Error e) {
             HandoverUncertainException uncertain = new HandoverUncertainException(
-                    "a fault of exomem itself while it started the guest, which may run: " + e, e);
+                    "internal error of exomem while it started the guest, which may run: " + e, e);
             session.leaveUncertain(uncertain);
             throw uncertain;
         }

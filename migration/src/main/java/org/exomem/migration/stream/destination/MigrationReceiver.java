@@ -160,7 +160,7 @@ public final class MigrationReceiver implements AutoCloseable {
         } catch (ExecutionException e) {
             throw e.getCause() instanceof IOException io
                     ? again(io)
-                    : new IOException("a fault of exomem itself: " + e.getCause(), e.getCause());
+                    : new IOException("internal error of exomem: " + e.getCause(), e.getCause());
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new InterruptedIOException("interrupted while waiting for a migration");
@@ -228,8 +228,8 @@ public final class MigrationReceiver implements AutoCloseable {
                 if (!closed) {
                     migration
                             .outcome()
-                            .completeExceptionally(
-                                    new IOException("can't listen at " + address + " any more: " + e.getMessage(), e));
+                            .completeExceptionally(new IOException(
+                                    "can't listen at " + address + " any longer: " + e.getMessage(), e));
                 }
                 return;
             }
@@ -260,7 +260,7 @@ public final class MigrationReceiver implements AutoCloseable {
         } catch (RejectedExecutionException e) {
             LOG.debug("a connection was made while this destination closed", e);
         } catch (RuntimeException e) {
-            LOG.error("a connection of a migration failed by a fault of exomem itself", e);
+            LOG.error("a connection of a migration failed by an internal error of exomem", e);
         } finally {
             if (deadline != null) {
                 deadline.cancel(false);

@@ -196,7 +196,7 @@ final class ReceivingSession {
         try {
             step(event);
         } catch (IOException e) {
-            throw new IllegalStateException("an event that no state refuses was refused: " + event, e);
+            throw new IllegalStateException("unexpected refusal of an event: " + event, e);
         }
     }
 
@@ -242,10 +242,11 @@ final class ReceivingSession {
      */
     synchronized void resume(ReceivingLink next) throws IOException {
         if (state instanceof Reception.Failing || state instanceof Reception.Failed) {
-            throw new StreamFault("the destination gave this migration up before the source came back");
+            throw new StreamFault("the destination ended this migration before the source reconnected");
         }
         if (!next.features.contains(StreamFeature.RESUME)) {
-            throw new StreamFault("the two ends did not agree that a migration may be resumed after a cut");
+            throw new StreamFault(
+                    "the two ends did not negotiate that a migration may be resumed after a lost connection");
         }
         checkPeer(next.main);
         ReceivingLink current = state.current();
@@ -253,12 +254,12 @@ final class ReceivingSession {
         // Repeated if it has connected a third time meanwhile.
         while (current != null && current != old) {
             old = current;
-            step(new Event.Lost(old, new IOException("the source came back on another connection")));
+            step(new Event.Lost(old, new IOException("the source reconnected on another connection")));
             old.close();
             long end = System.nanoTime() + options.patience().toNanos();
             // With post-copy the thread that starts the guest may wait for a page that only the new connection brings.
             while (old.threads > (state instanceof Reception.Starting && owed != null ? 1 : 0)) {
-                waitUntil(end, "connections of before the cut don't end");
+                waitUntil(end, "the lost connections do not end");
             }
             current = state.current();
         }
@@ -337,13 +338,13 @@ final class ReceivingSession {
     private void expectAllOf(PageBits missing, PageBits pages) throws StreamFault {
         missing.andNot(pages);
         if (!missing.isEmpty()) {
-            throw new StreamFault("the source does not owe page " + missing.next(0) + " any more, which is not there");
+            throw new StreamFault("the source no longer owes page " + missing.next(0) + ", which has not arrived");
         }
         PageBits more = new PageBits(pages.pages());
         more.copyOf(pages);
         more.andNot(Objects.requireNonNull(promised));
         if (!more.isEmpty()) {
-            throw new StreamFault("the source owes page " + more.next(0) + " now, which it did not before");
+            throw new StreamFault("the source now owes page " + more.next(0) + ", which it did not owe before");
         }
     }
 
@@ -378,7 +379,7 @@ final class ReceivingSession {
         try {
             timer.schedule(() -> looked(page, link), within.toNanos(), TimeUnit.NANOSECONDS);
         } catch (RejectedExecutionException e) {
-            LOG.debug("nobody waits any more for page {}: this destination is closed", page, e);
+            LOG.debug("no access waits for page {} any longer: this destination is closed", page, e);
         }
     }
 
@@ -393,7 +394,7 @@ final class ReceivingSession {
         if (link == now && left.contains(page) && !known.isFull()) {
             fail(
                     link,
-                    new IOException("page " + page + ", which somebody waits for, did not come within "
+                    new IOException("page " + page + ", which an access waits for, did not arrive within "
                             + options.patience().toMillis() + " ms"));
             return;
         }
@@ -437,7 +438,7 @@ final class ReceivingSession {
         applying.readLock().lock();
         try {
             if (listening) {
-                throw new StreamFault("pages of a round came after the source had promised the rest for later");
+                throw new StreamFault("pages of a round arrived after the source had switched to post-copy");
             }
             what.run();
         } finally {
@@ -489,7 +490,7 @@ final class ReceivingSession {
         try {
             link.sayRunning();
         } catch (IOException e) {
-            LOG.debug("the source hears neither that its guest ran here nor that it has ended", e);
+            LOG.debug("the source is not informed that its guest ran here and has ended", e);
         }
     }
 
@@ -504,7 +505,7 @@ final class ReceivingSession {
             try {
                 link.say(writer -> writer.chunk(ChunkType.ARRIVED, 0, 0));
             } catch (IOException e) {
-                LOG.debug("the source is told when it comes back", e);
+                LOG.debug("the source is informed when it reconnects", e);
             }
         }
         finish();
@@ -524,7 +525,8 @@ final class ReceivingSession {
             throw new StreamFault("this migration has no main connection now");
         }
         if (channels != current.data.length || current.data[channel] != null) {
-            throw new StreamFault("this migration has its data connection " + channel + " of " + current.data.length);
+            throw new StreamFault(
+                    "this migration already has data connection " + channel + " of " + current.data.length);
         }
         checkPeer(wire);
         current.data[channel] = wire;
@@ -559,7 +561,8 @@ final class ReceivingSession {
     /** A data connection has received everything (STR-END-1). */
     synchronized void end(ReceivingLink mine, int channel, long after) throws StreamFault {
         if (after != rounds) {
-            throw new StreamFault("data connection " + channel + " ended after round " + after + " and not " + rounds);
+            throw new StreamFault(
+                    "data connection " + channel + " ended after round " + after + " instead of " + rounds);
         }
         mine.ended[channel] = true;
         notifyAll();
@@ -574,16 +577,16 @@ final class ReceivingSession {
     synchronized ReceivedMigration complete(ReceivingLink mine, long after, byte[] expected, byte[] stateDigest)
             throws IOException {
         if (after != rounds || state.phase() != Phase.RECEIVING) {
-            throw new StreamFault("the source ended after round " + after + " and not " + rounds);
+            throw new StreamFault("the source ended after round " + after + " instead of " + rounds);
         }
         long end = System.nanoTime() + options.patience().toNanos();
         while (!mine.allEnded()) {
             state.check(mine);
-            waitUntil(end, "data connections do not end though the main one did");
+            waitUntil(end, "data connections do not end although the main connection ended");
         }
         // STR-DIG-4
         if (!MessageDigest.isEqual(expected, RoundDigest.chain(digest, List.of(stateDigest)))) {
-            throw new StreamFault("what came is not what the source sent: their digests differ");
+            throw new StreamFault("the received data differs from the sent data: their digests differ");
         }
         step(new Event.Ended(mine));
         return received();

@@ -204,7 +204,7 @@ sealed interface Reception {
             case Event.Promised promised -> {
                 state.check(promised.link);
                 if (!(state instanceof Receiving)) {
-                    throw new StreamFault("pages were promised where they must not be");
+                    throw new StreamFault("the source switched to post-copy at a point where it must not");
                 }
                 yield new Listening(promised.link);
             }
@@ -244,7 +244,7 @@ sealed interface Reception {
                                 cut.at,
                                 new IOException(
                                         "the connection to the source broke (" + cut.why.getMessage()
-                                                + "), and the source did not come back within "
+                                                + "), and the source did not reconnect within "
                                                 + timeOut.within.toMillis() + " ms",
                                         cut.why))
                         : state;
@@ -277,7 +277,7 @@ sealed interface Reception {
             case Owing owing -> owing;
             case Running running -> running;
             case Confirmed confirmed -> confirmed;
-            default -> throw new StreamFault("the source let go of a guest that was not ready");
+            default -> throw new StreamFault("the source handed over a guest that was not ready");
         };
     }
 
@@ -311,10 +311,10 @@ sealed interface Reception {
             case Confirmed confirmed -> new Confirmed(next);
             // Not a fault of the stream: an ERROR would mean that the guest does not run here.
             case Uncertain uncertain ->
-                throw new IOException("the outcome of the start is unknown; the source can't resume");
-            case Failing failing -> throw new StreamFault("the destination gave this migration up");
-            case Failed failed -> throw new StreamFault("the destination gave this migration up");
-            case Arriving at -> throw new IllegalStateException("the source comes back while it is there");
+                throw new IOException("the result of the start is unknown; the source can't resume");
+            case Failing failing -> throw new StreamFault("the destination ended this migration");
+            case Failed failed -> throw new StreamFault("the destination ended this migration");
+            case Arriving at -> throw new IllegalStateException("the source reconnects while it is connected");
         };
     }
 
@@ -395,7 +395,7 @@ sealed interface Reception {
             throw MigrationFailure.of(why).again();
         }
         if (link != current()) {
-            throw new ConnectionLostException("the source came back on another connection", null);
+            throw new ConnectionLostException("the source reconnected on another connection", null);
         }
     }
 }

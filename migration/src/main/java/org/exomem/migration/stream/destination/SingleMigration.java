@@ -71,7 +71,7 @@ final class SingleMigration {
             return opened;
         } catch (IOException e) {
             release();
-            throw new DestinationFault("the destination does not take this memory", e);
+            throw new DestinationFault("the destination does not accept this memory", e);
         } catch (RuntimeException e) {
             release();
             throw ownFault(e);
@@ -83,7 +83,7 @@ final class SingleMigration {
             ReceivingSession other = session;
             throw new StreamFault(
                     other != null && other.isOver()
-                            ? "this destination has received its migration; it takes no other"
+                            ? "this destination has received its migration, and accepts no other"
                             : "this destination is receiving another migration"
                                     + (other == null ? "" : ", from " + other.source()));
         }
@@ -113,13 +113,13 @@ final class SingleMigration {
     synchronized ReceivingSession known(Preamble theirs) throws StreamFault {
         ReceivingSession current = session;
         if (current == null || !current.migration().equals(theirs.migration())) {
-            throw new StreamFault("this destination knows nothing of that migration");
+            throw new StreamFault("this destination does not know that migration");
         }
         return current;
     }
 
     static DestinationFault ownFault(Throwable e) {
-        LOG.error("a migration failed by a fault of exomem itself", e);
-        return new DestinationFault("a fault of exomem itself at the destination", e);
+        LOG.error("a migration failed by an internal error of exomem", e);
+        return new DestinationFault("internal error of exomem at the destination", e);
     }
 }

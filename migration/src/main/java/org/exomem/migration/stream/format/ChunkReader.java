@@ -64,7 +64,7 @@ public final class ChunkReader {
         int length = buffer.getInt(start + ChunkHeader.LENGTH);
         if (!await(ChunkHeader.BYTES + length)) {
             throw new EOFException("the connection ended within a chunk: " + (buffer.position() - start) + " of "
-                    + (ChunkHeader.BYTES + length) + " bytes came");
+                    + (ChunkHeader.BYTES + length) + " bytes arrived");
         }
         header = start;
         start += ChunkHeader.BYTES + length;
@@ -89,19 +89,21 @@ public final class ChunkReader {
         long found = buffer.getLong(at + ChunkHeader.SEQUENCE);
         // STR-CHUNK-3
         if (found != sequence && known != ChunkType.ERROR) {
-            throw new StreamFault("chunk " + position() + " (" + known + ") has another number than the next: "
-                    + (found - sequence) + " away from it. A chunk was lost, came twice or in another order, or"
-                    + " this is the recording of another stream");
+            throw new StreamFault(
+                    "chunk " + position() + " (" + known + ") has an unexpected sequence number: it differs by "
+                            + (found - sequence)
+                            + " from the expected one. A chunk was lost, duplicated or reordered, or this is the"
+                            + " recording of another stream");
         }
         int flags = buffer.get(at + ChunkHeader.FLAGS);
         if ((flags & ~(known == ChunkType.PAGES ? ChunkHeader.COMPRESSED : 0)) != 0
                 || buffer.getShort(at + ChunkHeader.RESERVED) != 0) {
-            throw new StreamFault("chunk " + position() + " (" + known + ") has flags set that were not agreed on");
+            throw new StreamFault("chunk " + position() + " (" + known + ") has flags set that were not negotiated");
         }
         int length = buffer.getInt(at + ChunkHeader.LENGTH);
         if (length < known.least || length > known.most || length > most) {
             throw new StreamFault("chunk " + position() + " (" + known + ") has a length of "
-                    + Integer.toUnsignedString(length) + " bytes; it may have " + known.least + " to "
+                    + Integer.toUnsignedString(length) + " bytes; it must have " + known.least + " to "
                     + Math.min(known.most, most));
         }
         return known;

@@ -23,11 +23,12 @@ public final class Decompressor implements AutoCloseable {
             int got = context.decompressDirectByteBuffer(
                     larger, 0, size, payload, payload.position(), payload.remaining());
             if (got != size) {
-                throw new StreamFault("a compressed chunk has " + got + " bytes of pages, its header says " + size);
+                throw new StreamFault(
+                        "a compressed chunk has " + got + " bytes of pages, but its header states " + size);
             }
         } catch (ZstdException e) {
             throw new StreamFault(
-                    "a compressed chunk that should have " + size + " bytes of pages is no zstd frame of that size: "
+                    "a compressed chunk that should have " + size + " bytes of pages is not a zstd frame of that size: "
                             + e.getMessage(),
                     e);
         }

@@ -58,9 +58,7 @@ public record MemoryDescription(int pageSize, List<MemoryFile> files) {
                 Integer.bitCount(pageSize) == 1 && pageSize >= LEAST_PAGE && pageSize <= MOST_PAGE,
                 "a page has " + Integer.toUnsignedString(pageSize) + " bytes; it must have a power of two, "
                         + LEAST_PAGE + " to " + MOST_PAGE);
-        require(
-                !files.isEmpty() && files.size() <= MOST_FILES,
-                files.size() + " files; there may be 1 to " + MOST_FILES);
+        require(!files.isEmpty() && files.size() <= MOST_FILES, files.size() + " files; must be 1 to " + MOST_FILES);
         checkFiles(pageSize, files);
     }
 
@@ -70,14 +68,14 @@ public record MemoryDescription(int pageSize, List<MemoryFile> files) {
         for (MemoryFile file : files) {
             require(
                     !file.name.isEmpty() && names.add(file.name),
-                    "two files, or one of no name, are called \"" + file.name + "\"");
+                    "the file name \"" + file.name + "\" is empty or used twice");
             require(
                     file.size > 0 && file.size % pageSize == 0 && file.size <= Long.MAX_VALUE - all,
                     "file " + file.name + " has " + Long.toUnsignedString(file.size)
-                            + " bytes, which is no sound number of pages");
+                            + " bytes, which is not a valid number of pages");
             require(
                     Long.bitCount(file.hugePageSize) == 1 && file.hugePageSize > 0 && file.hugePageSize <= 1L << 40,
-                    "file " + file.name + " is of pages of " + Long.toUnsignedString(file.hugePageSize) + " bytes");
+                    "file " + file.name + " has pages of " + Long.toUnsignedString(file.hugePageSize) + " bytes");
             all += file.size;
         }
     }
@@ -109,7 +107,7 @@ public record MemoryDescription(int pageSize, List<MemoryFile> files) {
             byte[] name = file.name().getBytes(StandardCharsets.UTF_8);
             if (name.length > ChunkType.Limits.NAME) {
                 throw new IllegalArgumentException("the name \"" + file.name() + "\" has " + name.length
-                        + " bytes; the stream has room for " + ChunkType.Limits.NAME);
+                        + " bytes; the limit is " + ChunkType.Limits.NAME);
             }
             names.add(name);
             size += FILE + name.length;
@@ -144,13 +142,13 @@ public record MemoryDescription(int pageSize, List<MemoryFile> files) {
                 allFiles.add(file(bytes));
             }
             if (bytes.hasRemaining()) {
-                throw new StreamFault("the description of memory is longer than what it says");
+                throw new StreamFault("the description of memory has extra bytes at its end");
             }
             return new MemoryDescription(pageSize, allFiles);
         } catch (BufferUnderflowException | CharacterCodingException | IllegalArgumentException e) {
             throw new StreamFault(
-                    "the description of memory is not sound: "
-                            + (e.getMessage() == null ? "it is cut short" : e.getMessage()),
+                    "the description of memory is invalid: "
+                            + (e.getMessage() == null ? "it is truncated" : e.getMessage()),
                     e);
         }
     }

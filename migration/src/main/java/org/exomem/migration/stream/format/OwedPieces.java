@@ -62,12 +62,12 @@ public final class OwedPieces {
      */
     public boolean take(long first, long count, ByteBuffer payload) throws StreamFault {
         if (complete) {
-            throw fault("more came after the last one");
+            throw fault("a piece came after the last one");
         }
         if (count == 0 && !payload.hasRemaining()) {
             if (first != owed.count()) {
                 throw fault(
-                        Long.toUnsignedString(first) + " pages are owed in all, and " + owed.count() + " were named");
+                        Long.toUnsignedString(first) + " pages are owed in total, but " + owed.count() + " were named");
             }
             complete = true;
             return true;
@@ -86,7 +86,7 @@ public final class OwedPieces {
             long word = words.getLong();
             boolean last = i == expected - 1 && count % BitWords.WORD != 0;
             if (last && word >>> count != 0) {
-                throw fault("pages are named behind the last one of a piece");
+                throw fault("a piece names pages after its last one");
             }
             owed.orWord(index + i, word);
         }
@@ -110,6 +110,6 @@ public final class OwedPieces {
     }
 
     private static StreamFault fault(String what) {
-        return new StreamFault("the pages that are owed make no sense: " + what);
+        return new StreamFault("the description of the owed pages is invalid: " + what);
     }
 }

@@ -33,7 +33,7 @@ public enum Phase {
                 return phase;
             }
         }
-        throw new StreamFault("the destination says that it is in phase " + Long.toUnsignedString(number)
-                + "; there are 0 to " + (values().length - 1));
+        throw new StreamFault("the destination reports phase " + Long.toUnsignedString(number) + "; must be 0 to "
+                + (values().length - 1));
     }
 }

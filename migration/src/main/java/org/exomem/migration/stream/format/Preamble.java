@@ -60,8 +60,7 @@ public record Preamble(
                     return role;
                 }
             }
-            throw new StreamFault(
-                    "the " + other + " says that the connection has role " + number + "; there are 0 and 1");
+            throw new StreamFault("the " + other + " sent role " + number + " for the connection; must be 0 or 1");
         }
     }
 
@@ -124,9 +123,9 @@ public record Preamble(
         int first = Byte.toUnsignedInt(bytes.get(0));
         if (first == TLS_HANDSHAKE || first == TLS_ALERT) {
             throw new StreamFault(
-                    "the " + other + " uses TLS, this end does not: give both ends certificates or a key");
+                    "the " + other + " uses TLS, but this end does not: use certificates or a key at both ends");
         }
-        throw new StreamFault("the " + other + " does not speak exomem's migration stream");
+        throw new StreamFault("the " + other + " does not use exomem's migration stream");
     }
 
     private static Preamble decode(ByteBuffer bytes, String other) throws StreamFault {
@@ -134,19 +133,20 @@ public record Preamble(
         int oldest = PreambleLayout.u16(bytes, PreambleLayout.OLDEST);
         // STR-PRE-2
         if (oldest > VERSION || version < VERSION) {
-            throw new StreamFault("the " + other + " speaks versions " + oldest + " to " + version
-                    + " of the migration stream, this end speaks version " + VERSION
-                    + ": use an exomem of the same age at both ends");
+            throw new StreamFault("the " + other + " supports versions " + oldest + " to " + version
+                    + " of the migration stream, this end supports version " + VERSION
+                    + ": use the same version of exomem at both ends");
         }
         Role role = Role.of(PreambleLayout.u16(bytes, PreambleLayout.ROLE), other);
         int channel = PreambleLayout.u16(bytes, PreambleLayout.CHANNEL);
         int channels = bytes.getInt(PreambleLayout.CHANNELS);
         if (channels < 1 || channels > MOST_CHANNELS) {
-            throw new StreamFault("the " + other + " wants " + Integer.toUnsignedString(channels)
-                    + " data connections; there may be 1 to " + MOST_CHANNELS);
+            throw new StreamFault("the " + other + " requests " + Integer.toUnsignedString(channels)
+                    + " data connections; must be 1 to " + MOST_CHANNELS);
         }
         if (channel >= channels) {
-            throw new StreamFault("the " + other + " says that this is data connection " + channel + " of " + channels);
+            throw new StreamFault(
+                    "the " + other + " sent number " + channel + " for one of " + channels + " data connections");
         }
         return new Preamble(
                 version,

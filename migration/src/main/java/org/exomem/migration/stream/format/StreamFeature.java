@@ -35,13 +35,13 @@ public enum StreamFeature {
     public static Set<StreamFeature> agree(Preamble mine, Preamble other, String nameOfOther) throws StreamFault {
         long missing = other.required() & ~mine.offered();
         if (missing != 0) {
-            throw new StreamFault("the " + nameOfOther + " can't do without " + names(missing)
-                    + ", which this end does not have or was told not to use");
+            throw new StreamFault("the " + nameOfOther + " requires " + names(missing)
+                    + ", which this end does not support or has disabled");
         }
         missing = mine.required() & ~other.offered();
         if (missing != 0) {
-            throw new StreamFault("this end was told not to go on without " + names(missing) + ", which the "
-                    + nameOfOther + " does not have or was told not to use");
+            throw new StreamFault("this end requires " + names(missing) + ", which the " + nameOfOther
+                    + " does not support or has disabled");
         }
         Set<StreamFeature> agreed = EnumSet.noneOf(StreamFeature.class);
         long both = mine.offered() & other.offered();

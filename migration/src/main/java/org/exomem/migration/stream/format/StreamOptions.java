@@ -47,8 +47,7 @@ public record StreamOptions(
         offered = Set.copyOf(offered);
         required = Set.copyOf(required);
         if (channels < 1 || channels > Preamble.MOST_CHANNELS) {
-            throw new IllegalArgumentException(
-                    channels + " data connections; there may be 1 to " + Preamble.MOST_CHANNELS);
+            throw new IllegalArgumentException(channels + " data connections; must be 1 to " + Preamble.MOST_CHANNELS);
         }
         if (!offered.containsAll(required)) {
             throw new IllegalArgumentException("features are required that are not offered");

@@ -70,7 +70,7 @@ record Greeting(Wire wire, Preamble mine, Preamble theirs, Set<StreamFeature> fe
             Closing.quietly(socket);
             throw new IOException(
                     "can't reach a destination at " + to + ": " + e.getMessage()
-                            + (e instanceof SocketException ? "; \"exomem receive\" has to wait there" : ""),
+                            + (e instanceof SocketException ? "; \"exomem receive\" must be waiting there" : ""),
                     e);
         } finally {
             impatience.cancel(false);

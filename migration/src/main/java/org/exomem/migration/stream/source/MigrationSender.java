@@ -381,7 +381,7 @@ public final class MigrationSender implements AutoCloseable {
                 writer.flush();
             });
         } catch (IOException e) {
-            LOG.debug("GO may not have been said", e);
+            LOG.debug("GO may not have been sent", e);
         }
     }
 
@@ -393,7 +393,7 @@ public final class MigrationSender implements AutoCloseable {
                 writer.flush();
             });
         } catch (IOException e) {
-            LOG.debug("the destination waits a while for a source that has heard enough", e);
+            LOG.debug("the destination may wait for a source that needs no more messages", e);
         }
     }
 
@@ -414,9 +414,9 @@ public final class MigrationSender implements AutoCloseable {
     private HandoverUncertainException uncertain(IOException e) {
         return new HandoverUncertainException(
                 "the guest was handed over to " + to
-                        + ", and the connection broke before the destination said that it runs (" + e.getMessage()
-                        + "). It is paused here. Look there: if it runs, end the VMM here; if it does not, end the VMM"
-                        + " there, and then tell the VMM here to go on (cont); never let both run",
+                        + ", and the connection broke before the destination reported that it runs (" + e.getMessage()
+                        + "). It is paused here. Check there: if it runs, end the VMM here; if it does not, end the"
+                        + " VMM there, and then resume the guest in the VMM here (cont); never let both run",
                 e);
     }
 
@@ -438,7 +438,8 @@ public final class MigrationSender implements AutoCloseable {
         link().close();
         try {
             if (!mayReconnect()) {
-                throw new StreamFault("the two ends did not agree that a migration may be resumed after a cut");
+                throw new StreamFault(
+                        "the two ends did not negotiate that a migration may be resumed after a lost connection");
             }
             return tryToResume(System.nanoTime() + within.toNanos());
         } catch (IOException e) {

@@ -93,7 +93,7 @@ final class OwingSource implements AutoCloseable {
     synchronized void want(SourceLink from, long page) throws StreamFault {
         if (page < 0 || page >= promised.pages() || !promised.contains(page)) {
             throw new StreamFault(
-                    "the destination wants page " + Long.toUnsignedString(page) + ", which it was not promised");
+                    "the destination requested page " + Long.toUnsignedString(page) + ", which is not owed to it");
         }
         Serving now = serving;
         if (now != null && now.link == from) {
@@ -169,8 +169,8 @@ final class OwingSource implements AutoCloseable {
                     LOG.debug("{} ends", name, e);
                     link.fail(e);
                 } catch (RuntimeException | Error e) {
-                    LOG.error("a fault of exomem itself, please report it", e);
-                    link.fail(new IOException("a fault of exomem itself: " + e, e));
+                    LOG.error("internal error of exomem, please report it", e);
+                    link.fail(new IOException("internal error of exomem: " + e, e));
                 }
             }));
         }

@@ -44,7 +44,7 @@ final class SenderChannel implements PageSink {
         check(first, count);
         if (count * memory.pageSize() != content.byteSize()) {
             throw new IllegalArgumentException(
-                    content.byteSize() + " bytes are no whole number of pages of " + memory.pageSize());
+                    content.byteSize() + " bytes are not a whole number of pages of " + memory.pageSize());
         }
         say(writer -> writer.pages(first, content, memory.pageSize()));
     }

@@ -135,13 +135,13 @@ final class SourceLink implements AutoCloseable {
         for (ChunkWriter each : writers) {
             if (each.stuckNanos() > limit.toNanos()) {
                 fail(new IOException(
-                        "the destination has taken nothing of what was sent for " + limit.toMillis() + " ms"));
+                        "the destination has received none of the sent data for " + limit.toMillis() + " ms"));
             }
         }
     }
 
     private void missing() {
-        fail(new IOException("the destination has said nothing for too long"));
+        fail(new IOException("the destination has sent nothing for too long"));
     }
 
     private void listen() {
@@ -154,7 +154,7 @@ final class SourceLink implements AutoCloseable {
                     case OWED -> owed();
                     case WANT -> want();
                     case ARRIVED -> arrived();
-                    case ERROR -> throw new PeerFault("the destination gave up: " + reader.text());
+                    case ERROR -> throw new PeerFault("the destination ended the migration: " + reader.text());
                     default -> throw new StreamFault("the destination sent " + reader.type());
                 }
             }
@@ -181,7 +181,7 @@ final class SourceLink implements AutoCloseable {
         OwingSource now = owing;
         if (now == null) {
             // STR-CHUNK-4
-            throw new StreamFault("the destination sent " + reader.type() + " though nothing is owed to it");
+            throw new StreamFault("the destination sent " + reader.type() + ", but no pages are owed to it");
         }
         return now;
     }
@@ -210,7 +210,7 @@ final class SourceLink implements AutoCloseable {
     private void awaitUntil(long end, ChunkType expected) throws IOException {
         long left = TimeUnit.NANOSECONDS.toMillis(end - System.nanoTime());
         if (failure == null && left <= 0) {
-            fail(new IOException("the destination did not say " + expected + " within " + limit.toMillis() + " ms"));
+            fail(new IOException("the destination did not send " + expected + " within " + limit.toMillis() + " ms"));
         }
         if (failure != null) {
             throw failure();
@@ -254,7 +254,7 @@ final class SourceLink implements AutoCloseable {
 
     private synchronized void heard(Answer heard) throws StreamFault {
         if (answer != null) {
-            throw new StreamFault("the destination sent " + heard.type + " where it had nothing to say");
+            throw new StreamFault("the destination sent an unexpected " + heard.type);
         }
         answer = heard;
         notifyAll();
@@ -378,7 +378,7 @@ final class SourceLink implements AutoCloseable {
 
     private void goodbye(String reason) throws IOException, InterruptedException {
         if (!writing.tryLock(EXPLANATION.toMillis(), TimeUnit.MILLISECONDS)) {
-            throw new IOException("the destination does not read what is sent");
+            throw new IOException("the destination does not read the sent data");
         }
         try {
             writer.error(reason);

@@ -218,11 +218,10 @@ sealed interface SourceState {
             done = ending.next;
         }
         if (rounds != done.number) {
-            throw new StreamFault(
-                    "the destination says that it has " + rounds + " rounds, " + done.number + " were sent");
+            throw new StreamFault("the destination reports " + rounds + " rounds, but " + done.number + " were sent");
         }
         if (before instanceof Unconnected && phase != Phase.RECEIVING) {
-            throw new StreamFault("the destination says that it has everything before anything was sent");
+            throw new StreamFault("the destination reports that it has everything before anything was sent");
         }
         if (before instanceof LetGo) {
             return new LetGo(link, done, phase == Phase.RUNNING);
@@ -240,7 +239,8 @@ sealed interface SourceState {
         // STR-DIG-4
         if (number != next.number || !Arrays.equals(digest, next.digest)) {
             throw new StreamFault("after round " + next.number
-                    + " the destination has not what was sent: the digests of round " + number + " differ");
+                    + " the destination does not have the data that was sent: the digests of round " + number
+                    + " differ");
         }
         return new Sending(link, next);
     }

@@ -32,7 +32,7 @@ public final class BandwidthLimit {
      */
     public void set(long bytesPerSecond) {
         if (bytesPerSecond < 0) {
-            throw new IllegalArgumentException("not a bandwidth: " + bytesPerSecond + " bytes/s");
+            throw new IllegalArgumentException("not a valid bandwidth: " + bytesPerSecond + " bytes/s");
         }
         this.bytesPerSecond = bytesPerSecond;
     }
@@ -50,7 +50,7 @@ public final class BandwidthLimit {
         while (wait > 0) {
             LockSupport.parkNanos(Math.min(wait, LONGEST_NAP));
             if (Thread.currentThread().isInterrupted()) {
-                throw new InterruptedIOException("interrupted while the bandwidth limit holds the migration back");
+                throw new InterruptedIOException("interrupted while the bandwidth limit delays the migration");
             }
             wait = debt(0);
         }

@@ -27,7 +27,7 @@ public sealed interface MigrationAddress {
         public SocketAddress resolve() throws UnknownHostException {
             InetSocketAddress address = new InetSocketAddress(host, port);
             if (address.isUnresolved()) {
-                throw new UnknownHostException("no host is known by the name \"" + host + "\"");
+                throw new UnknownHostException("can't resolve the host name \"" + host + "\"");
             }
             return address;
         }
@@ -74,7 +74,7 @@ public sealed interface MigrationAddress {
         int port = port(text.substring(colon + 1));
         if (host.isEmpty() || port < 0) {
             throw new IllegalArgumentException(
-                    "\"" + text + "\" is no address; it must be HOST:PORT, [IPV6]:PORT or unix:PATH");
+                    "\"" + text + "\" is not a valid address; it must be HOST:PORT, [IPV6]:PORT or unix:PATH");
         }
         return new Network(host, port);
     }

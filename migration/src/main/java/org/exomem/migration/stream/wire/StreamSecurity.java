@@ -38,9 +38,9 @@ public interface StreamSecurity {
         if (!protects() && !local && !allowed) {
             throw new IOException("without TLS a guest's memory would travel to or from "
                     + MigrationAddress.text(address)
-                    + " for everybody in between to read and to change. Use certificates (\"exomem pki init\" makes"
-                    + " them) or a pre-shared key; or, where the network itself is trusted, allow plain text"
-                    + " (--plain)");
+                    + " unencrypted, so others on the network could read and change it. Use certificates"
+                    + " (\"exomem pki init\" makes them) or a pre-shared key; if the network itself is"
+                    + " trusted, allow plain text (--plain)");
         }
     }
 }

@@ -123,10 +123,10 @@ class PostCopyReceptionTest {
         assertThatThrownBy(() -> data(PAGES_CHUNK, 40, 10)).hasMessageContaining("ended data connection 0");
         link = comeBack();
         owe(11, 40);
-        assertThat(guest.lastSaid).contains("does not owe page 10 any more, which is not there");
+        assertThat(guest.lastSaid).contains("no longer owes page 10, which has not arrived");
         link = comeBack();
         owe(10, 51);
-        assertThat(guest.lastSaid).contains("owes page 50 now, which it did not before");
+        assertThat(guest.lastSaid).contains("now owes page 50, which it did not owe before");
         assertThat(guest.again).isZero();
         link = comeBack();
         owe(10, 40);

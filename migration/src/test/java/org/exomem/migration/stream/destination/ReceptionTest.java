@@ -83,7 +83,7 @@ class ReceptionTest {
         assertThat(failing)
                 .isInstanceOfSatisfying(
                         Reception.Failing.class,
-                        of -> assertThat(of.why()).hasMessageContaining("did not come back within 3000 ms"));
+                        of -> assertThat(of.why()).hasMessageContaining("did not reconnect within 3000 ms"));
         assertThat(after(failing, new Event.LastLeft())).isInstanceOf(Reception.Failed.class);
         assertThatThrownBy(() -> after(failing, new Event.Resumed(next))).isInstanceOf(StreamFault.class);
     }
@@ -187,6 +187,6 @@ class ReceptionTest {
     @Tag("STR-RES-2")
     void connectionsOfBeforeAreVoid() {
         assertThatThrownBy(() -> after(new Reception.Receiving(next), new Event.Ended(link)))
-                .hasMessage("the source came back on another connection");
+                .hasMessage("the source reconnected on another connection");
     }
 }

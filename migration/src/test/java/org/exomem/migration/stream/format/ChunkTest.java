@@ -118,7 +118,7 @@ class ChunkTest {
         writer.flush();
         assertThatThrownBy(() -> new ChunkReader(wire, 5, ChunkType.Limits.TEXT).next())
                 .isInstanceOf(StreamFault.class)
-                .hasMessageContaining("1 away from it");
+                .hasMessageContaining("differs by 1 from");
     }
 
     @Test
@@ -186,7 +186,7 @@ class ChunkTest {
                     .isInstanceOf(StreamFault.class);
             assertThatThrownBy(() -> decompressor.decompress(smaller.duplicate(), 1 << 17))
                     .isInstanceOf(StreamFault.class)
-                    .hasMessageContaining("its header says 131072");
+                    .hasMessageContaining("its header states 131072");
             assertThat(decompressor.decompress(smaller.duplicate(), 1 << 16)).isEqualTo(content(100));
         }
     }

@@ -103,7 +103,7 @@ class HostileRequestsTest {
                 driver.ring().add(chain.buffers.apply(request, response));
                 driver.ring().kick();
                 await().atMost(LIMIT).until(() -> !backEnd.faults.isEmpty());
-                assertThat(backEnd.faults).singleElement().asString().startsWith("DRIVER queue 0 has stopped");
+                assertThat(backEnd.faults).singleElement().asString().startsWith("DRIVER queue 0 is stopped");
                 assertThat(driver.device().frontEnd().getConfig(0, 56))
                         .as("the connection lives")
                         .hasSize(56);

@@ -253,7 +253,7 @@ class MemoryDeviceTest {
             frontEnd.setFeatures(driver.device().features());
             assertThat(driver.unplug(block(4), 4)).isEqualTo(Answer.ACK);
             assertThat(backEnd.refusals)
-                    .anyMatch(refusal -> refusal.endsWith("BUSY: the VM is on its way to another host"));
+                    .anyMatch(refusal -> refusal.endsWith("BUSY: the VM is migrating to another host"));
         }
     }
 
@@ -268,8 +268,8 @@ class MemoryDeviceTest {
                 org.awaitility.Awaitility.await().atMost(LIMIT).until(() -> !backEnd.faults.isEmpty());
                 assertThat(backEnd.faults.getFirst())
                         .startsWith(
-                                "DRIVER queue 0 has stopped until the device is reset or started again: a request has"
-                                        + " room for 9");
+                                "DRIVER queue 0 is stopped until the device is reset or started again: a request has"
+                                        + " space for 9");
             }
             try (MemDriver driver = backEnd.connect()) {
                 assertThat(driver.plug(block(0), 1)).isEqualTo(Answer.ACK);

@@ -197,7 +197,7 @@ class MovedMemoryTest {
             byte[] state = savedState(source);
             ByteBuffer.wrap(state).order(ByteOrder.LITTLE_ENDIAN).putInt(8, 2);
             assertRefused(attached, state);
-            assertThat(destination.faults).singleElement().asString().contains("version 2", "knows version 1");
+            assertThat(destination.faults).singleElement().asString().contains("version 2", "supports version 1");
         }
     }
 
@@ -239,7 +239,7 @@ class MovedMemoryTest {
                 AttachedDevice attached = destination.attach(0)) {
             assertRefused(attached, new byte[8 << 20]);
             assertThat(attached.frontEnd().checkDeviceState()).isNotZero();
-            assertThat(destination.faults).singleElement().asString().contains("more than", "the most");
+            assertThat(destination.faults).singleElement().asString().contains("more than", "the limit");
         }
     }
 

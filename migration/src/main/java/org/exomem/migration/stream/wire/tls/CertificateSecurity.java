@@ -70,12 +70,12 @@ public final class CertificateSecurity implements StreamSecurity {
         PrivateKey key = PemFile.privateKey(folder.resolve(Pki.HOST_KEY));
         if (!PemFile.isPair(own.getFirst().getPublicKey(), key)) {
             throw new IOException(
-                    "the key in " + folder.resolve(Pki.HOST_KEY) + " is not that of the certificate beside it");
+                    "the key in " + folder.resolve(Pki.HOST_KEY) + " does not match the certificate beside it");
         }
         try {
             return new CertificateSecurity(context(authorities, own, key), files);
         } catch (GeneralSecurityException e) {
-            throw new IOException("the certificates in " + folder + " are of no use: " + e.getMessage(), e);
+            throw new IOException("the certificates in " + folder + " can't be used: " + e.getMessage(), e);
         }
     }
 
@@ -90,7 +90,7 @@ public final class CertificateSecurity implements StreamSecurity {
             if (validity != Validity.VALID && (!anyValid || file.getKey().endsWith(Pki.HOST_CERTIFICATE))) {
                 throw new IOException("this end's certificate " + file.getKey() + ", of "
                         + CertificateNames.of(certificate) + ", " + validity.text(certificate)
-                        + (validity == Validity.EXPIRED ? "; \"exomem pki init\" makes new ones" : ""));
+                        + (validity == Validity.EXPIRED ? "; \"exomem pki init\" makes a new one" : ""));
             }
         }
     }

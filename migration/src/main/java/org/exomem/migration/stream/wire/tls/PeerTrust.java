@@ -43,9 +43,9 @@ final class PeerTrust extends X509ExtendedTrustManager {
         }
         String message = String.valueOf(e.getMessage());
         if (chain.length > 0 && (message.contains("subject alternative") || message.startsWith("No name matching"))) {
-            return "its certificate is for " + names(chain[0]) + ", and not for the host that was connected to";
+            return "its certificate is for " + names(chain[0]) + ", not for the host to which this end connected";
         }
-        return "its certificate is not signed by a CA that this end trusts; both ends need one of the same CA";
+        return "its certificate is not signed by a CA that this end trusts; both ends need certificates of the same CA";
     }
 
     private static String names(X509Certificate certificate) {

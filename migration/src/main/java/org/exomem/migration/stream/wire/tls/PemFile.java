@@ -69,7 +69,7 @@ final class PemFile {
                 continue;
             }
         }
-        throw new IOException("the private key in " + file + " is of no kind that this exomem knows");
+        throw new IOException("the private key in " + file + " is of a type that this exomem does not support");
     }
 
     /** True if the public key verifies a signature of the private key. */

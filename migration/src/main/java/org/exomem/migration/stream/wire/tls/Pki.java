@@ -90,7 +90,7 @@ public final class Pki {
      */
     public static void checkHost(String host) {
         if (!IPAddress.isValid(host) && !host.matches("[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?")) {
-            throw new IllegalArgumentException("\"" + host + "\" is neither a host's name nor an IP address");
+            throw new IllegalArgumentException("\"" + host + "\" is neither a host name nor an IP address");
         }
     }
 
@@ -110,8 +110,8 @@ public final class Pki {
         if (Files.exists(certificate) != Files.exists(keyFile)) {
             boolean keyIsMissing = Files.exists(certificate);
             throw new IOException("the folder " + folder + " has " + (keyIsMissing ? CA_CERTIFICATE : CA_KEY)
-                    + " and no " + (keyIsMissing ? CA_KEY : CA_CERTIFICATE)
-                    + ": put the missing half of this authority there, or make another authority in an empty folder");
+                    + " but no " + (keyIsMissing ? CA_KEY : CA_CERTIFICATE)
+                    + ": put the missing file of this CA there, or create another CA in an empty folder");
         }
         if (Files.exists(certificate)) {
             return new Pki(
@@ -136,7 +136,7 @@ public final class Pki {
                     false);
             return new Pki(folder, PemFile.certificates(certificate).getFirst(), pair.getPrivate(), true, clock);
         } catch (GeneralSecurityException | OperatorCreationException e) {
-            throw new IOException("can't make a CA in " + folder + ": " + e.getMessage(), e);
+            throw new IOException("can't create a CA in " + folder + ": " + e.getMessage(), e);
         }
     }
 
@@ -158,8 +158,8 @@ public final class Pki {
         boolean isAddress = IPAddress.isValid(host);
         Path own = folder.resolve(host.replace(':', '_'));
         if (Files.exists(own.resolve(HOST_CERTIFICATE)) || Files.exists(own.resolve(HOST_KEY))) {
-            throw new IOException("host " + host + " has a certificate already, in " + own
-                    + "; move that folder away to make another one");
+            throw new IOException("host " + host + " already has a certificate in " + own
+                    + "; move that folder away to create another one");
         }
         try {
             KeyPair pair = newKeys();
@@ -195,9 +195,9 @@ public final class Pki {
             PemFile.write(copy, "CERTIFICATE", authority.getEncoded(), false);
             return own;
         } catch (CertificateEncodingException e) {
-            throw new IOException("the CA's certificate in " + folder + " is of no use: " + e.getMessage(), e);
+            throw new IOException("the CA's certificate in " + folder + " can't be used: " + e.getMessage(), e);
         } catch (GeneralSecurityException | OperatorCreationException e) {
-            throw new IOException("can't make a certificate for " + host + ": " + e.getMessage(), e);
+            throw new IOException("can't create a certificate for " + host + ": " + e.getMessage(), e);
         }
     }
 
@@ -208,11 +208,11 @@ public final class Pki {
         } catch (FileSystemException e) {
             String why = switch (e) {
                 case FileAlreadyExistsException there -> "it is a file";
-                case NoSuchFileException missing -> "no folder can be made there";
+                case NoSuchFileException missing -> "no folder can be created there";
                 case AccessDeniedException denied -> "permission denied";
                 default -> String.valueOf(e.getReason() == null ? e.getMessage() : e.getReason());
             };
-            throw new IOException("can't make the folder " + folder + ": " + why, e);
+            throw new IOException("can't create the folder " + folder + ": " + why, e);
         }
     }
 

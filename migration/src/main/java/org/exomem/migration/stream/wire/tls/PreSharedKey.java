@@ -25,7 +25,7 @@ public record PreSharedKey(String identity, byte[] secret) {
         secret = secret.clone();
         if (secret.length < LEAST) {
             throw new IllegalArgumentException(
-                    "the key has " + secret.length + " bytes; it must have at least " + LEAST + ", random ones");
+                    "the key has " + secret.length + " bytes; it must have at least " + LEAST + " random bytes");
         }
     }
 
@@ -47,7 +47,8 @@ public record PreSharedKey(String identity, byte[] secret) {
                 }
             }
         }
-        throw new IOException(file + " has no pre-shared key: it needs a line IDENTITY:HEX, as psktool makes it");
+        throw new IOException(
+                file + " contains no pre-shared key: it requires a line IDENTITY:HEX, as psktool writes it");
     }
 
     @Override

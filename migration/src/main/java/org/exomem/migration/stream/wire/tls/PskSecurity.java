@@ -112,12 +112,12 @@ public final class PskSecurity implements StreamSecurity {
             case InterruptedIOException interrupted -> interrupted;
             case TlsFatalAlertReceived alert ->
                 new IOException(
-                        "the other end refused the pre-shared key, or TLS altogether ("
+                        "the other end rejected the pre-shared key, or does not accept TLS ("
                                 + name(alert.getAlertDescription()) + "): both ends need the same identity and key",
                         alert);
             case TlsFatalAlert alert ->
                 new IOException(
-                        "the other end has no TLS, another pre-shared key, or none ("
+                        "the other end does not use TLS, or has another pre-shared key or none ("
                                 + name(alert.getAlertDescription()) + "): both ends need the same identity and key",
                         alert);
             case EOFException end ->

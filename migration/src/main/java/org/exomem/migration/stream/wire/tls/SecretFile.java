@@ -32,7 +32,7 @@ final class SecretFile {
     static byte[] secret(Path file, String missing) throws IOException {
         SmallFile read = read(file, missing);
         if (read.isOpenToOthers()) {
-            throw new IOException("the secret in " + file + " can be read or changed by others than its owner (mode "
+            throw new IOException("the secret in " + file + " is accessible to users other than its owner (mode "
                     + Integer.toOctalString(read.status().mode() & 07777) + "): chmod 600 " + file);
         }
         return read.content();

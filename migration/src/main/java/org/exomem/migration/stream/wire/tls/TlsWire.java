@@ -107,20 +107,23 @@ final class TlsWire implements Wire {
         String message = String.valueOf(e.getMessage());
         if (message.contains("nrecognized SSL message")) {
             return new IOException(
-                    "the other end does not use TLS, this one does: give both ends certificates or a key", e);
+                    "the other end does not use TLS, but this end does: use certificates or a key at both ends", e);
         }
         if (message.contains("Received fatal alert")) {
             // TLS sends only a code for the reason. The other end has reported the details to its own user.
             return new IOException(
-                    "the other end refused this end's certificate, or its TLS altogether ("
-                            + message.replaceFirst(".*Received fatal alert: ", "alert ") + "); it says there why",
+                    "the other end rejected this end's certificate, or does not accept its TLS ("
+                            + message.replaceFirst(".*Received fatal alert: ", "alert ")
+                            + "); its log shows the reason",
                     e);
         }
         if (message.contains("Empty client certificate chain")) {
             return new IOException(
-                    "the source has no certificate of a CA that this end trusts: both ends need one of the same CA", e);
+                    "the source has no certificate of a CA that this end trusts: both ends need certificates"
+                            + " of the same CA",
+                    e);
         }
-        return new IOException("TLS failed, and the other end is not to be trusted: " + message, e);
+        return new IOException("TLS failed, so the other end can't be trusted: " + message, e);
     }
 
     @Override
@@ -236,7 +239,7 @@ final class TlsWire implements Wire {
             incoming.compact();
             try {
                 if (socket.read(incoming) < 0) {
-                    throw new EOFException("the connection ended without TLS's goodbye: it was cut");
+                    throw new EOFException("the connection ended without a TLS close_notify: it was cut");
                 }
             } finally {
                 incoming.flip();

@@ -26,7 +26,8 @@ enum Validity {
     String text(X509Certificate certificate) {
         return switch (this) {
             case EXPIRED -> "expired on " + date(certificate.getNotAfter());
-            case NOT_YET -> "is not valid before " + date(certificate.getNotBefore()) + "; is a clock wrong?";
+            case NOT_YET ->
+                "is not valid before " + date(certificate.getNotBefore()) + "; check the clocks of both hosts";
             case VALID -> "is valid until " + date(certificate.getNotAfter());
         };
     }

@@ -60,7 +60,7 @@ class CertificateTimesTest {
                 .addHost(HERE);
         assertThatThrownBy(() -> CertificateSecurity.of(host))
                 .hasMessageContaining("is not valid before ")
-                .hasMessageContaining("is a clock wrong?");
+                .hasMessageContaining("check the clocks of both hosts");
     }
 
     /** The source's failure with this destination. */
@@ -118,7 +118,7 @@ class CertificateTimesTest {
                 CertificateSecurity.of(pki.addHost("other.example")));
         assertThat(failure)
                 .hasMessageContaining(
-                        "its certificate is for other.example, and not for the host that was connected to");
+                        "its certificate is for other.example, not for the host to which this end connected");
         assertPlain(failure);
     }
 
@@ -129,6 +129,6 @@ class CertificateTimesTest {
         Path two = pki.addHost("two.example");
         Files.copy(two.resolve(Pki.HOST_KEY), one.resolve(Pki.HOST_KEY), StandardCopyOption.REPLACE_EXISTING);
         assertThatThrownBy(() -> CertificateSecurity.of(one))
-                .hasMessage("the key in " + one.resolve(Pki.HOST_KEY) + " is not that of the certificate beside it");
+                .hasMessage("the key in " + one.resolve(Pki.HOST_KEY) + " does not match the certificate beside it");
     }
 }
