@@ -8,7 +8,8 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
- * Documents in a package link to each other, and to sources that are not in it: of such a link only the text stays.
+ * Removes dead links from the documents of a package. Documents link to each other, and to sources that are not in the package. A link to a missing
+ * file is replaced by its text.
  *
  * <p>Run as {@code java DeadLinks.java FOLDER}; changes the files in the folder whose names end in {@code .md}.
  */

@@ -36,22 +36,22 @@ import java.util.zip.ZipFile;
 import java.util.zip.ZipOutputStream;
 
 /**
- * Makes one jar of many, as a package holds it: for one version of Java, without native libraries, and the same bytes each time.
+ * Merges many jars into the one jar of a package: for one version of Java, without native libraries, and reproducible (always the same bytes).
  *
  * <pre>java MergeJars.java MAIN-CLASS JAVA-VERSION SECONDS OUTPUT JAR...</pre>
  *
- * SECONDS since 1970 is the time that all entries get. What stands in two jars must be alike, but for the lists of services, which are
- * joined, and for what describes a jar as such, which is left out. Licences are not: {@code META-INF/licences/NAME-OF-JAR/} has them. Parts of
- * libraries that nothing refers to are left out, and the tables of Picnic, a signature that was given up: a megabyte.
+ * All entries get the time SECONDS since 1970. A file that is in two jars must have the same content. Lists of services are merged. Files that
+ * describe the original jar are left out. Licences are kept, in {@code META-INF/licences/NAME-OF-JAR/}. Parts of libraries that are not referred
+ * to are left out, and the tables of Picnic, an abandoned signature scheme (1 MB).
  */
 final class MergeJars {
     private static final Pattern VERSIONED = Pattern.compile("META-INF/versions/(\\d+)/(.+)");
     private static final Pattern NATIVE = Pattern.compile(".*\\.(so|dll|dylib|jnilib|a)|.*\\.so\\.\\d+");
-    /** Signatures are of a whole jar; indices, modules and Maven's files of what it was. */
+    /** Files that describe the original jar: its signatures, index, module and Maven's files. */
     private static final Pattern OF_THE_JAR = Pattern.compile("(META|OSGI)-INF/([^/]+\\.(SF|RSA|DSA|EC)|MANIFEST\\.MF|INDEX\\.LIST)"
             + "|META-INF/(maven|native-image|proguard)/.*|org/bouncycastle/pqc/legacy/picnic/.*\\.properties|(.*/)?module-info\\.class|META-INF/sbom/.*|META-INF/.*\\.(kotlin_module|versions\\.properties)");
 
-    /** Parts of netty and BouncyCastle that exomem has no use for, and that no other part refers to: 2 MB. */
+    /** Parts of netty and BouncyCastle that exomem does not use, and that no other part refers to: 2 MB. */
     private static final Pattern UNUSED = Pattern.compile("io/netty/(handler/(codec/(compression|spdy|rtsp"
             + "|http/(multipart|cors|websocketx|HttpContent(Dec|C)ompressor[^/]*))|traffic)|channel/(pool|local|oio|socket/oio|group))(/.*|\\.class)?"
             + "|org/bouncycastle/(cms(?!/CMSException)|cmc|oer|its|est|tsp|dvcs|mime|voms|eac|pkix|kmip|mls|operator/bc|pkcs/(bc|(jcajce/Jc[ae])?PKCS12[^/]*|MacDataGenerator)"
@@ -66,7 +66,7 @@ final class MergeJars {
         }
     });
 
-    /** As the runtime's own classes are, too: lines of libraries would be 2 MB in jar and cache. */
+    /** The runtime's own classes have no line numbers either. Those of the libraries would take 2 MB in the jar and the cache. */
     private static final ClassTransform WITHOUT_LINES = WITHOUT_VARIABLES.andThen(ClassTransform.transformingMethodBodies((builder, element) -> {
         if (!(element instanceof LineNumber)) {
             builder.with(element);
@@ -107,7 +107,7 @@ final class MergeJars {
 
     private void add(ZipFile file) throws IOException {
         String name = Path.of(file.getName()).getFileName().toString().replaceFirst("\\.jar$", "");
-        // Of each file the one for the highest version that this Java takes.
+        // Selects for each file the entry for the highest version that this Java supports.
         Map<String, ZipEntry> chosen = new TreeMap<>();
         Map<String, Integer> versions = new TreeMap<>();
         for (ZipEntry entry : file.stream().filter(each -> !each.isDirectory()).toList()) {
@@ -154,12 +154,13 @@ final class MergeJars {
     }
 
     /**
-     * A class without the names of its local variables, which nobody reads, one of a library without its lines, one of exomem with methods for its
-     * switches over types, and in a format that an AOT cache can hold: that of Java 5, in which picocli is, it can't.
+     * Returns a smaller class. It has no names of local variables, which are not used at run time. A class of a library has no line numbers. A class
+     * of exomem has methods for its switches over types. The format is one that an AOT cache supports: it does not support the format of Java 5,
+     * which picocli has.
      */
     private byte[] lean(String path, byte[] content) {
         ClassFile files = ClassFile.of(
-                // Only the constants that are left in use: the variables had names.
+                // Keeps only the constants that are still used: names of variables are constants.
                 ClassFile.ConstantPoolSharingOption.NEW_POOL,
                 ClassFile.ClassHierarchyResolverOption.of(hierarchy));
         ClassModel model = files.parse(content);
@@ -187,7 +188,7 @@ final class MergeJars {
             }
             for (PoolEntry entry : ClassFile.of().parse(each.getValue()).constantPool()) {
                 if (entry instanceof ClassEntry other && UNUSED.matcher(other.asInternalName()).matches()) {
-                    throw new IOException(each.getKey() + " needs " + other.asInternalName() + ", which is left out");
+                    throw new IOException(each.getKey() + " refers to " + other.asInternalName() + ", which is left out: change UNUSED");
                 }
             }
         }
@@ -197,7 +198,7 @@ final class MergeJars {
         byte[] before = entries.put(path, content);
         String other = origins.put(path, jar);
         if (other != null && !Arrays.equals(before, content)) {
-            throw new IOException(path + " is in " + other + " and, with another content, in " + jar);
+            throw new IOException(path + " is in " + other + " and, with different content, in " + jar);
         }
     }
 

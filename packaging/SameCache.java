@@ -6,18 +6,19 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
- * Makes the same cache of two that differ only in when they were made: softly referenced objects in it tell the milliseconds since the
- * host's boot. Where two caches differ in such a number it becomes 0, and so do the checksums, which the JVM looks at only if told to.
+ * Makes a reproducible cache from two that differ only in the time of their creation. A cache contains the milliseconds since the host's boot, in
+ * softly referenced objects. Where the two caches differ in such a number, the result has 0. The differing checksums also become 0; the JVM
+ * verifies them only on request.
  *
- * <p>The path of the jar, as it was when the caches were made, becomes that of the jar as it is installed. Otherwise the JVM would look for the
- * former at each start, once for each class of the jar, and not find it. It is as long as before, by more slashes than it needs.
+ * <p>The path of the jar in the cache is replaced by the path of the installed jar. Otherwise the JVM would look for the build path at each start,
+ * once for each class of the jar, and not find it. Additional slashes keep the length of the path.
  *
  * <pre>java SameCache.java FIRST SECOND OUTPUT JAR INSTALLED-JAR</pre>
  */
 final class SameCache {
     /** No build takes longer. */
     private static final long MOST_MILLIS = 3_600_000;
-    /** Checksums of the header and of regions stand here; times come behind. */
+    /** The size of the header, which contains the checksums of itself and of the regions. Times are after it. */
     private static final int HEADER = 4096;
 
     private SameCache() {}
@@ -26,7 +27,7 @@ final class SameCache {
         ByteBuffer first = read(arguments[0]);
         ByteBuffer second = read(arguments[1]);
         if (first.capacity() != second.capacity()) {
-            throw new IOException("the caches have not the same size: " + first.capacity() + " and " + second.capacity());
+            throw new IOException("the caches differ in size: " + first.capacity() + " and " + second.capacity());
         }
         for (int at = 0; at + 8 <= first.capacity(); at += 8) {
             long a = first.getLong(at);
@@ -43,18 +44,18 @@ final class SameCache {
             } else if (a >= 0 && b >= 0 && Math.abs(b - a) < MOST_MILLIS) {
                 first.putLong(at, 0);
             } else {
-                throw new IOException("the caches differ at " + at + ", and not by a time");
+                throw new IOException("the caches differ at byte " + at + ", in a value that is not a time");
             }
         }
         Files.write(Path.of(arguments[2]), installed(first.array(), arguments[3], arguments[4]));
     }
 
     private static byte[] installed(byte[] cache, String jar, String path) throws IOException {
-        // One byte for one letter, so that places in the text are places in the cache.
+        // In this charset each byte is one character, so positions in the text are positions in the cache.
         String text = new String(cache, StandardCharsets.ISO_8859_1);
         int at = text.indexOf(jar + '\0');
         if (at < 0 || text.indexOf(jar, at + 1) >= 0 || path.length() > jar.length()) {
-            throw new IOException(jar + " is not in the cache, or more than once, or is shorter than " + path);
+            throw new IOException(jar + " is not exactly once in the cache, or is shorter than " + path);
         }
         int name = path.lastIndexOf('/');
         String padded = path.substring(0, name) + "/".repeat(jar.length() - path.length()) + path.substring(name);

@@ -19,11 +19,12 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Makes methods of a class's {@code switch} statements over types. The compiler leaves it to the JVM to make a class for each when it is first
- * reached. No cache keeps those, and the first of them costs a start as much as a hundred other classes. What is put in their place does what
- * {@code SwitchBootstraps.typeSwitch} promises, and the JVM compiles both alike. A switch that has other labels than types stays as it is.
+ * Replaces the {@code switch} statements over types in a class by calls of generated methods. By default the JVM generates a class for each such
+ * statement when it first runs. An AOT cache does not contain these classes, and the first of them takes as long at a start as a hundred other classes.
+ * A generated method has the behaviour that {@code SwitchBootstraps.typeSwitch} specifies, and the JVM compiles both to the same code. A switch with
+ * labels that are not types is not changed.
  *
- * For one class.
+ * <p>An object transforms one class.
  */
 final class TypeSwitches implements ClassTransform {
     private static final String BOOTSTRAP = "typeSwitch";
@@ -35,7 +36,7 @@ final class TypeSwitches implements ClassTransform {
 
     private final ClassDesc owner;
     private final boolean isInterface;
-    /** By their labels: the same ones need one method. */
+    /** The names of the generated methods by the labels of the switch. Switches with the same labels share a method. */
     private final Map<List<ClassDesc>, String> methods = new LinkedHashMap<>();
 
     TypeSwitches(ClassModel of) {
@@ -82,7 +83,7 @@ final class TypeSwitches implements ClassTransform {
                 code -> select(code, labels)));
     }
 
-    /** The number of the first type from a number on that the value is of; -1 for null, how many there are if it is of none. */
+    /** Generates code that returns the index of the first type, from a given index on, that the value has; -1 for null; the number of labels if none matches. */
     private static void select(CodeBuilder code, List<ClassDesc> labels) {
         Label isThere = code.newLabel();
         code.aload(VALUE).ifnonnull(isThere).iconst_m1().ireturn().labelBinding(isThere);

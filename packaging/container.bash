@@ -1,5 +1,5 @@
-# A Debian in a folder, booted with its own systemd in a container of systemd-nspawn, for the tests of packages. To be sourced by a
-# Bash script that has set "work" to a folder of its own, and "here" to this one. As root.
+# Functions that boot a Debian in a folder, with its own systemd, in a container of systemd-nspawn, for the tests of packages. A Bash script
+# sources this file after it has set "work" to a temporary folder, and "here" to this folder. Needs root.
 
 container= leader=
 
@@ -15,27 +15,27 @@ until_true() {
     done
 }
 
-# make_tree RELEASE TREE: a new Debian with systemd. EXOMEM_ROOT_RELEASE names an existing one, which is copied.
+# make_tree RELEASE TREE: creates a new Debian with systemd. EXOMEM_ROOT_RELEASE names an existing tree, which is copied instead.
 make_tree() {
     local before=EXOMEM_ROOT_$1
     if [ -n "${!before:-}" ]; then
         cp -a --reflink=auto "${!before}" "$2"
     else
         local from
-        # shellcheck disable=SC2034,SC1091 # topic: for its messages
+        # shellcheck disable=SC2034,SC1091 # topic: for messages of debian.bash
         from=$(topic=packages && . "$here/../tests/debian.bash" && mirror) || exit
-        # The script of sid, because an older debootstrap does not know newer releases.
+        # Uses debootstrap's script of sid, because an older debootstrap does not know newer releases.
         debootstrap --variant=minbase --include=adduser,systemd,systemd-sysv,dbus,ca-certificates "$1" "$2" "$from" \
             /usr/share/debootstrap/scripts/sid >"$work/log" 2>&1 || { cat "$work/log" >&2; fail "debootstrap $1"; }
     fi
     cp --remove-destination /etc/resolv.conf "$2/etc/resolv.conf"
-    # Each container has a machine id of its own.
+    # Each container has its own machine id.
     tr -d - </proc/sys/kernel/random/uuid >"$2/etc/machine-id"
     ln -sf /dev/null "$2/etc/systemd/system/systemd-firstboot.service"
 }
 
-# boot TREE [OPTIONS OF systemd-nspawn]: does not register with the host's systemd, if there is one. Its control groups are in one
-# folder. Its mounts and the files of systemd-nspawn in /run end with it.
+# boot TREE [OPTIONS OF systemd-nspawn]: boots a container. It does not register with the host's systemd. Its control groups are in one
+# folder. Its mounts, and the files of systemd-nspawn in /run, disappear when it ends.
 boot() {
     local tree=$1
     shift
@@ -52,7 +52,7 @@ boot() {
     container=$!
     until_true container_leader || { cat "$work/console" >&2; fail "systemd-nspawn"; }
     leader=$(container_leader)
-    until_true is_up || { cat "$work/console" >&2; fail "systemd does not come up: $(inside systemctl list-jobs --no-legend || true)"; }
+    until_true is_up || { cat "$work/console" >&2; fail "systemd does not start: $(inside systemctl list-jobs --no-legend || true)"; }
 }
 
 # Ignores failed units, because some do not work in a container.
@@ -79,10 +79,10 @@ inside() {
 # The path of a file of the container, from the host.
 path() { printf '%s' "/proc/$leader/root$1"; }
 
-# shut_down: ends everything that boot has started, and waits for the end.
+# shut_down: ends everything that boot has started, and waits until it has ended.
 shut_down() {
     [ -n "$container" ] || return 0
-    # Signals only its own process: first for an orderly shutdown, then to end at once.
+    # Signals only its own process: first for an orderly shutdown, then for an immediate end.
     kill -TERM "$container" 2>/dev/null || true
     LIMIT=20 until_true eval "! kill -0 $container" || kill -TERM "$container" 2>/dev/null || true
     wait "$container" 2>/dev/null || true
@@ -93,5 +93,5 @@ shut_down() {
     container=
 }
 
-# apt PACKAGE...: installs in the container.
+# apt PACKAGE...: installs packages in the container.
 apt() { inside apt-get install -qq -y --no-install-recommends "$@" >"$work/log" 2>&1 || { cat "$work/log" >&2; fail "apt-get install $*"; }; }

@@ -1,57 +1,57 @@
-# Functions with which the setup scripts of the tests get programs from Debian's packages. An apt with lists and status of
-# its own fetches the packages, which are unpacked and never installed. The system keeps its packages; there is no chroot
-# and no mount. To be sourced by a Bash script that has set:
+# Functions for the setup scripts of the tests, which get programs from Debian packages. An apt with its own lists and
+# status downloads the packages. They are unpacked and never installed, without chroot and mounts. A Bash script sources
+# this file after it has set:
 #
 #   cache   the folder for complete parts
-#   part    a folder in it for incomplete parts; the script empties it
-#   topic   what needs all this, for messages ("real guests")
+#   part    a folder in it for incomplete parts; this script empties it
+#   topic   a prefix for messages ("vmm setup")
 #
-# Exit code 3: something is missing that the script can't get; the last line says what and how.
+# Exit code 3: the script can't provide a requirement; the last line names it and the remedy.
 
 readonly keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
 say() { echo "$topic: $*" >&2; }
 missing() { say "$*"; exit 3; }
 
-# require_debian PACKAGES: ends unless this is a Debian; installs these packages of the system (words, possibly none).
+# require_debian PACKAGES: exits unless this system is a Debian; installs these packages (separated by spaces, may be empty).
 require_debian() {
-    [[ $(uname -s) == Linux && $(uname -m) == x86_64 ]] || missing "needs Linux on x86-64, this is $(uname -sm)"
+    [[ $(uname -s) == Linux && $(uname -m) == x86_64 ]] || missing "requires Linux on x86-64; this machine has $(uname -sm)"
     local program packages=$1
     for program in apt-get apt-cache dpkg flock; do
-        command -v "$program" > /dev/null || missing "$program is missing: needs Debian or one of its derivatives"
+        command -v "$program" > /dev/null || missing "$program is missing: requires Debian or a derivative"
     done
     [[ -e $keyring ]] || packages+=" debian-archive-keyring"
     [[ -n $packages ]] || return 0
-    ((EUID == 0)) || missing "packages are missing; as root: apt-get install -y $packages"
+    ((EUID == 0)) || missing "packages are missing; install them as root: apt-get install -y $packages"
     say "installing $packages"
     # shellcheck disable=SC2086
     { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages; } \
         > "$part/apt.log" 2>&1 || missing "can't install $packages: $(tail -n 1 "$part/apt.log")"
 }
 
-# lock_cache: no other process sets this cache up until the script ends. $part is empty, and is deleted at the end.
+# lock_cache: locks the cache against other setups until the script ends. Creates an empty $part, which is deleted at the end.
 lock_cache() {
-    { mkdir -p "$cache" 2> /dev/null && [[ -w $cache ]]; } || missing "can't write $cache (EXOMEM_CACHE names another folder)"
+    { mkdir -p "$cache" 2> /dev/null && [[ -w $cache ]]; } || missing "can't write to $cache (set EXOMEM_CACHE to use another folder)"
     exec 9> "$cache/lock"
-    flock -n 9 || { say "waiting for another setup"; flock 9; }
-    # The rest of a setup that was killed; the lock shows that no process works there.
+    flock -n 9 || { say "waiting until another setup has ended"; flock 9; }
+    # Removes the rest of a setup that was killed. The lock shows that no other process works there.
     rm -rf "$part"
     mkdir "$part"
     trap 'rm -rf "$part"' EXIT
 }
 
-# The mirror of this machine, if it is a Debian: from its configuration, because it may have no lists yet.
+# Prints the Debian mirror of this machine. Reads its configuration, because it may have no package lists yet.
 mirror() {
     local uri
     uri=${EXOMEM_DEBIAN_MIRROR:-$(
         cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2> /dev/null | grep -v '^ *#' \
             | grep -m 1 -oE '[a-z]+://[^ ]+/debian/?( |$)' | head -n 1 | tr -d ' '
     )} || true
-    [[ -n $uri ]] || missing "no Debian mirror is configured here; EXOMEM_DEBIAN_MIRROR names one"
+    [[ -n $uri ]] || missing "no Debian mirror is configured on this machine; set EXOMEM_DEBIAN_MIRROR"
     echo "$uri"
 }
 
-# private_apt SUITE [KEYRING]: lists of that suite alone, in $part/SUITE, signed by Debian's keys if no others are named.
+# private_apt SUITE [KEYRING]: downloads the lists of that suite to $part/SUITE, and checks them with Debian's keys by default.
 private_apt() {
     local suite=$1 dir=$part/$1 keys=${2:-$keyring} from
     from=$(mirror)
@@ -77,7 +77,7 @@ Acquire::Languages "none";
 Acquire::Retries "3";
 CONF
     apt-get -c "$dir/apt.conf" update -qq > "$dir/log" 2>&1 \
-        || missing "can't read Debian $suite from $from (EXOMEM_DEBIAN_MIRROR names another mirror): $(tail -n 1 "$dir/log")"
+        || missing "can't read Debian $suite from $from (set EXOMEM_DEBIAN_MIRROR to use another mirror): $(tail -n 1 "$dir/log")"
 }
 
 # unpack SUITE DIR PACKAGE...: downloads these packages and unpacks them.
@@ -93,7 +93,7 @@ unpack() {
 
 version_of() { apt-cache -c "$part/$1/apt.conf" show --no-all-versions "$2" | sed -n 's/^Version: //p'; }
 
-# put DIR NAME: the content of DIR is complete; it becomes NAME in the cache.
+# put DIR NAME: moves DIR, which is complete, to NAME in the cache.
 put() {
     mkdir -p "$(dirname "$cache/$2")"
     rm -rf "${cache:?}/$2"

@@ -1,13 +1,13 @@
 /*
- * diskread: keeps reads of a disk under way, past the page cache, into memory that no processor writes.
+ * diskread: reads a disk continuously with O_DIRECT, so that the device alone writes the buffers.
  *
- *   diskread start DISK   begins, in the background; returns when each reader has read
- *   diskread check        looks at all that was read; prints "ok COUNT", the number of reads, or what is wrong (exit 1)
- *   diskread end          ends it
+ *   diskread start DISK   starts in the background; returns when each reader has read once
+ *   diskread check        checks all buffers; prints "ok COUNT", the number of reads, or the error (exit code 1)
+ *   diskread end          stops the process
  *
- * A word of 8 bytes at byte AT of the disk must be (AT / 8 + 1) * 0x9e3779b97f4a7c15. Each buffer is read into again and
- * again, from another place of the disk each time: bytes that do not arrive leave older ones, which are wrong. A buffer is
- * looked at when its read ends, when one asks, and before it is used again.
+ * A word of 8 bytes at byte AT of the disk must be (AT / 8 + 1) * 0x9e3779b97f4a7c15. Each buffer is used repeatedly, for
+ * a different offset of the disk each time. So bytes that do not arrive leave older ones, which are wrong. A buffer is
+ * checked when its read ends, at each check command, and before it is used again.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -30,7 +30,7 @@ struct buffer {
     pthread_mutex_t lock;
     const uint64_t *words;
     uint64_t at;
-    /* Otherwise a read is under way, or there was none. */
+    /* False while a read is in progress, and before the first read. */
     int whole;
 };
 
@@ -50,7 +50,7 @@ static void fail(const char *what)
     exit(2);
 }
 
-/* Only the first thing that is wrong is kept: others may follow from it. */
+/* Keeps only the first error, because further errors may be its consequences. */
 static void complain(const char *what, uint64_t at, uint64_t found)
 {
     pthread_mutex_lock(&lock);
@@ -75,11 +75,11 @@ static void look(const struct buffer *buffer, const char *when)
 static void read_into(struct buffer *buffer)
 {
     pthread_mutex_lock(&lock);
-    /* Far from the one before: reads of neighbours would be made one. */
+    /* Far from the previous read, because reads of neighbouring blocks would be merged. */
     uint64_t at = begun++ * STRIDE % blocks * LENGTH;
     pthread_mutex_unlock(&lock);
     pthread_mutex_lock(&buffer->lock);
-    look(buffer, "lost after it was read");
+    look(buffer, "changed after the read");
     buffer->whole = 0;
     buffer->at = at;
     pthread_mutex_unlock(&buffer->lock);
@@ -90,7 +90,7 @@ static void read_into(struct buffer *buffer)
 
     pthread_mutex_lock(&buffer->lock);
     buffer->whole = length == LENGTH;
-    look(buffer, "lost when it was read");
+    look(buffer, "wrong after the read");
     pthread_mutex_unlock(&buffer->lock);
     pthread_mutex_lock(&lock);
     reads++;
@@ -112,7 +112,7 @@ static void check(char *answer, size_t size)
     for (int i = 0; i < READERS * BUFFERS; i++) {
         struct buffer *buffer = &buffers[0][0] + i;
         pthread_mutex_lock(&buffer->lock);
-        look(buffer, "lost after it was read");
+        look(buffer, "changed after the read");
         pthread_mutex_unlock(&buffer->lock);
     }
     pthread_mutex_lock(&lock);
@@ -187,7 +187,7 @@ static int start(const char *name)
     if (child < 0)
         fail("fork");
     if (child == 0) {
-        /* The host reads the serial port: nothing of the background may keep or write it. */
+        /* The host reads the serial port, so a background process must not hold or write it. */
         if (setsid() < 0 || !freopen("/dev/null", "w", stdout) || !freopen("/dev/kmsg", "w", stderr))
             fail("detach");
         close(ready[0]);
@@ -199,7 +199,7 @@ static int start(const char *name)
     }
     close(ready[1]);
     if (read(ready[0], &done, 1) != 1) {
-        fprintf(stderr, "diskread: ended before it had read\n");
+        fprintf(stderr, "diskread: exited before the first reads\n");
         unlink(address.sun_path);
         return 2;
     }

@@ -1,14 +1,14 @@
 /*
- * driver: a guest that is nothing but a driver of a virtio balloon. It boots in a tenth of the time that Linux takes, and does
- * what no Linux driver does: it hands over a broken buffer and resets the device at once.
+ * driver: a guest that consists only of a virtio balloon driver. It boots in a tenth of the time of Linux. Unlike a Linux
+ * driver, it makes an invalid buffer available and resets the device immediately.
  *
- * A multiboot program (32 bits, no paging, no interrupts), to be started by "qemu -kernel". It speaks guest/agent's protocol
- * on the second serial port: a line "ID COMMAND" is answered by the byte 0x1e, ID and exit code.
+ * A multiboot program (32 bits, no paging, no interrupts) for "qemu -kernel". It uses the protocol of guest/agent on the
+ * second serial port: the answer to a line "ID COMMAND" is the byte 0x1e, ID and exit code.
  *
  *   start               resets the device, sets two virtqueues up, and sets DRIVER_OK
  *   reset               resets the device
- *   break COUNT CYCLES  COUNT times: starts the device, hands over a buffer whose chain leaves the descriptor table, and
- *                       resets the device within CYCLES processor cycles
+ *   break COUNT CYCLES  COUNT times: starts the device, makes a buffer available whose chain leaves the descriptor table,
+ *                       and resets the device within CYCLES processor cycles
  *
  * Names of registers and bits are those of the VIRTIO specification, sections 4.1 (PCI), 2.7 (split virtqueues).
  */
@@ -133,7 +133,7 @@ static void pci_write(uint32_t slot, uint32_t offset, uint32_t value)
     outl(PCI_DATA, value);
 }
 
-/* Returns where a structure lies that a capability names, 0 where 32 bits can't reach it. */
+/* Returns the address of the structure that a capability describes; 0 if it is above 4 GiB. */
 static uint32_t structure(uint32_t slot, uint32_t capability)
 {
     uint32_t bar = 0x10 + (pci_read(slot, capability + 4) & 0xff) * 4;
@@ -142,7 +142,7 @@ static uint32_t structure(uint32_t slot, uint32_t capability)
     return (pci_read(slot, bar) & ~15u) + pci_read(slot, capability + 8);
 }
 
-/* Finds a balloon on bus 0, or behind its first root port: bus 1. Returns 0 if there is one. */
+/* Finds a balloon on bus 0, or on bus 1 behind the first root port. Returns 0 if it was found. */
 static int find(void)
 {
     for (uint32_t slot = 0; slot < 64; slot++) {
@@ -202,8 +202,8 @@ static int start(void)
     return 0;
 }
 
-/* The only descriptor's chain goes on behind the table. */
-static void hand_over_broken_buffer(void)
+/* The descriptor's next index is outside of the table. */
+static void make_invalid_buffer_available(void)
 {
     descriptors[0][0] = (struct descriptor){ .address = (uint32_t) used, .length = 4, .flags = F_NEXT, .next = QUEUE_SIZE };
     available[0].ring[0] = 0;
@@ -214,7 +214,7 @@ static void hand_over_broken_buffer(void)
 static void wait(uint32_t count)
 {
     uint64_t end = cycles() + count;
-    /* The port's reads let others have the virtual machine meanwhile. */
+    /* Each read of the port exits to QEMU, so that its other threads can run. */
     while (cycles() < end)
         inb(COM2 + 5);
 }
@@ -225,7 +225,7 @@ static int break_and_reset(uint32_t count, uint32_t within)
         int failure = start();
         if (failure)
             return failure;
-        hand_over_broken_buffer();
+        make_invalid_buffer_available();
         wait((uint32_t) cycles() * 2654435761u % within);
         reset();
     }
@@ -288,7 +288,7 @@ void serve(void)
 
 static uint8_t stack[16384] __attribute__((used, aligned(16)));
 
-/* The multiboot header, and where the loader jumps to. */
+/* The multiboot header, and the entry point. */
 __asm__(".text\n"
         ".align 4\n"
         ".long 0x1badb002, 0, -0x1badb002\n"

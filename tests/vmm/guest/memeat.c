@@ -1,16 +1,15 @@
 /*
- * memeat: a program that eats memory, in plain sight.
+ * memeat: allocates memory and fills it with known content.
  *
- *   memeat fill NAME MIB SEED   takes MIB MiB, writes numbers drawn from SEED to all of it, stays in the background
- *   memeat verify NAME          reads all of it back; prints "ok CHECKSUM", or where the first wrong byte is (exit 1)
- *   memeat pin NAME             keeps one page of each MiB, where it is, and gives the rest back; there is nothing
- *                               to be verified any more
- *   memeat holes NAME           gives every other page back, so that free memory lies in single pages; there is nothing
- *                               to be verified any more
- *   memeat free NAME            gives the memory back and ends
+ *   memeat fill NAME MIB SEED   allocates MIB MiB, fills it with random numbers from SEED, and stays in the background
+ *   memeat verify NAME          reads the memory; prints "ok CHECKSUM", or the offset of the first wrong byte (exit code 1)
+ *   memeat pin NAME             pins one page of each MiB and frees the rest; verify is not possible afterwards
+ *   memeat holes NAME           frees every other page, so that free memory consists of single pages; verify is not
+ *                               possible afterwards
+ *   memeat free NAME            frees the memory and exits
  *
- * The process in the background serves one request at a time on the socket /run/memeat.NAME. No two pages have
- * the same content, and none compresses well.
+ * The background process serves one request at a time on the socket /run/memeat.NAME. No two pages have the same
+ * content, and no page compresses well.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -31,7 +30,7 @@ static void fail(const char *what)
     exit(2);
 }
 
-/* xorshift64: all 2^64 - 1 states follow each other, so words of one run are all different. */
+/* xorshift64: its period is 2^64 - 1, so all words of one run are different. */
 static uint64_t next(uint64_t word)
 {
     word ^= word << 13;
@@ -71,8 +70,8 @@ static struct sockaddr_un address(const char *name)
 }
 
 /*
- * A page in a pipe is referred to by address: the kernel can neither move nor reclaim it. So what has one of them can't
- * be taken out of the guest.
+ * The kernel can neither move nor reclaim a page in a pipe. So a memory block with such a page can't be removed from the
+ * guest.
  */
 static void pin(char *bytes, size_t size)
 {
@@ -82,7 +81,7 @@ static void pin(char *bytes, size_t size)
     for (size_t at = 0; at < size; at += MIB) {
         struct iovec page = { bytes + at, PAGE };
         if (room == 0) {
-            /* The end to read from stays open, or the pages would be gone. */
+            /* The read end stays open, because the pages would be freed otherwise. */
             if (pipe(ends) < 0 || fcntl(ends[1], F_SETPIPE_SZ, MIB) < 0)
                 fail("pipe");
             room = MIB / PAGE;
@@ -153,7 +152,7 @@ static int start(const char *name, size_t bytes, uint64_t seed)
     if (child < 0)
         fail("fork");
     if (child == 0) {
-        /* The host reads the serial port: nothing of the background may keep or write it. */
+        /* The host reads the serial port, so a background process must not hold or write it. */
         if (setsid() < 0 || !freopen("/dev/null", "w", stdout) || !freopen("/dev/kmsg", "w", stderr))
             fail("detach");
         close(filled[0]);
@@ -161,7 +160,7 @@ static int start(const char *name, size_t bytes, uint64_t seed)
     }
     close(filled[1]);
     if (read(filled[0], &done, 1) != 1) {
-        fprintf(stderr, "memeat: ended before all was filled\n");
+        fprintf(stderr, "memeat: exited before all memory was filled\n");
         unlink(here.sun_path);
         return 2;
     }
@@ -192,7 +191,7 @@ int main(int argc, char **argv)
         uint64_t seed = strtoull(argv[4], NULL, 0);
         size_t mib = strtoull(argv[3], NULL, 0);
         if (seed == 0 || mib == 0 || mib > SIZE_MAX >> 20) {
-            fprintf(stderr, "memeat: MIB and SEED must be numbers above 0\n");
+            fprintf(stderr, "memeat: MIB and SEED must be numbers greater than 0\n");
             return 2;
         }
         return start(argv[2], mib << 20, seed);

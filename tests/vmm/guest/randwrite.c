@@ -1,11 +1,11 @@
 /*
- * randwrite: writes memory at random, as fast as it can, and counts.
+ * randwrite: writes memory at random addresses as fast as possible, and counts the writes.
  *
- *   randwrite start MIB           takes MIB MiB, writes each page of it once, then goes on in the background with words of 8
- *                                 bytes at random
- *   randwrite now                 prints how many tenths of a second it has done that for
- *   randwrite counts FROM COUNT   prints how many words were written in each of COUNT tenths of a second from FROM on
- *   randwrite end                 ends it
+ *   randwrite start MIB           allocates MIB MiB, writes each page once, then writes words of 8 bytes at random
+ *                                 addresses in the background
+ *   randwrite now                 prints the time since the start, in tenths of a second
+ *   randwrite counts FROM COUNT   prints the number of written words in each of COUNT tenths of a second, starting at FROM
+ *   randwrite end                 stops the process
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -19,12 +19,12 @@
 #include <time.h>
 #include <unistd.h>
 
-/* TENTHS: ten minutes. BURST: words between two looks at the clock. */
+/* TENTHS: ten minutes. BURST: words between two reads of the clock. */
 enum { TENTHS = 6000, BURST = 256, PAGE = 4096 };
 
 static const char path[] = "/run/randwrite";
 
-/* In a file that the writer and whoever asks have mapped. */
+/* In a file that the writer and the other commands map. */
 struct log {
     pid_t writer;
     uint64_t begun;
@@ -88,7 +88,7 @@ static int start(size_t bytes)
     if (child < 0)
         fail("fork");
     if (child == 0) {
-        /* The host reads the serial port: nothing of the background may keep it. */
+        /* The host reads the serial port, so a background process must not hold it. */
         if (setsid() < 0 || !freopen("/dev/null", "w", stdout) || !freopen("/dev/kmsg", "w", stderr))
             fail("detach");
         for (size_t at = 0; at < bytes; at += PAGE)
@@ -105,7 +105,7 @@ static int print(size_t from, size_t count)
 {
     volatile struct log *log = map_log(0);
     if (from > TENTHS || count > TENTHS - from) {
-        fprintf(stderr, "randwrite: there are %d tenths of a second\n", TENTHS);
+        fprintf(stderr, "randwrite: FROM + COUNT must be at most %d tenths of a second\n", TENTHS);
         return 2;
     }
     for (size_t i = from; i < from + count; i++)

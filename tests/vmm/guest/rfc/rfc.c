@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A driver of the virtio balloon for tests alone: it answers requests for free
- * pages in the format of 2016 (FPB-RFC-1 to FPB-RFC-3 in
- * spec/free-page-bitmap.md), and does nothing else.
+ * A virtio balloon driver for tests only. It answers requests for free pages
+ * in the format of 2016 (FPB-RFC-1 to FPB-RFC-3 in spec/free-page-bitmap.md),
+ * and has no other function.
  */
 #include <linux/bitops.h>
 #include <linux/err.h>
@@ -21,7 +21,7 @@
 
 #define F_GET_FREE_PAGES 3
 
-/* Inflate and deflate come first; no other queue is asked for. */
+/* The queues before it are inflate and deflate. There are no other queues. */
 #define FREE_PAGES 2
 #define QUEUES 3
 
@@ -34,8 +34,8 @@ struct answer {
 };
 
 /*
- * @low_mem: the request, which the device writes
- * @answer: with a bit for each page number below @end
+ * @low_mem: the request, written by the device
+ * @answer: the answer, with a bit for each page number below @end
  */
 struct rfc {
 	struct virtqueue *vqs[QUEUES];
@@ -46,7 +46,7 @@ struct rfc {
 	struct exb_scan scan;
 };
 
-/* Makes the request buffer available, behind @bytes of the answer. */
+/* Makes the request buffer available, after @bytes of the answer. */
 static void add(struct rfc *rfc, size_t bytes)
 {
 	struct virtqueue *vq = rfc->vqs[FREE_PAGES];
@@ -62,7 +62,7 @@ static void add(struct rfc *rfc, size_t bytes)
 	virtqueue_kick(vq);
 }
 
-/* FPB-RFC-1. Returns how many bytes of the answer to send. */
+/* Implements FPB-RFC-1. Returns the number of bytes of the answer to send. */
 static size_t look(struct rfc *rfc)
 {
 	unsigned long hole = FOUR_GIB -
@@ -191,5 +191,5 @@ static struct virtio_driver rfc_balloon_driver = {
 };
 module_virtio_driver(rfc_balloon_driver);
 
-MODULE_DESCRIPTION("Virtio balloon that tells free pages in the format of 2016");
+MODULE_DESCRIPTION("Virtio balloon that reports free pages in the format of 2016");
 MODULE_LICENSE("GPL");

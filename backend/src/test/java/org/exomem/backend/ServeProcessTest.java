@@ -142,7 +142,7 @@ class ServeProcessTest {
         assertThat(errors(process).lines())
                 .containsExactly(
                         "exomem: --log-level: \"loud\" is none of error, warn, info, debug",
-                        "\"exomem serve --help\" explains.");
+                        "See \"exomem serve --help\".");
     }
 
     @Test
@@ -230,7 +230,7 @@ class ServeProcessTest {
         assertThat(errors(process).lines())
                 .containsExactly(
                         "exomem: --balloon vm=a: socket (or fd) is missing: where the VMM attaches",
-                        "\"exomem serve --help\" explains.");
+                        "See \"exomem serve --help\".");
     }
 
     @Test
@@ -328,7 +328,7 @@ class ServeProcessTest {
         signal("-HUP", process);
         await().atMost(LIMIT)
                 .until(() -> errors(process)
-                        .contains("SIGHUP: nothing is changed: " + config
+                        .contains("SIGHUP: nothing was changed: " + config
                                 + ":3: \"sockt\" is not an option of a balloon"));
         try (QmpClient client = QmpClient.connect(folder.resolve("control"))) {
             assertThat(names(client)).containsExactly("a");
@@ -340,7 +340,7 @@ class ServeProcessTest {
         Process process = exomem("serve", "--control", path("control"), "--balloon", "vm=a,socket=" + path("a"));
         awaitControl(process);
         signal("-HUP", process);
-        await().atMost(LIMIT).until(() -> errors(process).contains("nothing to read again without --config"));
+        await().atMost(LIMIT).until(() -> errors(process).contains("without --config there is no file to read again"));
         assertThat(process.isAlive()).isTrue();
         signal("-TERM", process);
         assertThat(process.waitFor()).isZero();
@@ -353,8 +353,8 @@ class ServeProcessTest {
             Process process = exomem("serve", "--balloon", "vm=a,socket=" + path("a"), option, "");
             assertThat(process.waitFor()).as(option).isEqualTo(2);
             assertThat(errors(process))
-                    .startsWith("exomem: " + option + " needs ")
-                    .contains("which is empty");
+                    .startsWith("exomem: " + option + " requires a value, but ")
+                    .contains(" is empty");
         }
         assertThat(folder.resolve("a")).doesNotExist();
     }

@@ -63,8 +63,7 @@ public final class Demo {
             }
             throw new DemoFailure(e.getMessage() + log, e);
         }
-        out.println(
-                String.format(Locale.ROOT, "All of it worked, and took %.1f s.", (System.nanoTime() - begin) / 1e9));
+        out.println(String.format(Locale.ROOT, "All steps succeeded, in %.1f s.", (System.nanoTime() - begin) / 1e9));
         out.flush();
     }
 
@@ -105,7 +104,9 @@ public final class Demo {
     private void negotiate() throws IOException {
         say("attach", guest.step("attach").text());
         JsonNode vm = ask("query-vms", Json.object()).path(0);
-        check(vm.path("connected").asBoolean() && vm.path("memory").asLong() == MEMORY, "the VM is not there: " + vm);
+        check(
+                vm.path("connected").asBoolean() && vm.path("memory").asLong() == MEMORY,
+                "the VM is not connected: " + vm);
         say("features", String.join(", ", names(vm.path("features"))));
         say("fill", guest.step("fill").text());
     }
@@ -113,10 +114,12 @@ public final class Demo {
     private void resize() throws IOException {
         GuestProcess.Answer inflated = balloonTo(SMALL);
         long returned = inflated.number("hostBefore") - inflated.number("hostAfter");
-        check(returned >= (MEMORY - SMALL) / 10 * 9, "only " + ByteSize.format(returned) + " came back to the host");
+        check(
+                returned >= (MEMORY - SMALL) / 10 * 9,
+                "only " + ByteSize.format(returned) + " were returned to the host");
         say("inflate", inflated.text());
         JsonNode balloon = ask("query-balloon", vm());
-        check(balloon.path("actual").asLong() == SMALL, "the guest has another size than asked for: " + balloon);
+        check(balloon.path("actual").asLong() == SMALL, "the guest does not have the requested size: " + balloon);
         say(
                 "",
                 "the guest has " + size(balloon, "actual") + " left, " + size(balloon, "ballooned")
@@ -141,7 +144,7 @@ public final class Demo {
             control.event(Duration.ofMillis(5));
             stats = ask("query-balloon-stats", vm());
         }
-        check(stats.path("stats").size() >= 10, "too few statistics came: " + stats);
+        check(stats.path("stats").size() >= 10, "too few statistics arrived: " + stats);
         say("statistics", told);
     }
 
@@ -152,7 +155,7 @@ public final class Demo {
         JsonNode pages = ask("query-free-pages", vm());
         check(
                 pages.path("hinted").asLong() == hinted.number("hinted"),
-                "hinted were " + hinted.number("hinted") + " bytes: " + pages);
+                "the guest hinted " + hinted.number("hinted") + " bytes: " + pages);
         say("hints", hinted.text());
         guest.tell("hints-done");
         ask("free-page-hint", vm().put("action", "done"));
@@ -164,10 +167,10 @@ public final class Demo {
         long returned = reported.number("hostBefore") - reported.number("hostAfter");
         check(
                 returned >= reported.number("reported") / 10 * 9,
-                "only " + ByteSize.format(returned) + " came back to the host");
+                "only " + ByteSize.format(returned) + " were returned to the host");
         say("report", reported.text());
         JsonNode pages = ask("query-free-pages", vm());
-        say("", size(pages, "discarded") + " were returned to the host in all");
+        say("", size(pages, "discarded") + " were returned to the host in total");
     }
 
     private void memory() throws IOException {
@@ -180,10 +183,10 @@ public final class Demo {
         GuestProcess.Answer shrunk = memoryTo(SHRUNK);
         check(
                 shrunk.number("hostBefore") - shrunk.number("hostAfter") >= GROWN - SHRUNK,
-                "too little came back to the host: " + shrunk.text());
+                "too little was returned to the host: " + shrunk.text());
         say("shrink", shrunk.text());
         JsonNode device = ask("query-memory-devices", Json.object()).path(0).path("data");
-        check(device.path("size").asLong() == SHRUNK, "the guest has another size than asked for: " + device);
+        check(device.path("size").asLong() == SHRUNK, "the guest does not have the requested size: " + device);
         JsonNode job = device.path("job");
         check(job.path("outcome").asText().equals("done"), "the resize is not done: " + job);
         say("", "the job " + job.path("id").asText() + " is done, " + size(device, "size") + " are plugged");

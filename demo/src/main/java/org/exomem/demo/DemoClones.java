@@ -57,7 +57,7 @@ final class DemoClones {
         Manifest.Ram ram = image.manifest().ram().getFirst();
         return ByteSize.format(ram.dataBytes()) + " of its "
                 + ByteSize.format(ram.name().size())
-                + " are in the template, as its bitmap said what is free, with digests of all";
+                + " are in the template, without the pages that its bitmap reported free, and with digests";
     }
 
     /** Runs the clones, one after the other. Returns how long that took, as text for people. */
@@ -87,7 +87,7 @@ final class DemoClones {
             same = vmm.verify();
         }
         return "the first one fills " + ByteSize.format(WRITTEN) + " more; each of the others reads its "
-                + ByteSize.format(same) + " as the template's guest wrote them";
+                + ByteSize.format(same) + " unchanged";
     }
 
     /**
@@ -102,13 +102,13 @@ final class DemoClones {
             CloneUsage memory = all.stream()
                     .filter(one -> one.pid() == vmm.pid())
                     .findFirst()
-                    .orElseThrow(() -> new DemoFailure("a clone has not mapped its template: " + all));
+                    .orElseThrow(() -> new DemoFailure("a clone did not map its template: " + all));
             boolean writes = vmm == vmms.getFirst();
             if (writes != memory.own() >= WRITTEN) {
-                throw new DemoFailure("a clone has " + ByteSize.format(memory.own()) + " for itself");
+                throw new DemoFailure("a clone has " + ByteSize.format(memory.own()) + " of private memory");
             }
             own.add(ByteSize.format(memory.own()));
         }
-        return "they have " + String.join(", ", own) + " for themselves, and share the rest";
+        return "they have " + String.join(", ", own) + " of private memory, and share the rest";
     }
 }

@@ -22,11 +22,11 @@ public final class DemoCommand implements Command {
     @Override
     public void describe(Usage usage) {
         usage.does(
-                "Shows the life of a guest with a balloon and a memory device, without a VMM.",
-                "A process serves, a guest in another process drives its devices, with real memory, sockets and rings."
-                        + " At the end a guest with a small VMM of its own migrates to a second process that serves,"
-                        + " without asking for its free pages, and back, with a bitmap of them; then it becomes a template, from"
-                        + " which clones run. It takes some seconds.");
+                "Demonstrates a guest with a balloon and a memory device, without a VMM.",
+                "A serving process and a guest in another process use real memory, sockets and rings. At the end a"
+                        + " guest with its own small VMM migrates to a second serving process, without a request for"
+                        + " its free pages, and back, with a bitmap of them. Then it becomes a template, from which"
+                        + " clones run. The demo takes some seconds.");
         // The launcher and the package use these to train their AOT caches.
         usage.hiddenFlag("--in-this-process", () -> inThisProcess = true);
         usage.hiddenFlag("--train", () -> trainWhole = true);

@@ -96,7 +96,7 @@ final class DemoMigration implements AutoCloseable {
         third.connect().close();
         fourth.connect().close();
         return "another guest of " + ByteSize.format(MEMORY) + " fills " + ByteSize.format(FILLED) + ", frees "
-                + ByteSize.format(FREED) + ", and goes on writing the rest";
+                + ByteSize.format(FREED) + ", and keeps writing to the rest";
     }
 
     /** Moves the guest to the second host, without a request for its free pages. */
@@ -136,7 +136,7 @@ final class DemoMigration implements AutoCloseable {
         String error = state.path("error-desc").asText();
         if (error.contains("POSTCOPY")) {
             there.execute("migrate-cancel", vm());
-            return List.of("not possible here: exomem may not have a userfaultfd of the VMM (" + error + ")");
+            return List.of("not possible on this host: exomem can't get a userfaultfd of the VMM (" + error + ")");
         }
         if (!error.isEmpty()) {
             throw notMigrated(error);
@@ -146,16 +146,16 @@ final class DemoMigration implements AutoCloseable {
         long pages = state.path("pages").path("owed").asLong();
         long faults = arrived.path("owed").path("faults").asLong();
         if (pages * GuestRam.PAGE < MORE || faults == 0) {
-            throw new DemoFailure("the guest had its memory before it began: " + arrived);
+            throw new DemoFailure("the guest had all of its memory before it ran: " + arrived);
         }
         return List.of(
-                "once more to the second exomem, before its memory: it runs there after a pause of "
+                "to the second exomem again, before its memory: the guest runs there after a pause of "
                         + state.path("downtime").asLong() + " ms",
-                ByteSize.format(pages * GuestRam.PAGE) + " were owed to it then, and came at "
-                        + ByteSize.format(NETWORK) + "/s behind the " + faults
-                        + " pages that it waited for; all was there after "
+                ByteSize.format(pages * GuestRam.PAGE) + " were missing then, and arrived at "
+                        + ByteSize.format(NETWORK) + "/s after the " + faults
+                        + " pages that the guest waited for; all had arrived after "
                         + state.path("total-time").asLong() + " ms",
-                "the guest reads its " + ByteSize.format(fourth.verify()) + " there as it wrote them");
+                "the guest reads its " + ByteSize.format(fourth.verify()) + " there unchanged");
     }
 
     /**

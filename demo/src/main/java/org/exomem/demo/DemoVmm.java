@@ -116,8 +116,9 @@ final class DemoVmm implements AutoCloseable {
         long pages = verified.path("checked").asLong();
         long wrong = verified.path("wrong").asLong(-1);
         if (wrong != 0 || pages == 0) {
-            throw new DemoFailure("the guest's memory is not what it was: of " + pages + " pages that it uses " + wrong
-                    + " are wrong: " + verified.path("first-wrong").asText());
+            throw new DemoFailure(
+                    "the guest's memory has changed: " + wrong + " of " + pages + " pages that it uses are wrong: "
+                            + verified.path("first-wrong").asText());
         }
         return pages * GuestRam.PAGE;
     }

@@ -25,7 +25,7 @@ final class GuestProcess implements AutoCloseable {
         long number(String name) throws DemoFailure {
             String value = values.get(name);
             if (value == null) {
-                throw new DemoFailure("the guest did not tell " + name + ": " + text);
+                throw new DemoFailure("the guest did not report " + name + ": " + text);
             }
             return Long.parseLong(value);
         }

@@ -31,7 +31,7 @@ record Moved(JsonNode state, long verified) {
     }
 
     String sameText() {
-        return "the guest reads its " + ByteSize.format(verified) + " there as it wrote them";
+        return "the guest reads its " + ByteSize.format(verified) + " there unchanged";
     }
 
     /** A comparison of two migrations for people: what became of the guest's pages. */

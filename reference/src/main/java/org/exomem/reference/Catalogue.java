@@ -32,7 +32,7 @@ public final class Catalogue {
             for (Requirement requirement : document.requirements()) {
                 Document other = documentsById.put(requirement.id(), document);
                 if (other != null) {
-                    throw new CatalogueException(document.file() + ": " + requirement.id() + ": is there twice"
+                    throw new CatalogueException(document.file() + ": " + requirement.id() + ": is defined twice"
                             + (other == document ? "" : ", also in " + other.file()));
                 }
             }

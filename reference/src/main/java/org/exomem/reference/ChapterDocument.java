@@ -14,11 +14,10 @@ import java.util.Set;
  */
 final class ChapterDocument {
     private static final String METHOD =
-            "A statement is a rule, by its id: a row of a table, a paragraph, a list item or a"
-                    + " cell. The rules are read from the chapter itself. A rule has no entry if it says again what an entry of"
-                    + " another document says, which names it.";
-    private static final String LEFT_OUT =
-            "They say again what another document says; its entries in the catalogue name them.";
+            "A statement is a rule with an id: a row of a table, a paragraph, a list item or a"
+                    + " cell. The rules are read from the chapter itself. A rule that repeats an entry of another document has no"
+                    + " entry of its own; the other entry names it.";
+    private static final String LEFT_OUT = "They repeat another document, whose entries in the catalogue name them.";
 
     /** The device that a rule is about, by the beginning of its id. All other rules are about any device. */
     private static final Map<String, Devices> DEVICES = Map.of(
@@ -95,7 +94,7 @@ final class ChapterDocument {
         if (levels.size() > 1) {
             throw new CatalogueException(
                     chapter.file() + ": " + rule.id()
-                            + " has words of several strengths: make it several rules, or say the weaker ones without such a word");
+                            + " has words of several strengths: split it into several rules, or write the weaker ones without such a word");
         }
         return words.getFirst();
     }

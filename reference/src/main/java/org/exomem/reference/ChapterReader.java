@@ -112,12 +112,12 @@ final class ChapterReader {
         boolean rule = Chapter.ID.matcher(cells.getFirst()).matches();
         if (columns.isEmpty()) {
             if (rule) {
-                throw complaint(
-                        cells.getFirst() + " is in no table: an empty line cuts it off, or the headings are missing");
+                throw complaint(cells.getFirst()
+                        + " is outside of a table: an empty line separates it, or the headings are missing");
             }
             columns = cells;
         } else if (cells.size() != columns.size()) {
-            throw complaint("a row has " + cells.size() + " cells, and its table " + columns.size() + " columns");
+            throw complaint("a row has " + cells.size() + " cells, but its table has " + columns.size() + " columns");
         } else if (rule && section.equals(NOT_OBSERVABLE)) {
             notObservable.put(cells.getFirst(), cells.getLast());
         } else if (rule) {
@@ -182,7 +182,7 @@ final class ChapterReader {
             return party(text);
         }
         if (everybody == null) {
-            throw complaint(id + " does not say whom it binds, nor does the chapter");
+            throw complaint(id + " does not state whom it binds, and neither does the chapter");
         }
         return everybody;
     }
@@ -191,7 +191,7 @@ final class ChapterReader {
         return Stream.of(Party.values())
                 .filter(party -> party.toString().equals(text))
                 .findFirst()
-                .orElseThrow(() -> complaint("\"" + text + "\" is nobody whom a rule can bind"));
+                .orElseThrow(() -> complaint("\"" + text + "\" is not a party that a rule can bind"));
     }
 
     private CatalogueException complaint(String message) {

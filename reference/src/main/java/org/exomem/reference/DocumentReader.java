@@ -89,7 +89,7 @@ final class DocumentReader {
         String id = anywhere.text("id");
         Fields fields = anywhere.at(file + ": " + id);
         if (!Requirement.ID.matcher(id).matches()) {
-            throw new CatalogueException(file + ": \"" + id + "\" is no id such as balloon.hint.7");
+            throw new CatalogueException(file + ": \"" + id + "\" is not an id such as balloon.hint.7");
         }
         boolean observable = fields.flag("observable");
         Requirement requirement = new Requirement(
@@ -110,7 +110,7 @@ final class DocumentReader {
     private static Optional<String> reason(Fields fields, boolean wanted) {
         Optional<String> reason = fields.optionalText("reason");
         if (reason.isPresent() != wanted) {
-            throw fields.complaint(wanted ? "reason is missing" : "reason is there for nothing");
+            throw fields.complaint(wanted ? "reason is missing" : "reason is not allowed here");
         }
         return reason;
     }
@@ -157,7 +157,7 @@ final class DocumentReader {
             default ->
                 throw new CatalogueException(
                         file + ":" + parser.currentLocation().getLineNr() + ": a text, a whole number, true or false"
-                                + " is wanted; a text that looks like something else needs quotation marks");
+                                + " is expected; a text that looks like another type needs quotation marks");
         };
     }
 }

@@ -60,7 +60,7 @@ final class Fields {
         return Stream.of(type.getEnumConstants())
                 .filter(value -> value.toString().equals(text))
                 .findFirst()
-                .orElseThrow(() -> complaint(name + ": \"" + text + "\" is none of "
+                .orElseThrow(() -> complaint(name + ": \"" + text + "\" is not one of "
                         + Stream.of(type.getEnumConstants())
                                 .map(Object::toString)
                                 .collect(Collectors.joining(", "))));
@@ -76,7 +76,7 @@ final class Fields {
     /** Takes a number that is not negative. */
     int number(String name) {
         if (!(left.remove(name) instanceof Integer number) || number < 0) {
-            throw complaint(name + " must be a number from 0");
+            throw complaint(name + " must be a whole number, 0 or greater");
         }
         return number;
     }

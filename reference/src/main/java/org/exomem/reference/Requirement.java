@@ -38,7 +38,7 @@ public record Requirement(
     /** @throws IllegalArgumentException if the id has another form */
     public Requirement {
         if (!ID.matcher(id).matches() && !Chapter.ID.matcher(id).matches()) {
-            throw new IllegalArgumentException("\"" + id + "\" is no id such as balloon.hint.7");
+            throw new IllegalArgumentException("\"" + id + "\" is not an id such as balloon.hint.7");
         }
         aliases = List.copyOf(aliases);
         see = List.copyOf(see);

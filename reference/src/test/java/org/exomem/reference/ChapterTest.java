@@ -170,11 +170,11 @@ class ChapterTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '"', textBlock = """
-            "| TOY-BIT-1 | driver"   | "\n| TOY-BIT-1 | driver" | toy.md:18: TOY-BIT-1 is in no table: an empty line cuts it off
-            "| TOY-5 | The end"      | "| TOY-5 | TOY | The"    | toy.md:46: a row has 3 cells, and its table 2 columns
-            "| driver |"             | "| guest |"              | "toy.md:17: ""guest"" is nobody whom a rule can bind"
-            "*client:*"              | "*child:*"               | "toy.md:10: ""child"" is nobody whom a rule can bind"
-            "said, a rule binds the" | "known, it binds the"    | toy.md:6: TOY-3 does not say whom it binds, nor does the chapter
+            "| TOY-BIT-1 | driver"   | "\n| TOY-BIT-1 | driver" | toy.md:18: TOY-BIT-1 is outside of a table: an empty line separates it
+            "| TOY-5 | The end"      | "| TOY-5 | TOY | The"    | toy.md:46: a row has 3 cells, but its table has 2 columns
+            "| driver |"             | "| guest |"              | "toy.md:17: ""guest"" is not a party that a rule can bind"
+            "*client:*"              | "*child:*"               | "toy.md:10: ""child"" is not a party that a rule can bind"
+            "said, a rule binds the" | "known, it binds the"    | toy.md:6: TOY-3 does not state whom it binds, and neither does the chapter
             "The end MUST"           | "The end must"           | "toy.md: TOY-5 has no MUST, SHOULD or MAY"
             "The end MUST"           | "The end SHOULD and MAY" | toy.md: TOY-5 has words of several strengths
             """)

@@ -81,22 +81,22 @@ class DocumentReaderTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
-            strength: MAY             | strength: SHALL           | x.yaml: a.b.2: strength: "SHALL" is none of MUST, MUST NOT, SHOULD, SHOULD NOT, MAY
-            binds: driver             | binds: guest              | x.yaml: a.b.2: binds: "guest" is none of device, driver, back-end, front-end
-            devices: any              | devices: disk             | x.yaml: a.b.2: devices: "disk" is none of any, balloon, mem
+            strength: MAY             | strength: SHALL           | x.yaml: a.b.2: strength: "SHALL" is not one of MUST, MUST NOT, SHOULD, SHOULD NOT, MAY
+            binds: driver             | binds: guest              | x.yaml: a.b.2: binds: "guest" is not one of device, driver, back-end, front-end
+            devices: any              | devices: disk             | x.yaml: a.b.2: devices: "disk" is not one of any, balloon, mem
             devices: any              | device: any               | x.yaml: a.b.2: devices is missing
             statement: It moves.      | text: It moves.           | x.yaml: a.b.2: statement is missing
             note: Really.             | remark: Really.           | x.yaml: a.b.1: unknown field remark
             observable: true          | observable: maybe         | x.yaml: a.b.2: observable must be true or false
             observable: true          | observable: false         | x.yaml: a.b.2: reason is missing
-            observable: false         | observable: true          | x.yaml: a.b.1: reason is there for nothing
+            observable: false         | observable: true          | x.yaml: a.b.1: reason is not allowed here
             see: [BAL-X-2, BAL-X-3]   | see: BAL-X-2              | x.yaml: a.b.1: see must be a list
-            id: a.b.2                 | id: A.b.2                 | x.yaml: "A.b.2" is no id such as balloon.hint.7
-            id: a.b.2                 | id: a.b                   | x.yaml: "a.b" is no id such as balloon.hint.7
-            found: 3                  | found: -3                 | x.yaml: counts of 1 First: found must be a number from 0
-            left-out: 1               | left-out: 0               | x.yaml: counts of 1 First: reason is there for nothing
+            id: a.b.2                 | id: A.b.2                 | x.yaml: "A.b.2" is not an id such as balloon.hint.7
+            id: a.b.2                 | id: a.b                   | x.yaml: "a.b" is not an id such as balloon.hint.7
+            found: 3                  | found: -3                 | x.yaml: counts of 1 First: found must be a whole number, 0 or greater
+            left-out: 1               | left-out: 0               | x.yaml: counts of 1 First: reason is not allowed here
             method: By hand.          | way: By hand.             | x.yaml: source: method is missing
-            version: "1.0"            | version: 1.0              | x.yaml:3: a text, a whole number, true or false is wanted
+            version: "1.0"            | version: 1.0              | x.yaml:3: a text, a whole number, true or false is expected
             version: "1.0"            | title: Another            | x.yaml:3: not YAML: Duplicate field 'title'
             version: "1.0"            | version: [                | x.yaml:5: not YAML: while parsing a flow sequence
             """)
@@ -120,9 +120,9 @@ class DocumentReaderTest {
     @Test
     void anIdThatIsThereTwiceIsAnErrorInOneFileAndInTwo() {
         Document twice = read(FILE.replace("a.b.2", "a.b.1"));
-        assertThatThrownBy(() -> Catalogue.of(List.of(twice))).hasMessage("x.yaml: a.b.1: is there twice");
+        assertThatThrownBy(() -> Catalogue.of(List.of(twice))).hasMessage("x.yaml: a.b.1: is defined twice");
         Document other = DocumentReader.read("y.yaml", new StringReader(FILE));
         assertThatThrownBy(() -> Catalogue.of(List.of(read(FILE), other)))
-                .hasMessage("y.yaml: a.b.1: is there twice, also in x.yaml");
+                .hasMessage("y.yaml: a.b.1: is defined twice, also in x.yaml");
     }
 }

@@ -17,9 +17,8 @@ final class AddCommand implements Command {
     @Override
     public void describe(Usage usage) {
         usage.does(
-                "Serves more balloons and memory devices, also of new VMs, while the process runs.",
-                "All that are named are added, or none. They are served until \"exomem remove\" or the end of the"
-                        + " process.");
+                "Adds balloons and memory devices to a running \"exomem serve\", also of new VMs.",
+                "Adds all given devices or none. They are served until \"exomem remove\" or until the process ends.");
         devices.describe(usage);
         control.describe(usage);
         DeviceOptions.explain(usage, "add");

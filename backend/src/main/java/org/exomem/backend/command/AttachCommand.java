@@ -12,9 +12,10 @@ final class AttachCommand extends ReplugCommand {
     @Override
     public void describe(Usage usage) {
         usage.does(
-                "Puts the devices back into a running VM that \"exomem detach\" has taken out.",
-                "Each is remembered in a file beside its socket, SOCKET.detached, until it is back. The VM's balloon"
-                        + " gets the size that was asked for before, unless another one was asked for since.");
+                "Plugs the devices that \"exomem detach\" unplugged back into a running VM.",
+                "A file next to the device's socket, SOCKET.detached, describes each device until it is plugged in"
+                        + " again. The VM's balloon gets the size that was requested before, unless another one was"
+                        + " requested since.");
         describeCommon(usage);
     }
 
@@ -25,6 +26,6 @@ final class AttachCommand extends ReplugCommand {
 
     @Override
     String nothing(String name) {
-        return "VM \"" + name + "\" has no device that \"exomem detach\" has taken out";
+        return "VM \"" + name + "\" has no device that \"exomem detach\" unplugged";
     }
 }

@@ -33,26 +33,26 @@ final class BalloonCommand implements Command {
         usage.parameter("VM", "The VM's name.", Completion.VM, value -> vm = value);
         usage.optionalParameter(
                 "SIZE",
-                "What it shall have: 2G, 512M, 1.5GiB, in powers of 1024; +SIZE and -SIZE are relative to what it has"
-                        + " now.",
+                "The new size, for example 2G, 512M or 1.5GiB, in powers of 1024. +SIZE and -SIZE are relative to the"
+                        + " current size.",
                 Completion.NOTHING,
                 value -> size = value);
-        usage.flag("--wait", "Waits until the guest has got there.", () -> wait = true);
+        usage.flag("--wait", "Waits until the guest has reached the size.", () -> wait = true);
         usage.seconds(
                 "--timeout",
-                "With --wait: gives up after so long without any progress (default: " + WaitLimit.USUAL + ").",
+                "With --wait: fails after this long without progress (default: " + WaitLimit.USUAL + ").",
                 value -> timeout = value);
         outputOption.describe(usage);
         control.describe(usage);
         usage.section(
                 "Examples",
-                "  exomem balloon web                 what it has",
+                "  exomem balloon web                 shows the current size",
                 "  exomem balloon web 2G              sets 2 GiB, and returns at once",
                 "  exomem balloon web 2G --wait       the same, and waits until it is done",
-                "  exomem balloon web +512M           512 MiB more than it has now",
+                "  exomem balloon web +512M           512 MiB more than now",
                 "  exomem balloon web -1G             1 GiB less",
                 "",
-                "If no VMM is connected for the VM yet, the size is kept until one is.");
+                "If no VMM is connected yet, exomem applies the size when one connects.");
     }
 
     @Override
@@ -69,7 +69,7 @@ final class BalloonCommand implements Command {
                 }
                 session.execute("balloon", about.deepCopy().put("value", bytes));
                 if (session.waitsForVmm(vm)) {
-                    output.note("kept until a VMM connects");
+                    output.note("no VMM is connected; the size is applied when one connects");
                     if (!wait) {
                         return output.show(Json.object().put("target", bytes), () -> "");
                     }
@@ -96,11 +96,10 @@ final class BalloonCommand implements Command {
     }
 
     private static String tooSmall(SizeChange wish, long bytes) {
-        return "a VM can't live in "
-                + (wish.relative()
-                        ? ByteSize.format(bytes - wish.bytes()) + " less " + ByteSize.format(-wish.bytes())
+        return (wish.relative()
+                        ? ByteSize.format(bytes - wish.bytes()) + " minus " + ByteSize.format(-wish.bytes())
                         : ByteSize.format(bytes))
-                + "; sizes are in bytes unless they have a unit, such as 512M";
+                + " is too small for a VM; sizes are in bytes unless they have a unit, such as 512M";
     }
 
     private static long has(ControlOption.Session session, ObjectNode about) throws IOException {

@@ -37,8 +37,8 @@ final class BalloonWait {
         long progressed = System.nanoTime();
         try (InterruptTask _ = InterruptTask.note(
                         output,
-                        "the guest goes on to the size that it was given; \"exomem balloon " + vm
-                                + " SIZE\" gives another");
+                        "the guest continues to the requested size; \"exomem balloon " + vm
+                                + " SIZE\" requests another");
                 ProgressLine bar = new ProgressLine("balloon", Math.abs(target(balloon) - from), output)) {
             while (!arrived(balloon)) {
                 if (System.nanoTime() - progressed > limit.toNanos()) {
@@ -66,8 +66,8 @@ final class BalloonWait {
 
     private static String standing(String vm, JsonNode balloon) {
         return balloon.isEmpty()
-                ? "no VMM is connected for VM \"" + vm + "\"; the size is kept until one is"
-                : "VM " + vm + " has " + ByteSize.format(actual(balloon)) + ", wanted are "
+                ? "no VMM is connected for VM \"" + vm + "\"; the size is applied when one connects"
+                : "VM " + vm + " has " + ByteSize.format(actual(balloon)) + ", requested: "
                         + ByteSize.format(target(balloon));
     }
 

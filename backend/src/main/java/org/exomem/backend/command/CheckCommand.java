@@ -25,14 +25,14 @@ final class CheckCommand implements Command {
     @Override
     public void describe(Usage usage) {
         usage.does(
-                "Looks at this host, and says what to change so that VMs can do all that exomem offers, and what that"
-                        + " brings. Changes nothing.",
-                "It looks with the rights of whoever runs it: run it as the user who runs \"exomem serve\". The exit code"
-                        + " is 1 if something does not work so; for advice it is 0.");
+                "Checks whether this host supports all features of exomem, and lists what to change and why. Changes"
+                        + " nothing.",
+                "It checks with the permissions of its user: run it as the user who runs \"exomem serve\". The exit"
+                        + " code is 1 if a feature does not work, and 0 if there is only advice.");
         usage.option(
                 "--qemu",
                 "PROGRAM",
-                "The QEMU to look at (default: " + QEMU + ").",
+                "The QEMU to check (default: " + QEMU + ").",
                 Completion.FILE,
                 value -> qemu = value);
         outputOption.describeOwn(usage);
@@ -66,7 +66,7 @@ final class CheckCommand implements Command {
             line(words, level + " ".repeat(LEVEL_WIDTH - level.length()) + finding.topic() + ": " + finding.found());
             if (finding.level() != Finding.Level.OK) {
                 line(words, indent + "  change: " + finding.change());
-                line(words, indent + "  brings: " + finding.brings());
+                line(words, indent + "  benefit: " + finding.brings());
             }
         }
         return words.toString();

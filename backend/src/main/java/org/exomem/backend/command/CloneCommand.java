@@ -48,39 +48,40 @@ final class CloneCommand implements Command {
     @Override
     public void describe(Usage usage) {
         usage.does(
-                "Starts VMs from a template, which run on from where it was made.",
-                "They share every page of memory that they do not write. Their VMMs are started by this command, as its"
-                        + " user, with the options of the template's; the sockets and logs of each are in a folder of its"
-                        + " own.",
-                "What must not be the same in two VMs is yours to replace: a disk that is written, a network. A new"
-                        + " generation id is given to guests that have such a device.");
+                "Starts VMs from a template; each continues from the saved state.",
+                "They share all pages of memory that they do not write. This command starts their VMMs, as its own"
+                        + " user, with the options of the template's VMM. Each clone has its own folder with its"
+                        + " sockets and logs.",
+                "Use --replace for what two VMs must not share, such as a writable disk or a network. A guest with a"
+                        + " vmgenid device gets a new generation ID.");
         usage.parameter("TEMPLATE", "The template's name.", Completion.NOTHING, value -> template = value);
-        usage.number("--count", "N", "How many (default: 1).", 1, MOST, value -> count = value);
+        usage.number("--count", "N", "The number of clones (default: 1).", 1, MOST, value -> count = value);
         usage.number(
                 "--prepare",
                 "N",
-                "Starts no clone, but N VMMs that wait for one: clones that are wanted later take them, and run sooner by"
-                        + " the time that a VMM takes to start. They need the same --vmm, --replace and --folder: a VMM that"
-                        + " was started with others goes on to wait. Each takes some 30 MiB.",
+                "Starts no clones, but N VMMs that wait for clones. Later clones use them, and save the time that a"
+                        + " VMM takes to start. A clone uses only a VMM that was started with the same --vmm,"
+                        + " --replace and --folder. Each waiting VMM takes about 30 MiB.",
                 1,
                 MOST,
                 value -> prepare = value);
         usage.flag(
                 "--serve",
-                "Has the exomem process on the control socket serve the devices that the template's VM had: each clone has"
-                        + " its own, and is known to exomem by its name.",
+                "The process on the control socket serves the devices of the template's VM for each clone, under the"
+                        + " clone's name.",
                 () -> serve = true);
         replace.describe(usage, " {n} in NEW is the clone's number, {name} its name.");
         usage.path(
                 "--trust",
                 "FILE",
-                "Refuses a template that was not signed with the key that belongs to this public one.",
+                "Refuses a template that is not signed with the secret key of this public key.",
                 value -> trust = value);
         usage.path("--vmm", "PROGRAM", "The program of the VMMs (default: the template's).", value -> program = value);
         usage.path(
                 "--folder",
                 "FOLDER",
-                "In which each clone gets a folder (default: exomem-clones beside the control socket).",
+                "The folder in which each clone gets its own folder (default: exomem-clones next to the control"
+                        + " socket).",
                 value -> folder = value);
         templates.describe(usage);
         control.describe(usage);
@@ -96,7 +97,7 @@ final class CloneCommand implements Command {
     @Override
     public int run(Streams streams) throws UsageException {
         if (count != null && prepare > 0) {
-            throw new UsageException("--prepare starts no clone: --count does not go with it");
+            throw new UsageException("--prepare and --count exclude each other: --prepare starts no clones");
         }
         Output output = outputOption.on(streams);
         Path own = folder != null
@@ -190,7 +191,7 @@ final class CloneCommand implements Command {
         Table table = new Table("CLONE", ">PID", ">RUNS AFTER", "QMP");
         for (Cloning.Outcome outcome : outcomes) {
             if (outcome.running().isEmpty() && outcome.fault().isEmpty()) {
-                table.add(outcome.name(), "", "waits", "");
+                table.add(outcome.name(), "", "waiting", "");
             }
             outcome.running()
                     .ifPresent(clone -> table.add(

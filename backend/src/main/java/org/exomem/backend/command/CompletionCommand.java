@@ -45,7 +45,7 @@ final class CompletionCommand implements Command {
                 "Examples",
                 "  source <(exomem completion bash)                       in this shell",
                 "  exomem completion fish >~/.config/fish/completions/exomem.fish",
-                "  exomem completion bash >/etc/bash_completion.d/exomem  for everybody");
+                "  exomem completion bash >/etc/bash_completion.d/exomem  for all users");
     }
 
     @Override

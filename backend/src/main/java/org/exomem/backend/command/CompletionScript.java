@@ -26,8 +26,8 @@ final class CompletionScript {
           autoload -U +X bashcompinit && bashcompinit
         fi
 
-        # What a command takes: its options, those with a value, each with what completes it,
-        # and what completes its arguments, in their order.
+        # Sets, for a command: opts, its options; vals, its options with a value, each with its kind of completion;
+        # and args, the kinds of completion of its arguments, in order.
         _exomem_usage() {
           opts= vals= args=
           case $1 in
@@ -54,7 +54,7 @@ final class CompletionScript {
           done
         }
 
-        # Prints what completes a value of that kind.
+        # Prints the completions of a value of the kind $1.
         _exomem_values() {
           local name device before=
           case $1 in

@@ -34,7 +34,7 @@ final class ControlOption {
         usage.path(
                 "--control",
                 "SOCKET",
-                "The control socket of the process that serves (default: where \"exomem serve\" puts it).",
+                "The control socket of the serving process (default: as for \"exomem serve\").",
                 value -> path = value);
     }
 
@@ -157,8 +157,8 @@ final class ControlOption {
                 client.close();
                 throw new CommandFailure(
                         ExitCode.UNAVAILABLE,
-                        "what answers on " + socket + " is another program that speaks QMP, such as a VMM; name the"
-                                + " control socket of \"exomem serve\" with --control");
+                        "the process on " + socket + " is not exomem, but another program that speaks QMP, such as a"
+                                + " VMM; name the control socket of \"exomem serve\" with --control");
             }
             return client;
         } catch (QmpException e) {
@@ -179,18 +179,18 @@ final class ControlOption {
             return "the process on the control socket " + socket + " does not answer (" + e.getMessage() + ")";
         }
         if (e instanceof NoQmpException) {
-            return "what listens on " + socket + " is no control socket: " + e.getMessage()
-                    + "; name that of \"exomem serve\" with --control";
+            return socket + " is not a control socket: " + e.getMessage()
+                    + "; name the control socket of \"exomem serve\" with --control";
         }
         if (socket.toString().getBytes(StandardCharsets.UTF_8).length > UnixSockets.MAX_PATH_BYTES) {
-            return "there can be no control socket " + socket + ": a socket's path has at most "
+            return "the path of the control socket " + socket + " is too long: the limit is "
                     + UnixSockets.MAX_PATH_BYTES + " bytes";
         }
         if (Files.exists(socket) && !Files.isWritable(socket)) {
             return "no permission to use the control socket " + socket
                     + "; run this as the user who runs \"exomem serve\", or as root";
         }
-        return "nobody answers on the control socket " + socket + " (" + e.getMessage()
-                + "); start one with \"exomem serve\", or name its socket with --control";
+        return "no process answers on the control socket " + socket + " (" + e.getMessage()
+                + "); start \"exomem serve\", or name its socket with --control";
     }
 }

@@ -15,20 +15,21 @@ final class DetachCommand extends ReplugCommand {
     @Override
     public void describe(Usage usage) {
         usage.does(
-                "Takes the devices of a running VM out of its VMM, so that exomem can end.",
-                "QEMU does not connect again to an exomem that has gone. The guest gets back what its balloon holds. A"
-                        + " VM with memory plugged is refused: \"exomem mem VM 0 --wait\" gives that back. \"exomem"
-                        + " attach\" puts the devices back, also after exomem was started anew. The VMM must be QEMU, its"
-                        + " QMP socket named by vmm-qmp=, and each device have an id and a root port.");
+                "Unplugs the devices of a running VM from its VMM, so that exomem can end.",
+                "QEMU does not reconnect after exomem has ended. The guest gets back the memory in its balloon."
+                        + " Refuses a VM with plugged memory: unplug it first with \"exomem mem VM 0 --wait\"."
+                        + " \"exomem attach\" plugs the devices in again, also after a restart of exomem. The VMM"
+                        + " must be QEMU, vmm-qmp= must name its QMP socket, and each device needs an id and a root"
+                        + " port.");
         describeCommon(usage);
         usage.flag(
                 "--quit",
-                "Then ends the process that serves, unless a device could not be taken out or another VMM is attached.",
+                "Then ends the serving process, unless a device could not be unplugged or another VMM is attached.",
                 () -> quit = true);
         usage.section(
                 "To update exomem under running VMs",
                 "  exomem detach --all --quit",
-                "  exomem serve --config FILE &      (the new one)",
+                "  exomem serve --config FILE &      (the new version)",
                 "  exomem attach --all");
     }
 

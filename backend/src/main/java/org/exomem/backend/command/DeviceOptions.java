@@ -19,13 +19,13 @@ final class DeviceOptions {
         usage.repeatableOption(
                 "--balloon",
                 "vm=NAME,socket=PATH[,...]",
-                "A balloon; may be given many times. See below.",
+                "Serves a balloon; may be repeated. See below.",
                 Completion.NOTHING,
                 balloons::add);
         usage.repeatableOption(
                 "--mem",
                 "vm=NAME,id=ID,socket=PATH,addr=GPA,size=SIZE[,...]",
-                "A memory device; may be given many times, also for one VM. See below.",
+                "Serves a memory device; may be repeated, also for one VM. See below.",
                 Completion.NOTHING,
                 mems::add);
     }
@@ -47,9 +47,9 @@ final class DeviceOptions {
      */
     static void explain(Usage usage, String command, String... more) {
         usage.section(() -> Section.ofRows(
-                "Options of a balloon (a comma in a value is written twice)", rows(ServeConfig.balloonOptions())));
+                "Options of a balloon (write a comma in a value twice)", rows(ServeConfig.balloonOptions())));
         usage.section(() -> Section.ofRows(
-                "Options of a memory device: guest memory that is added by \"exomem mem\"",
+                "Options of a memory device: guest memory that \"exomem mem\" plugs",
                 rows(ServeConfig.memoryOptions())));
         List<String> examples = new ArrayList<>();
         examples.add("  exomem " + command + " --balloon vm=web,socket=/run/web-balloon.sock");

@@ -44,15 +44,15 @@ final class EventWords {
             case "JOB_STATUS_CHANGE" -> "the resize " + text(data, "id") + " is " + text(data, "status");
             case "GUEST_VIOLATION" -> violation(data);
             case "MIGRATION" -> "its migration is " + text(data, "status");
-            case "PAGER" -> "its memory on demand is " + text(data, "status") + because(data);
-            case "DEVICE_CONNECTED" -> "a VMM has attached";
-            case "DEVICE_DISCONNECTED" -> "the VMM has left" + because(data);
+            case "PAGER" -> "its on-demand memory is " + text(data, "status") + because(data);
+            case "DEVICE_CONNECTED" -> "a VMM attached";
+            case "DEVICE_DISCONNECTED" -> "the VMM disconnected" + because(data);
             case "DEVICE_ABANDONED" -> "no VMM can attach any more";
             case "TEMPLATE_CHANGED" ->
-                "its template " + text(data, "template") + " has changed under it" + because(data);
+                "its template " + text(data, "template") + " was changed while it runs" + because(data);
             case "DEVICE_ADDED" -> "is served on " + text(data, "attachment");
-            case "DEVICE_REMOVED" -> "is served no more";
-            case "DEVICE_ERROR" -> "a fault of the " + text(data, "kind") + ": " + text(data, "message");
+            case "DEVICE_REMOVED" -> "is no longer served";
+            case "DEVICE_ERROR" -> "error of the " + source(data) + ": " + text(data, "message");
             default -> event.path("event").asText() + " " + data;
         };
     }
@@ -61,8 +61,14 @@ final class EventWords {
         String where = data.has("address")
                 ? String.format(Locale.ROOT, " at %#x", data.path("address").asLong())
                 : "";
-        return "the guest uses " + size(data, "bytes") + " that it gave up, in "
+        return "the guest uses " + size(data, "bytes") + " of unplugged memory, in "
                 + data.path("blocks").asLong() + " blocks" + where + "; action: " + text(data, "action");
+    }
+
+    /** Returns what caused a fault, as a person calls it: the protocol's front-end is the VMM. */
+    private static String source(JsonNode data) {
+        String kind = text(data, "kind");
+        return kind.equals("front-end") ? "VMM" : kind;
     }
 
     private static String because(JsonNode data) {

@@ -26,14 +26,14 @@ final class EventsCommand implements Command {
     @Override
     public void describe(Usage usage) {
         usage.does(
-                "Prints what happens to the VMs, as it comes, until Ctrl-C.",
-                "Of what happens often, as a guest's balloon that grows, only the last of each second is told.");
-        usage.optionalParameter("VM", "Only what happens to this one.", Completion.VM, value -> vm = value);
+                "Prints events of the VMs as they happen. Ends with Ctrl-C.",
+                "Of frequent events, such as size changes of a balloon, prints only the last one of each second.");
+        usage.optionalParameter("VM", "Prints only the events of this VM.", Completion.VM, value -> vm = value);
         usage.flag(
                 "--json",
-                "Prints each event as a line of JSON, as the control socket gives it; sizes in bytes.",
+                "Prints each event as one line of JSON, as on the control socket; sizes in bytes.",
                 () -> json = true);
-        usage.seconds("--for", "Ends after so many seconds.", value -> seconds = value);
+        usage.seconds("--for", "Ends after this many seconds.", value -> seconds = value);
         control.describe(usage);
         usage.section(
                 "Examples", "  exomem events", "  exomem events web --json | jq .data", "  exomem events --for 60");
@@ -55,7 +55,7 @@ final class EventsCommand implements Command {
             throws IOException {
         PrintWriter out = streams.out();
         if (vm != null && session.vm(vm).isMissingNode()) {
-            streams.note("there is no VM \"" + vm + "\" now; what happens to one of that name is told");
+            streams.note("there is no VM \"" + vm + "\" now; its events are printed once it exists");
         }
         while (limit == null || System.nanoTime() - end < 0) {
             JsonNode event = next(session);
@@ -78,7 +78,7 @@ final class EventsCommand implements Command {
         try {
             return session.client().event(LOOK_AGAIN);
         } catch (IOException e) {
-            throw new CommandFailure(ExitCode.UNAVAILABLE, "the process that serves has ended: " + e.getMessage());
+            throw new CommandFailure(ExitCode.UNAVAILABLE, "the serving process has ended: " + e.getMessage());
         }
     }
 

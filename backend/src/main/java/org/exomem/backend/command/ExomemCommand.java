@@ -114,7 +114,7 @@ public final class ExomemCommand {
             return line.run(arguments, streams);
         } catch (UsageException | ConfigException e) {
             streams.note(String.valueOf(e.getMessage()));
-            streams.err().println("\"exomem " + name + " --help\" explains.");
+            streams.err().println("See \"exomem " + name + " --help\".");
             return ExitCode.USAGE;
         } catch (Exception e) {
             return report(e, streams.err());
@@ -153,9 +153,9 @@ public final class ExomemCommand {
             String names = String.join(", ", group);
             streams.note(
                     words.size() == 1
-                            ? "\"" + first + "\" needs one more word: " + names
-                            : "there is no command \"" + first + " " + words.get(1) + "\"; there is " + names);
-            streams.err().println("\"exomem " + first + " --help\" explains.");
+                            ? "\"" + first + "\" requires a subcommand: " + names
+                            : "there is no command \"" + first + " " + words.get(1) + "\"; the commands are " + names);
+            streams.err().println("See \"exomem " + first + " --help\".");
             return ExitCode.USAGE;
         } else if (first.startsWith("-")) {
             streams.note("there is no option \"" + first + "\" before a command");
@@ -164,9 +164,9 @@ public final class ExomemCommand {
                     .map(name -> name.split(" ", 2)[0])
                     .distinct()
                     .toList();
-            streams.note("there is no command \"" + first + "\"; there are " + String.join(", ", firsts));
+            streams.note("there is no command \"" + first + "\"; the commands are " + String.join(", ", firsts));
         }
-        streams.err().println("\"exomem --help\" explains.");
+        streams.err().println("See \"exomem --help\".");
         return ExitCode.USAGE;
     }
 
@@ -236,7 +236,7 @@ public final class ExomemCommand {
             err.println("exomem: " + VisibleText.lines(String.valueOf(failure.getMessage())));
             return failure.exitCode();
         }
-        err.println("exomem: a fault of exomem itself, please report it:");
+        err.println("exomem: internal error, please report it:");
         e.printStackTrace(err);
         return ExitCode.FAILED;
     }

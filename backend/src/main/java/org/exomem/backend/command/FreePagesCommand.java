@@ -39,19 +39,19 @@ final class FreePagesCommand implements Command {
     @Override
     public void describe(Usage usage) {
         usage.does(
-                "Asks the guest which of its pages are free, and shows how much that is.",
-                "Shows how long the answer took, and how fragmented free memory is. Needs a driver that knows free page"
-                        + " bitmaps, as exomem's driver for Linux does. The guest goes on meanwhile, and keeps its pages."
-                        + " Shows too of how much memory the driver has told the page descriptors, in which exomem sees at"
-                        + " a pause what is free.");
+                "Asks the guest which of its pages are free, and shows their total size.",
+                "Shows how long the answer took and how fragmented free memory is. Needs a driver that supports free"
+                        + " page bitmaps, such as exomem's driver for Linux. The guest keeps running and keeps its"
+                        + " pages. Also shows for how much memory the driver reported page descriptors. exomem reads"
+                        + " them during a pause to find free pages.");
         usage.parameter("VM", "The VM's name.", Completion.VM, value -> vm = value);
         usage.option(
                 "--smallest",
                 "SIZE",
-                "The smallest free block worth telling, a power of two from 4K to 1G (default: 4K).",
+                "The smallest free block that the guest reports, a power of two from 4K to 1G (default: 4K).",
                 Completion.NOTHING,
                 value -> smallest = block(value));
-        usage.flag("--last", "Asks nothing; shows what came of the last request.", () -> last = true);
+        usage.flag("--last", "Sends no request; shows the result of the last one.", () -> last = true);
         outputOption.describe(usage);
         control.describe(usage);
         usage.section("Examples", "  exomem free-pages web", "  exomem free-pages web --smallest 2M --json");
@@ -68,7 +68,7 @@ final class FreePagesCommand implements Command {
     @Override
     public int run(Streams streams) throws UsageException {
         if (last && smallest != null) {
-            throw new UsageException("--last asks nothing: --smallest does not go with it");
+            throw new UsageException("--last and --smallest exclude each other: --last sends no request");
         }
         Output output = outputOption.on(streams);
         ObjectNode about = Json.object().put("vm", vm);
@@ -100,9 +100,10 @@ final class FreePagesCommand implements Command {
                 session.execute("free-pages-cancel", about);
                 throw new CommandFailure(
                         ExitCode.TIMED_OUT,
-                        "the guest of VM \"" + vm + "\" has not told all of its free pages within " + LIMIT.toSeconds()
+                        "the guest of VM \"" + vm + "\" did not report all of its free pages within "
+                                + LIMIT.toSeconds()
                                 + " s: " + bitmap.path("chunks").asText()
-                                + " chunks came. A guest that is paused answers when it runs on");
+                                + " chunks arrived. A paused guest answers when it runs again");
             }
             session.client().event(LOOK_AGAIN);
         }
@@ -121,12 +122,12 @@ final class FreePagesCommand implements Command {
 
     private static String table(JsonNode answer, OptionalLong free) {
         if (answer.path("state").asText().equals("idle")) {
-            return "Nothing was asked for yet." + System.lineSeparator();
+            return "No free pages were requested yet." + System.lineSeparator();
         }
         long bytes = answer.path("bytes").asLong();
         Table table = new Table("FREE PAGES", ">VALUE");
         table.add("answer", answer.path("state").asText());
-        table.add("told to be free", ByteSize.format(bytes));
+        table.add("reported free", ByteSize.format(bytes));
         if (free.isPresent() && free.getAsLong() > 0) {
             table.add(
                     "of the guest's free memory",
@@ -136,7 +137,7 @@ final class FreePagesCommand implements Command {
         table.add("of that, exomem", millis(answer, "device-time-us"));
         table.add("chunks", answer.path("chunks").asText());
         long described = answer.path("descriptors").asLong();
-        table.add("page descriptors", described == 0 ? "none told" : "of " + ByteSize.format(described));
+        table.add("page descriptors", described == 0 ? "none reported" : "of " + ByteSize.format(described));
         return table + System.lineSeparator() + histogram(answer.path("blocks"), bytes);
     }
 

@@ -15,9 +15,9 @@ final class HealthCommand implements Command {
     @Override
     public void describe(Usage usage) {
         usage.does(
-                "Says what is wrong with the process that serves and with its VMs, and what to do about it.",
-                "A critical problem means that a VM does not get what it needs now; then the exit code is 1. Warnings are"
-                        + " shown too. Where metrics are served, /healthz says the same.");
+                "Lists problems of the serving process and of its VMs, and how to fix them.",
+                "A critical problem means that a VM does not get what it needs now. The exit code is then 1. Warnings"
+                        + " are listed too. If metrics are served, /healthz reports the same.");
         usage.flag("--strict", "The exit code is 1 for warnings too.", () -> strict = true);
         outputOption.describe(usage);
         control.describe(usage);

@@ -27,16 +27,17 @@ final class HintsCommand implements Command {
         usage.optionalChoice("See below.", HintAction.class, value -> action = value);
         usage.flag(
                 "--follow",
-                "Prints what the guest hints and reports, what goes into its balloon and out, and what its memory"
-                        + " devices plug and unplug, as it happens; first what is so now. Ends with Ctrl-C, or when the"
-                        + " VM's VMM has gone. With --json one object a line.",
+                "Prints the current state, and then changes as they happen: pages that the guest hints and reports,"
+                        + " pages that enter and leave its balloon, and blocks that its memory devices plug and"
+                        + " unplug. Ends with Ctrl-C, or when the VMM disconnects. With --json prints one object per"
+                        + " line.",
                 () -> follow = true);
         outputOption.describe(usage);
         control.describe(usage);
         usage.section(
                 "Actions",
-                "  start   the guest tells of its free pages, and does not use them until \"done\"",
-                "  stop    no more hints are wanted; the guest still waits for \"done\"",
+                "  start   the guest hints its free pages, and does not use them until \"done\"",
+                "  stop    the guest stops hinting, and still waits for \"done\"",
                 "  done    the guest may use the pages again");
     }
 
@@ -53,7 +54,7 @@ final class HintsCommand implements Command {
             }
             if (follow) {
                 String goesOn = action == HintAction.START
-                        ? "the hint session goes on; \"exomem hints " + vm + " done\" ends it"
+                        ? "the hint session continues; \"exomem hints " + vm + " done\" ends it"
                         : "";
                 return new PagesWatch(session, vm, output).untilGone(goesOn);
             }
@@ -65,11 +66,11 @@ final class HintsCommand implements Command {
     private static String table(JsonNode answer) {
         Table table = new Table("FREE PAGES", ">VALUE");
         table.add("hint session", answer.path("state").asText());
-        table.add("hinted in it", size(answer, "hinted"));
+        table.add("hinted in session", size(answer, "hinted"));
         table.add("reported so far", size(answer, "reported"));
         table.add("reports", answer.path("reports").asText());
         table.add("returned to the host", size(answer, "discarded"));
-        table.add("named and not shared", size(answer, "ignored"));
+        table.add("named, not shared", size(answer, "ignored"));
         return table.toString();
     }
 

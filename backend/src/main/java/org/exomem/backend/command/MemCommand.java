@@ -30,11 +30,11 @@ final class MemCommand implements Command {
     @Override
     public void describe(Usage usage) {
         usage.does(
-                "Shows a VM's memory devices, adds memory to the guest, or takes it away.",
-                "A memory device is a range of guest memory that is not there at boot. The guest plugs as many of its "
-                        + "blocks as you ask for, and unplugs them again; what is unplugged belongs to the host. "
-                        + "Plugging is quick. Unplugging takes as long as the guest needs to empty blocks, and may "
-                        + "stop before the end: then the job says why, and goes on when it can.");
+                "Shows a VM's memory devices, plugs memory into the guest, or unplugs it.",
+                "A memory device is a range of guest memory that is unplugged at boot. The guest plugs as many of its"
+                        + " blocks as you request, and unplugs them again. Unplugged memory belongs to the host."
+                        + " Plugging is quick. Unplugging takes as long as the guest needs to empty blocks, and may"
+                        + " stall. The job then shows the reason, and continues when it can.");
         usage.parameter("VM", "The VM's name.", Completion.VM, value -> vm = value);
         usage.optionalParameter(
                 "DEVICE",
@@ -43,27 +43,27 @@ final class MemCommand implements Command {
                 value -> device = value);
         usage.optionalParameter(
                 "SIZE",
-                "What shall be plugged: 4G, 512M, 0, in powers of 1024, in whole blocks; +SIZE and -SIZE are relative"
-                        + " to what was asked for last.",
+                "The size to plug, for example 4G, 512M or 0, in powers of 1024 and whole blocks. +SIZE and -SIZE are"
+                        + " relative to the last requested size.",
                 Completion.NOTHING,
                 value -> size = value);
-        usage.flag("--wait", "Waits until the guest has got there.", () -> wait = true);
+        usage.flag("--wait", "Waits until the guest has reached the size.", () -> wait = true);
         usage.seconds(
                 "--timeout",
-                "With --wait: gives up after so long without any progress (default: " + WaitLimit.USUAL + ").",
+                "With --wait: fails after this long without progress (default: " + WaitLimit.USUAL + ").",
                 value -> timeout = value);
-        usage.flag("--cancel", "Ends the resize that is under way, where it is.", () -> cancel = true);
+        usage.flag("--cancel", "Cancels the running resize; the guest keeps its current size.", () -> cancel = true);
         outputOption.describe(usage);
         control.describe(usage);
         usage.section(
                 "Examples",
-                "  exomem mem web                  what the VM's memory devices have",
-                "  exomem mem web 4G               asks for 4 GiB, and returns at once",
+                "  exomem mem web                  shows the VM's memory devices",
+                "  exomem mem web 4G               requests 4 GiB, and returns at once",
                 "  exomem mem web 4G --wait        the same, and waits until it is done",
-                "  exomem mem web m1 +1G           1 GiB more than was asked for, of device m1",
+                "  exomem mem web m1 +1G           1 GiB more than requested last, for device m1",
                 "  exomem mem web m1 -1G           1 GiB less",
-                "  exomem mem web m1 --cancel      the guest stays as large as it is now",
-                "  exomem mem web m1 0 --wait      all of it back to the host");
+                "  exomem mem web m1 --cancel      cancels the resize of m1",
+                "  exomem mem web m1 0 --wait      unplugs all of it");
     }
 
     @Override
@@ -76,7 +76,7 @@ final class MemCommand implements Command {
         }
         SizeChange change = size == null ? null : SizeChange.parse(size);
         if (cancel && (change != null || wait)) {
-            throw new ConfigException("--cancel goes with neither a size nor --wait");
+            throw new ConfigException("--cancel excludes a size and --wait");
         }
         Duration limit = WaitLimit.of(wait, timeout);
         return control.connect(session -> {
@@ -89,7 +89,7 @@ final class MemCommand implements Command {
                 new MemWait(session, job, limit, output, "\"exomem mem " + named + " --cancel\"").run();
             } else if (change != null) {
                 if (!only(session).path("connected").asBoolean()) {
-                    output.note("kept until a VMM connects");
+                    output.note("no VMM is connected; the size is requested when one connects");
                 }
                 if (!output.isJson()) {
                     return ExitCode.OK;
@@ -108,8 +108,8 @@ final class MemCommand implements Command {
             if (bytes < 0) {
                 throw new CommandFailure(
                         ExitCode.USAGE,
-                        "VM \"" + vm + "\": " + ByteSize.format(asked) + " were asked for last, which can't become "
-                                + ByteSize.format(-change.bytes()) + " less");
+                        "VM \"" + vm + "\": the last requested size is " + ByteSize.format(asked)
+                                + ", which can't be reduced by " + ByteSize.format(-change.bytes()));
             }
         }
         checkBlocks(session, bytes);
@@ -135,7 +135,7 @@ final class MemCommand implements Command {
     private String job(ControlOption.Session session) throws IOException {
         JsonNode job = only(session).path("job");
         if (job.isMissingNode()) {
-            throw new CommandFailure(ExitCode.FAILED, "VM \"" + vm + "\": nothing was asked for yet");
+            throw new CommandFailure(ExitCode.FAILED, "VM \"" + vm + "\": no resize was requested yet");
         }
         return job.path("id").asText();
     }

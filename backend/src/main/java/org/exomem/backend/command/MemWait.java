@@ -30,7 +30,7 @@ final class MemWait {
         JsonNode job = job();
         long last = job.path("current-progress").asLong();
         long progressed = System.nanoTime();
-        try (InterruptTask _ = InterruptTask.note(output, "the resize goes on; " + howToCancel + " ends it");
+        try (InterruptTask _ = InterruptTask.note(output, "the resize continues; " + howToCancel + " cancels it");
                 ProgressLine line =
                         new ProgressLine("memory", job.path("total-progress").asLong(), output)) {
             while (!job.path("status").asText().equals("concluded")) {
@@ -38,7 +38,7 @@ final class MemWait {
                     throw new CommandFailure(
                             ExitCode.TIMED_OUT,
                             "no progress for " + limit.toSeconds() + " s: " + standing(job)
-                                    + "; it goes on when it can");
+                                    + "; it continues when it can");
                 }
                 session.client().event(ProgressLine.LOOK_AGAIN);
                 job = job();
@@ -67,7 +67,8 @@ final class MemWait {
     private JsonNode job() throws IOException {
         JsonNode found = find(session.execute("query-jobs"));
         if (found == null) {
-            throw new CommandFailure(ExitCode.FAILED, "job \"" + id + "\" is gone: another size was asked for");
+            throw new CommandFailure(
+                    ExitCode.FAILED, "job \"" + id + "\" no longer exists: another size was requested");
         }
         return found;
     }

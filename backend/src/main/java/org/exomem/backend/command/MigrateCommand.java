@@ -49,8 +49,8 @@ final class MigrateCommand implements Command {
         usage.does(
                 "Moves a running VM to another host, where \"exomem receive\" waits for it.",
                 "Memory is sent while the guest runs, without pages that the guest does not need. At the end the guest"
-                        + " is paused for a moment, the state of its VMM follows, and it runs on over there. If anything"
-                        + " fails before that, it runs on here.");
+                        + " is paused for a moment, the state of its VMM is sent, and the guest continues at the"
+                        + " destination. If anything fails before that, it continues here.");
         usage.parameter("VM", "The VM's name.", Completion.VM, value -> vm = value);
         usage.option(
                 "--to",
@@ -62,86 +62,90 @@ final class MigrateCommand implements Command {
         usage.path(
                 "--vmm-qmp",
                 "PATH",
-                "The QMP socket of the VM's VMM, if \"exomem serve\" was not told.",
+                "The QMP socket of the VM's VMM. Needed only if \"exomem serve\" does not know it (vmm-qmp=).",
                 value -> vmmQmp = value);
         usage.number(
                 "--downtime-limit",
                 "MS",
-                "Pauses the guest when the rest is expected to take no longer (default: 300).",
+                "Pauses the guest when sending the rest is expected to take at most this long (default: 300).",
                 0,
                 Integer.MAX_VALUE,
                 value -> downtimeLimit = value);
         SizeOption.describe(
                 usage,
                 "--bandwidth",
-                "The most that may be sent in a second, such as 100M; 0: no limit (default: 0).",
+                "The maximum to send per second, such as 100M; 0: no limit (default: 0).",
                 value -> bandwidth = value);
         usage.number(
                 "--channels",
                 "N",
-                "Connections, each with a thread at both ends, " + MOST_CHANNELS + " at most (default: "
+                "The number of connections, each with a thread at both ends, at most " + MOST_CHANNELS + " (default: "
                         + StreamOptions.USUAL_CHANNELS + ").",
                 1,
                 MOST_CHANNELS,
                 value -> channels = value);
-        usage.flag("--compress", "Compresses what gets smaller by it.", () -> compress = true);
+        usage.flag("--compress", "Compresses pages that compression makes smaller.", () -> compress = true);
         usage.flag(
                 "--auto-converge",
-                "Slows a guest down that writes faster than its memory can be sent, if its VMM can.",
+                "Throttles a guest that writes faster than its memory can be sent, if its VMM supports that.",
                 () -> autoConverge = true);
         usage.choice(
                 "--hints",
-                "How to learn which memory the guest does not need: bitmap (its driver tells all free pages at once;"
-                        + " needs exomem's driver for Linux), hint (its driver takes its free memory and tells of it),"
-                        + " none (the guest is not asked), or auto (bitmap, else hint if it saves enough). Default: auto.",
+                "How to find memory that the guest does not need: bitmap (its driver reports all free pages at once;"
+                        + " needs exomem's driver for Linux), hint (its driver allocates its free memory and hints"
+                        + " it), none (the guest is not asked), or auto (bitmap, else hint if it saves enough)."
+                        + " Default: auto.",
                 HintsChoice.class,
                 value -> hints = value);
         usage.flag(
                 "--balloon-first",
-                "Inflates the balloon before, by what the guest can spare, with a margin of an eighth of its memory;"
-                        + " that is not sent. Needs a balloon with deflate-on-oom, so that the guest can take it back.",
+                "Inflates the balloon before the migration, by what the guest can spare, with a margin of an eighth of"
+                        + " its memory. Memory in the balloon is not sent. Needs a balloon with deflate-on-oom, so"
+                        + " that the guest can take memory back.",
                 () -> balloonFirst = true);
         usage.flag(
                 "--skip-unchanged",
-                "For a VMM that keeps no log of writes: leaves out what the guest says is free, if it has not changed"
-                        + " at the pause. It is read during the pause, which gets longer. Default: free memory is sent"
-                        + " last, unless the host has it back already.",
+                "For a VMM without a log of writes: does not send pages that the guest reported as free, if they are"
+                        + " unchanged at the pause. They are read during the pause, which gets longer. Default: free"
+                        + " memory is sent last, unless the host has it back already.",
                 () -> skipUnchanged = true);
         usage.choice(
                 "--writes",
-                "How to learn which pages the guest writes: auto (the VMM's log, else watch, else compare), watch"
+                "How to find pages that the guest writes: auto (the VMM's log, else watch, else compare), watch"
                         + " (attaches to QEMU for a moment and watches its memory), or compare (reads all memory in"
-                        + " each round, attaches to nothing). Default: vmm-writes of the VM, or auto.",
+                        + " each round, without attaching). Default: vmm-writes of the VM, or auto.",
                 WritesChoice.class,
                 value -> writes = value);
         usage.flag(
                 "--post-copy",
-                "Has the guest begin at the destination before all of its memory is there, if the rest does not fit into"
-                        + " --downtime-limit: what it touches comes at once, and the rest behind that. For a guest that"
-                        + " writes faster than its memory can be sent. Until all is there it needs both hosts: if this one"
-                        + " is lost, so is the guest. Needs a QEMU at the destination that exomem may attach to.",
+                "Starts the guest at the destination before all of its memory has arrived, if the rest does not fit"
+                        + " into --downtime-limit. Pages that the guest touches are sent first. For a guest that"
+                        + " writes faster than its memory can be sent. The guest needs both hosts until all memory"
+                        + " has arrived: if this host is lost, the guest is lost. Needs a QEMU at the destination"
+                        + " that exomem may attach to.",
                 () -> postCopy = true);
         usage.option(
                 "--after",
                 "N|TIME",
-                "With --post-copy: after so many rounds, 0 for at once, or so long, such as 10s or 500ms (default: 1).",
+                "With --post-copy: starts the guest at the destination after this many rounds (0: at once), or after"
+                        + " this time, such as 10s or 500ms (default: 1).",
                 Completion.NOTHING,
                 value -> after = value);
         usage.secondsOfAnHour(
                 "--reconnect-within",
-                "How long to try again when the connection is lost; 0: not at all (default: 30). For a paused guest it"
-                        + " is 3 at most.",
+                "How long to try to reconnect when the connection is lost; 0: not at all (default: 30). While the"
+                        + " guest is paused: 3 at most.",
                 value -> reconnectWithin = value);
-        usage.flag("--no-wait", "Returns when the migration has begun.", () -> noWait = true);
-        usage.flag("--cancel", "Ends the migration that is under way; the guest runs on here.", () -> cancel = true);
-        usage.flag("--status", "Shows the migration that is under way, or the last one.", () -> status = true);
+        usage.flag("--no-wait", "Returns when the migration has started.", () -> noWait = true);
+        usage.flag("--cancel", "Cancels the running migration; the guest continues here.", () -> cancel = true);
+        usage.flag("--status", "Shows the running migration, or the last one.", () -> status = true);
         outputOption.describe(usage);
         control.describe(usage);
         usage.section(
                 "Examples",
                 "  exomem migrate web --to unix:/run/web.migration",
                 "  exomem migrate web --to hostb:7000 --tls /etc/exomem/pki/hosta",
-                "  exomem migrate web --to hostb:7000 --psk /etc/exomem/key --post-copy --after 10s",
+                "  exomem migrate web --to hostb:7000 --psk /etc/psk --post-copy --after 10s",
                 "  exomem migrate web --cancel");
     }
 
@@ -152,7 +156,7 @@ final class MigrateCommand implements Command {
         if (actions != 1) {
             throw new UsageException(
                     actions == 0
-                            ? "what to do is missing: --to ADDRESS, --status or --cancel"
+                            ? "one of --to ADDRESS, --status and --cancel is required"
                             : "--to, --status and --cancel exclude each other");
         }
         ObjectNode request = to == null ? Json.object() : request(to);
@@ -166,7 +170,7 @@ final class MigrateCommand implements Command {
                 return watch.show();
             }
             session.execute("migrate", request);
-            return noWait ? ExitCode.OK : watch.untilOver("the migration goes on");
+            return noWait ? ExitCode.OK : watch.untilOver("the migration continues");
         });
     }
 
@@ -190,7 +194,7 @@ final class MigrateCommand implements Command {
             request.put("writes", writes.word());
         }
         if (after != null && !postCopy) {
-            throw new UsageException("--after goes with --post-copy");
+            throw new UsageException("--after needs --post-copy");
         }
         if (postCopy) {
             request.put("post-copy", true);
@@ -206,7 +210,7 @@ final class MigrateCommand implements Command {
         Matcher matcher = AFTER.matcher(value);
         if (!matcher.matches()) {
             throw new UsageException(
-                    "--after " + value + " is no number of rounds, such as 3, nor a time, such as 10s or 500ms");
+                    "--after " + value + ": must be a number of rounds, such as 3, or a time, such as 10s or 500ms");
         }
         long number = Long.parseLong(matcher.group(1));
         switch (matcher.group(2)) {

@@ -27,7 +27,7 @@ final class MigrationTable {
         if (!text.toString().endsWith(" ")) {
             text.append("; ");
         }
-        text.append(seconds(state.path("total-time").asLong() * 1000)).append(" in all");
+        text.append(seconds(state.path("total-time").asLong() * 1000)).append(" in total");
         if (state.has("downtime")) {
             text.append(", paused for ").append(state.path("downtime").asLong()).append(" ms");
         }
@@ -47,7 +47,7 @@ final class MigrationTable {
         JsonNode received = state.path("received");
         if (!received.isMissingNode()) {
             text.append(received.path("pages").asLong())
-                    .append(" pages came in ")
+                    .append(" pages arrived in ")
                     .append(received.path("rounds").asLong())
                     .append(" rounds from ")
                     .append(received.path("source").asText())
@@ -68,18 +68,19 @@ final class MigrationTable {
     private static String balloonFirst(JsonNode first) {
         long before = first.path("before").asLong();
         return first.path("target").asLong() == before
-                ? "The balloon was not inflated before: the guest had "
+                ? "The balloon was not inflated before the migration: the guest had "
                         + ByteSize.format(first.path("available").asLong()) + " available of "
                         + ByteSize.format(before) + ", and nothing to spare\n"
-                : ByteSize.format(before - first.path("after").asLong()) + " went into the balloon before, in "
+                : ByteSize.format(before - first.path("after").asLong()) + " were put into the balloon before the"
+                        + " migration, in "
                         + seconds(first.path("time").asLong() * 1000) + "\n";
     }
 
     private static String writes(JsonNode writes) {
         String how = switch (writes.path("way").asText()) {
-            case "log" -> "The VMM logged what the guest wrote";
-            case "watch" -> "The VMM's memory was watched for what the guest wrote";
-            default -> "All of memory was compared in each round";
+            case "log" -> "The VMM logged the guest's writes";
+            case "watch" -> "exomem watched the VMM's memory for the guest's writes";
+            default -> "exomem compared all memory in each round";
         };
         return how + (writes.has("reason") ? ": " + writes.path("reason").asText() : "") + "\n";
     }
@@ -99,14 +100,14 @@ final class MigrationTable {
                 + ByteSize.format(pages.path("sent-bytes").asLong()) + " of pages in "
                 + seconds(pages.path("memory-time-us").asLong())
                 + (pages.path("throttle").asInt() > 0
-                        ? ", the guest slowed down by up to "
+                        ? ", the guest was throttled by up to "
                                 + pages.path("throttle").asInt() + " %"
                         : "")
                 + (pages.path("owed").asLong() > 0
-                        ? "; the guest left before "
-                                + ByteSize.format(pages.path("owed").asLong() * size) + " of them"
+                        ? "; the guest moved before the last "
+                                + ByteSize.format(pages.path("owed").asLong() * size) + " were sent"
                         : "")
-                + (pages.path("in-limit").asBoolean() ? "" : "; it wrote too fast for the downtime limit")
+                + (pages.path("in-limit").asBoolean() ? "" : "; the guest wrote too fast for the downtime limit")
                 + "\n";
     }
 

@@ -29,7 +29,7 @@ final class MigrationWatch {
         try (InterruptTask _ = InterruptTask.note(
                 output,
                 goesOn + "; \"exomem migrate " + vm + " --status\" shows it, \"exomem migrate " + vm
-                        + " --cancel\" ends it")) {
+                        + " --cancel\" cancels it")) {
             return untilOver();
         }
     }
@@ -54,7 +54,7 @@ final class MigrationWatch {
                     "VM \"" + vm + "\" "
                             + switch (state.path("direction").asText()) {
                                 case "save" -> "was not saved";
-                                case "update" -> "runs on in the VMM that it had";
+                                case "update" -> "still runs in its old VMM";
                                 default -> "did not move";
                             }
                             + ": "
@@ -110,16 +110,16 @@ final class MigrationWatch {
             return "connection lost, reconnecting…";
         }
         if (state.path("status").asText().equals("postcopy-active")) {
-            return "the guest runs, and "
+            return "the guest runs; "
                     + ByteSize.format(
                             ram.isMissingNode()
                                     ? state.path("owed").path("remaining").asLong()
                                     : ram.path("remaining").asLong())
-                    + " of its memory follow";
+                    + " of its memory are not sent yet";
         }
         return "round " + ram.path("dirty-sync-count").asInt() + ", "
-                + ByteSize.format(ram.path("transferred").asLong()) + " sent, pause of "
-                + state.path("expected-downtime").asLong() + " ms expected";
+                + ByteSize.format(ram.path("transferred").asLong()) + " sent, expected pause: "
+                + state.path("expected-downtime").asLong() + " ms";
     }
 
     int show() throws IOException {

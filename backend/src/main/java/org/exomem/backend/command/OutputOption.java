@@ -8,7 +8,7 @@ final class OutputOption {
     private boolean json;
 
     void describe(Usage usage) {
-        usage.flag("--json", "Prints JSON, as the control socket gives it; sizes in bytes.", () -> json = true);
+        usage.flag("--json", "Prints JSON, as on the control socket; sizes in bytes.", () -> json = true);
     }
 
     /** The same for a command that asks no process that serves. */

@@ -90,8 +90,8 @@ final class PageLines {
         return switch (kind) {
             case "hinting-started" -> "hint session " + run.path("session").asText() + " started";
             case "hinting-ended" -> "hint session " + run.path("session").asText() + " ended";
-            case "reset" -> "the balloon was reset, or lost its guest: nothing in it counts";
-            case "lost" -> run.path("messages").asText() + " messages lost: they came faster than they were read";
+            case "reset" -> "the balloon was reset, or its guest was lost: earlier lines about it no longer count";
+            case "lost" -> run.path("messages").asText() + " messages lost: they arrived faster than they were read";
             default ->
                 String.format(
                         "%-9s  %#14x  %s",

@@ -15,9 +15,9 @@ final class PagersCommand implements Command {
     @Override
     public void describe(Usage usage) {
         usage.does(
-                "Shows the VMs whose memory comes on demand, and how much of it has not arrived.",
-                "FAULTS is how often somebody had to wait for a page that the image has. A VM is shown until it begins"
-                        + " anew, or the process that serves ends.");
+                "Shows VMs whose memory is loaded on demand, and how much has not arrived yet.",
+                "FAULTS counts accesses that had to wait for a page of the image. A VM is listed until its memory is"
+                        + " loaded on demand again, or until the serving process ends.");
         outputOption.describe(usage);
         control.describe(usage);
     }

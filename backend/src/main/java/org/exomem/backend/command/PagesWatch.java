@@ -30,7 +30,7 @@ final class PagesWatch {
     int untilGone(String goesOn) throws IOException {
         boolean came = !session.waitsForVmm(vm);
         if (!came) {
-            output.note("no VMM is connected for VM \"" + vm + "\"; one is waited for");
+            output.note("no VMM is connected for VM \"" + vm + "\"; waiting for one");
         }
         PageLines lines = new PageLines(output.out(), output.isJson());
         try (EndOnSignal _ = EndOnSignal.after(() -> {
@@ -51,7 +51,7 @@ final class PagesWatch {
                     news = System.nanoTime();
                     boolean gone = session.waitsForVmm(vm);
                     if (came && gone) {
-                        output.note("VM \"" + vm + "\": its VMM has gone");
+                        output.note("VM \"" + vm + "\": its VMM disconnected");
                         return ExitCode.OK;
                     }
                     came |= !gone;

@@ -22,22 +22,22 @@ final class PkiInitCommand implements Command {
     @Override
     public void describe(Usage usage) {
         usage.does(
-                "Makes a certificate authority and certificates of hosts, for migrations with TLS.",
-                "A folder that has an authority already gets more hosts. Nothing that exists is overwritten. Each"
-                        + " host's certificate, its key and the authority's certificate are in a folder DIR/NAME, which"
-                        + " goes to that host; the authority's key, DIR/ca-key.pem, goes nowhere. Any host with such a"
-                        + " folder may migrate to any other.");
-        usage.parameter("DIR", "The folder; made if it is not there.", Completion.FILE, value -> folder = value);
+                "Creates a certificate authority and host certificates for TLS.",
+                "If the folder has an authority already, only adds hosts. Never overwrites a file. The folder DIR/NAME"
+                        + " gets a host's certificate, its key and the authority's certificate: copy it to that"
+                        + " host. Copy the authority's key, DIR/ca-key.pem, to no host. Each host with such a folder"
+                        + " may migrate VMs to every other one.");
+        usage.parameter("DIR", "The folder; created if it does not exist.", Completion.FILE, value -> folder = value);
         usage.repeatableOption(
                 "--host",
                 "NAME",
-                "A host's name or IP address, as it is typed where guests are sent to it; may be repeated.",
+                "A host's name or IP address, as in addresses for \"exomem migrate --to\"; may be repeated.",
                 Completion.NOTHING,
                 this::addHost);
         usage.section(
                 "Examples",
                 "  exomem pki init /etc/exomem/pki --host alpha --host beta.example.org",
-                "  exomem pki init /etc/exomem/pki --host 10.0.0.7    one more, by its address");
+                "  exomem pki init /etc/exomem/pki --host 10.0.0.7    adds a host by its address");
     }
 
     /** Checks the name before anything is made, so that a mistake leaves nothing half done. */
@@ -56,10 +56,10 @@ final class PkiInitCommand implements Command {
         Path authority = Path.of(folder);
         try {
             Pki pki = Pki.in(authority);
-            out.println((pki.isNew() ? "made the authority " : "using the authority ")
+            out.println((pki.isNew() ? "created the authority " : "using the authority ")
                     + authority.resolve(Pki.CA_CERTIFICATE) + "; keep " + authority.resolve(Pki.CA_KEY) + " secret");
             for (String host : hosts) {
-                out.println("made a certificate for " + host + "; copy " + pki.addHost(host) + " to it");
+                out.println("created a certificate for " + host + "; copy " + pki.addHost(host) + " to that host");
             }
             return ExitCode.OK;
         } catch (IOException e) {

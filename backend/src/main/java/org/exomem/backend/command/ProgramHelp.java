@@ -9,13 +9,13 @@ import org.exomem.cli.options.Section;
 /** The help of the program as a whole. */
 final class ProgramHelp {
     private static final Map<String, String> OPTIONS = inOrder(
-            "-h, --help", "Shows this; behind a command, the help of that command.",
+            "-h, --help", "Shows this help; after a command, the help of that command.",
             "-V, --version", "Shows the version.");
 
     private static final Map<String, String> ENVIRONMENT = inOrder(
-            "EXOMEM_NO_BUILD=1", "Starts what was built last, even if sources have changed.",
-            "EXOMEM_JAVA_OPTS", "More options for the JVM, such as -Xmx2g.",
-            "JAVA25_HOME", "The JDK to use; otherwise a JDK 25 is looked for.",
+            "EXOMEM_NO_BUILD=1", "Starts the last build, even if sources have changed.",
+            "EXOMEM_JAVA_OPTS", "Additional options for the JVM, such as -Xmx2g.",
+            "JAVA25_HOME", "The JDK to use (default: exomem searches for a JDK 25).",
             "XDG_RUNTIME_DIR", "The folder of the control socket, unless --control names the socket.");
 
     /** The description of the program, for its manual page. */

@@ -14,10 +14,9 @@ final class QuitCommand implements Command {
     @Override
     public void describe(Usage usage) {
         usage.does(
-                "Ends the process that serves.",
-                "Refused while a VMM is attached: QEMU does not connect again, so its VM would keep the memory that it"
-                        + " has then, and nobody could resize it. \"exomem detach\" takes the devices out of a VM"
-                        + " before.");
+                "Ends the serving process.",
+                "Refused while a VMM is attached: QEMU does not reconnect, so its VM would keep its current size and"
+                        + " could not be resized. Run \"exomem detach\" first to unplug the devices from a VM.");
         usage.flag("--force", "Ends it even while VMMs are attached.", () -> force = true);
         control.describe(usage);
     }

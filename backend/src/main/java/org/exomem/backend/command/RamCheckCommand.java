@@ -21,9 +21,9 @@ final class RamCheckCommand implements Command {
     @Override
     public void describe(Usage usage) {
         usage.does(
-                "Checks that a folder has the RAM files of one VM, whole, and no others.",
-                "Each must have the size that its name says, and they must follow each other without a gap. With --size"
-                        + " or --block, they must also be those of a VM with that RAM. Says what differs.");
+                "Checks that a folder has the complete RAM files of one VM, and no others.",
+                "Each file must have the size in its name, and the files must cover the RAM without a gap. With --size"
+                        + " or --block, they must also match a VM with that RAM. Reports differences.");
         folder.describe(usage);
         ram.describe(usage);
         folder.describeFileSystem(usage);

@@ -22,16 +22,16 @@ final class RamCreateCommand implements Command {
     @Override
     public void describe(Usage usage) {
         usage.does(
-                "Makes the RAM files of a VM, which its VMM maps as the guest's memory.",
-                "A VM whose RAM is files with known names can be saved and restored, moved to another VMM, and cloned."
-                        + " A file's name, exomem.OFFSET+SIZE.NAME in hexadecimal, says which part of the RAM it is. All are"
-                        + " made, or none; a folder that has such files is refused. \"exomem vm command\" prints the"
-                        + " options with which a VMM uses them.");
+                "Creates the RAM files of a VM, which its VMM maps as the guest's memory.",
+                "A VM with RAM in named files can be saved and restored, moved to another VMM, and cloned. A file's"
+                        + " name, exomem.OFFSET+SIZE.NAME with hexadecimal numbers, identifies its part of the RAM."
+                        + " Creates all files or none. Refuses a folder that already has such files. \"exomem vm"
+                        + " command\" prints the VMM's options to use them.");
         folder.describe(usage);
         ram.describe(usage);
         usage.flag(
                 "--reserve",
-                "Takes the host's memory for all of it now, so that the guest never meets a full host.",
+                "Allocates the host's memory for all files now, so that no allocation can fail while the guest runs.",
                 () -> room = Room.RESERVED);
         folder.describeFileSystem(usage);
         usage.section(

@@ -24,7 +24,10 @@ final class RamFolder {
     }
 
     void describeFileSystem(Usage usage) {
-        usage.flag("--any-fs", "Says nothing where the file system is slower than memory.", () -> anyFileSystem = true);
+        usage.flag(
+                "--any-fs",
+                "Does not warn about a file system that is slower than memory.",
+                () -> anyFileSystem = true);
     }
 
     Path path() {

@@ -25,17 +25,17 @@ final class RamListCommand implements Command {
 
     @Override
     public void describe(Usage usage) {
-        usage.does("Lists the RAM files of a folder, what they take, and who has them mapped.");
+        usage.does("Lists the RAM files of a folder, the space that they take, and the processes that map them.");
         folder.describe(usage);
         outputOption.describeOwn(usage);
         usage.section(
                 "Columns",
-                "  OFFSET     where it begins in the VM's RAM",
-                "  DATA       what it takes of the file system, which is memory on tmpfs",
-                "  HOLES      the rest, which takes nothing and reads as zeros",
-                "  RESIDENT   what of it is in the host's memory now, and not on a disk",
-                "  MAPPED BY  processes; \"private\" is one that keeps its writes, as a clone does.",
-                "             Only those that this user may look at.");
+                "  OFFSET     where the file starts in the VM's RAM",
+                "  DATA       the space that it takes in the file system (memory on tmpfs)",
+                "  HOLES      the rest, which takes no space and reads as zeros",
+                "  RESIDENT   how much of it is in the host's memory now",
+                "  MAPPED BY  processes that map it; \"private\" if writes do not reach the file.",
+                "             Only processes that this user may inspect.");
     }
 
     private record Row(RamFile file, long resident, List<Holder> holders) {}

@@ -25,13 +25,13 @@ final class RamOptions {
         usage.option(
                 "--name",
                 "NAME",
-                "What that part is called, which is the id of the VMM's memory back-end (default: ram).",
+                "The name of that part, which is the id of the VMM's memory back-end (default: ram).",
                 Completion.NOTHING,
                 value -> name = value);
         usage.repeatableOption(
                 "--block",
                 "NAME=SIZE",
-                "In place of both: a part of the RAM, in the order in which the VMM has them; may be repeated.",
+                "Instead of both: a part of the RAM, in the VMM's order; may be repeated.",
                 Completion.NOTHING,
                 this::addBlock);
     }
@@ -62,7 +62,7 @@ final class RamOptions {
                             : "--size and --block exclude each other");
         }
         if (name != null && size == null) {
-            throw new UsageException("--name goes with --size");
+            throw new UsageException("--name needs --size");
         }
         try {
             return RamFileName.of(

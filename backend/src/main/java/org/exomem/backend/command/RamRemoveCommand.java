@@ -23,14 +23,15 @@ final class RamRemoveCommand implements Command {
     @Override
     public void describe(Usage usage) {
         usage.does(
-                "Removes the RAM files of a folder, all of them or the parts that are named.",
-                "Refuses to where a process has one mapped, or a saved VM needs them; then none is removed. Other"
-                        + " files of the folder stay, and so does the folder.");
+                "Removes the RAM files of a folder, all of them or the given parts.",
+                "Refuses, and removes none, if a process maps one of them or a saved VM needs them. Keeps the folder"
+                        + " and its other files.");
         folder.describe(usage);
-        usage.words("NAME", "Parts of the RAM; all if none is named.", Completion.NOTHING, names::add);
+        usage.words("NAME", "Parts of the RAM (default: all).", Completion.NOTHING, names::add);
         usage.flag(
                 "--force",
-                "Removes them all the same. A process that has one mapped keeps the memory, and nobody finds it again.",
+                "Removes them anyway. A process that maps one keeps the memory, but no other process can open the file"
+                        + " again.",
                 () -> force = true);
     }
 
@@ -81,7 +82,7 @@ final class RamRemoveCommand implements Command {
             if (!holders.isEmpty()) {
                 throw new CommandFailure(
                         ExitCode.FAILED,
-                        file.path() + " is the memory of a process that runs: " + RamFolder.text(holders)
+                        file.path() + " is mapped by a running process: " + RamFolder.text(holders)
                                 + "; nothing is removed. End the VM, or use --force");
             }
         }

@@ -26,35 +26,35 @@ final class ReceiveCommand implements Command {
     public void describe(Usage usage) {
         usage.does(
                 "Waits for a VM that \"exomem migrate\" moves here.",
-                "The VMM must run already and wait too (QEMU: -incoming defer), with memory of the same names and"
-                        + " sizes in files that it shares, and without its vhost-user devices: exomem plugs them in when"
-                        + " the guest runs.");
-        usage.parameter("VM", "The name that the VM has here.", Completion.VM, value -> vm = value);
+                "The VMM must already run and wait for a migration (QEMU: -incoming defer). It needs memory of the"
+                        + " same names and sizes in shared files. Start it without its vhost-user devices: exomem"
+                        + " plugs them in when the guest runs.");
+        usage.parameter("VM", "The VM's name on this host.", Completion.VM, value -> vm = value);
         usage.requiredOption(
                 "--listen",
                 "ADDRESS",
-                "Where to wait: HOST:PORT, [IPV6]:PORT or unix:PATH; port 0 takes any that is free.",
+                "The address to listen on: HOST:PORT, [IPV6]:PORT or unix:PATH; port 0 is any free port.",
                 Completion.ADDRESS,
                 value -> listen = SecurityOptions.address("--listen", value));
         security.describe(usage);
         usage.path(
                 "--vmm-qmp",
                 "PATH",
-                "The QMP socket of the VM's VMM, if \"exomem serve\" was not told.",
+                "The QMP socket of the VM's VMM. Needed only if \"exomem serve\" does not know it (vmm-qmp=).",
                 value -> vmmQmp = value);
         usage.secondsOfAnHour(
                 "--reconnect-within",
-                "How long what has come is kept for the source when the connection is lost; 0: not at all (default:"
+                "How long to keep received memory for the source when the connection is lost; 0: not at all (default:"
                         + " 60).",
                 value -> reconnectWithin = value);
-        usage.flag("--no-wait", "Returns at once; exomem goes on waiting.", () -> noWait = true);
+        usage.flag("--no-wait", "Returns at once; exomem keeps waiting.", () -> noWait = true);
         outputOption.describe(usage);
         control.describe(usage);
         usage.section(
                 "Examples",
                 "  exomem receive web --listen unix:/run/web.migration",
                 "  exomem receive web --listen hostb:7000 --tls /etc/exomem/pki/hostb",
-                "  exomem migrate web --cancel           ends waiting, too");
+                "  exomem migrate web --cancel           also ends waiting");
     }
 
     @Override
@@ -69,7 +69,7 @@ final class ReceiveCommand implements Command {
             session.execute("migrate-incoming", wish);
             return noWait
                     ? ExitCode.OK
-                    : new MigrationWatch(session, vm, output).untilOver("exomem goes on waiting for the VM");
+                    : new MigrationWatch(session, vm, output).untilOver("exomem keeps waiting for the VM");
         });
     }
 }

@@ -20,8 +20,8 @@ final class RemoveCommand implements Command {
     public void describe(Usage usage) {
         usage.does(
                 "Stops serving a VM, or one of its devices.",
-                "It ends at once where no VMM is attached, otherwise as soon as the VMM has left. State files stay. A"
-                        + " VM of the --config file comes back when that is read again.");
+                "Stops at once if no VMM is attached, otherwise when the VMM disconnects. Keeps state files. A VM of"
+                        + " the --config file is served again when exomem reads the file again.");
         usage.parameter("VM", "The VM's name.", Completion.VM, value -> vm = value);
         usage.optionalParameter(
                 "DEVICE",

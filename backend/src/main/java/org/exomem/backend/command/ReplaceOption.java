@@ -15,7 +15,7 @@ final class ReplaceOption {
         usage.repeatableOption(
                 "--replace",
                 "OLD=NEW",
-                "Another text in the VMM's options, such as a disk's path; as often as you like." + more,
+                "Replaces a text in the VMM's options, such as a disk's path; may be repeated." + more,
                 Completion.NOTHING,
                 this::add);
     }

@@ -53,7 +53,7 @@ abstract class ReplugCommand implements Command {
     /** Describes the common options. */
     final void describeCommon(Usage usage) {
         usage.optionalParameter("VM", "The VM's name.", Completion.VM, value -> vm = value);
-        usage.flag("--all", "All VMs: says of each what was done, and goes on where one can't be.", () -> all = true);
+        usage.flag("--all", "All VMs: reports the result of each, and continues if one fails.", () -> all = true);
         usage.option(
                 "--vmm-qmp",
                 "PATH",
@@ -72,10 +72,10 @@ abstract class ReplugCommand implements Command {
     @Override
     public final int run(Streams streams) throws UsageException {
         if (all == (vm != null)) {
-            throw new UsageException(all ? "--all is for all VMs: name none beside it" : "VM is missing, or --all");
+            throw new UsageException(all ? "VM and --all exclude each other" : "VM or --all is missing");
         }
         if (all && vmmQmp != null) {
-            throw new UsageException("--vmm-qmp is of one VM, and not of --all");
+            throw new UsageException("--vmm-qmp and --all exclude each other");
         }
         if (vmmQmp != null && vmmQmp.isEmpty()) {
             throw new UsageException("--vmm-qmp: the path is empty");

@@ -19,13 +19,14 @@ final class ResetCommand implements Command {
     @Override
     public void describe(Usage usage) {
         usage.does(
-                "Unplugs everything of a VM's memory devices, as a reset of the whole machine does.",
-                "A VMM can't tell a back-end that it reset the machine. A Linux guest unplugs what is left by itself"
-                        + " when it boots; this is for other guests, and for a VM that starts anew. Never use it while a"
-                        + " guest runs that has memory plugged: the guest would lose what is in it.");
+                "Unplugs all memory of a VM's memory devices, like a reset of the machine.",
+                "A VMM can't tell a back-end that it reset the machine. A Linux guest unplugs leftover memory itself"
+                        + " when it boots. Use this for other guests, and for a VM that starts again. Never use it"
+                        + " while a guest with plugged memory runs: the guest would lose the contents of that"
+                        + " memory.");
         usage.parameter("VM", "The VM's name.", Completion.VM, value -> vm = value);
         usage.optionalParameter(
-                "DEVICE", "The device's id; all if left out.", Completion.DEVICE, value -> device = value);
+                "DEVICE", "The device's id (default: all devices).", Completion.DEVICE, value -> device = value);
         outputOption.describe(usage);
         control.describe(usage);
         usage.section(

@@ -38,20 +38,21 @@ final class RestoreCommand implements Command {
     @Override
     public void describe(Usage usage) {
         usage.does(
-                "Runs a VM again that \"exomem save\" has saved.",
-                "Starts its VMM, as the user of this command, with the options that it had. Its RAM files are filled"
-                        + " from the image, which stays as it is. With --take the VM runs on the image's own RAM files:"
-                        + " it is there at once, and the image is used up.",
-                "With --on-demand the VM runs at once, and its memory comes from the image when it is touched; the rest"
-                        + " comes behind that. The process that serves (exomem serve --state DIR) does that, and must be"
-                        + " allowed to attach to the VMM. The image must stay until all has arrived, which \"exomem"
-                        + " pagers\" tells, and so must a process that serves: without one, the guest waits.",
-                "Devices that exomem serves for the VM are plugged in again, if a process that serves it is there.");
-        usage.parameter("FOLDER", "The image.", Completion.FILE, value -> folder = value);
-        usage.flag("--take", "Runs the VM on the image's RAM files, in place of a copy.", () -> take = true);
-        usage.flag("--on-demand", "Runs the VM before its memory has come.", () -> onDemand = true);
+                "Restores a VM that \"exomem save\" saved.",
+                "Starts its VMM with the same options as before, as the user of this command. Fills its RAM files from"
+                        + " the image, which stays unchanged. With --take the VM runs on the image's own RAM files:"
+                        + " it starts at once, and the image is used up.",
+                "With --on-demand the VM runs at once. Its memory is loaded from the image when it is touched, and the"
+                        + " rest in the background. The serving process (exomem serve --state DIR) does that, and"
+                        + " must be allowed to attach to the VMM. Keep the image and a serving process until \"exomem"
+                        + " pagers\" shows that all memory has arrived: without a serving process, the guest waits"
+                        + " for its memory.",
+                "Plugs in the devices that exomem serves for the VM, if a serving process runs.");
+        usage.parameter("FOLDER", "The folder of the image.", Completion.FILE, value -> folder = value);
+        usage.flag("--take", "Runs the VM on the image's RAM files instead of a copy.", () -> take = true);
+        usage.flag("--on-demand", "Runs the VM before its memory is loaded.", () -> onDemand = true);
         usage.path(
-                "--vmm", "PROGRAM", "The program of the VMM (default: the one that it was).", value -> program = value);
+                "--vmm", "PROGRAM", "The program of the VMM (default: the same as before).", value -> program = value);
         replace.describe(usage, "");
         outputOption.describeOwn(usage);
         control.describe(usage);
@@ -97,7 +98,7 @@ final class RestoreCommand implements Command {
                 () -> "VM \"" + result.vm() + "\" "
                         + (result.running() ? "runs" : "is paused, as it was when it was saved") + "; "
                         + result.time().toMillis() + " ms"
-                        + (onDemand ? "; its memory comes on demand (\"exomem pagers\")" : "") + "\n");
+                        + (onDemand ? "; its memory is loaded on demand (see \"exomem pagers\")" : "") + "\n");
     }
 
     /** The serving process. */

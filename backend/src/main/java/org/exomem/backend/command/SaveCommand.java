@@ -26,33 +26,30 @@ final class SaveCommand implements Command {
     @Override
     public void describe(Usage usage) {
         usage.does(
-                "Saves a running VM into a folder, from which \"exomem restore\" runs it again.",
+                "Saves a running VM to a folder, from which \"exomem restore\" restores it.",
                 "Memory is copied while the guest runs, without pages that the guest does not need. Then the guest is"
-                        + " paused for a moment, for the state of its VMM, and runs on. With --end its VMM is ended in"
-                        + " place of that.",
-                "A VM whose RAM files are in that folder already (\"exomem ram create\") is saved at once, whatever"
-                        + " its size: nothing is copied. That needs --end.");
+                        + " paused for a moment while the state of its VMM is saved, and continues. With --end its"
+                        + " VMM is ended instead.",
+                "A VM whose RAM files are in that folder already (\"exomem ram create\") is saved at once, because"
+                        + " nothing is copied. That needs --end.");
         usage.parameter("VM", "The VM's name.", Completion.VM, value -> vm = value);
         usage.path(
-                "--to",
-                "FOLDER",
-                "Where the image is to be. It is made if only its last part is not there.",
-                value -> to = value);
+                "--to", "FOLDER", "The folder for the image. It is created if its parent exists.", value -> to = value);
         usage.flag("--end", "Ends the VMM when the VM is saved.", () -> end = true);
         usage.choice(
                 "--hints",
-                "How to learn which memory the guest does not need; \"exomem migrate --help\" explains.",
+                "How to find memory that the guest does not need; see \"exomem migrate --help\".",
                 HintsChoice.class,
                 value -> hints = value);
         usage.choice(
                 "--writes",
-                "How to learn which pages the guest writes; \"exomem migrate --help\" explains.",
+                "How to find pages that the guest writes; see \"exomem migrate --help\".",
                 WritesChoice.class,
                 value -> writes = value);
         usage.path(
                 "--vmm-qmp",
                 "PATH",
-                "The QMP socket of the VM's VMM, if \"exomem serve\" was not told.",
+                "The QMP socket of the VM's VMM. Needed only if \"exomem serve\" does not know it (vmm-qmp=).",
                 value -> vmmQmp = value);
         outputOption.describe(usage);
         control.describe(usage);
@@ -66,7 +63,7 @@ final class SaveCommand implements Command {
     public int run(Streams streams) throws UsageException {
         Output output = outputOption.on(streams);
         if (to == null) {
-            throw new UsageException("where to is missing: --to FOLDER");
+            throw new UsageException("--to FOLDER is missing");
         }
         ObjectNode request = Json.object()
                 .put("vm", vm)
@@ -81,7 +78,7 @@ final class SaveCommand implements Command {
         }
         return control.connect(session -> {
             session.execute("save", request);
-            return new MigrationWatch(session, vm, output).untilOver("the save goes on");
+            return new MigrationWatch(session, vm, output).untilOver("the save continues");
         });
     }
 }

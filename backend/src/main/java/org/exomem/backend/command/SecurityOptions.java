@@ -18,17 +18,17 @@ final class SecurityOptions {
         usage.path(
                 "--tls",
                 "DIR",
-                "TLS by certificates: this host's folder, as \"exomem pki init\" makes it.",
+                "Uses TLS with certificates: this host's folder, as \"exomem pki init\" creates it.",
                 value -> tls = value);
         usage.path(
                 "--psk",
                 "FILE",
-                "TLS by a key that both ends have: a file with a line IDENTITY:HEX.",
+                "Uses TLS with a pre-shared key: a file with a line IDENTITY:HEX.",
                 value -> psk = value);
         usage.flag(
                 "--plain",
-                "Lets memory travel to other hosts unprotected. Without it, that is done on Unix sockets and loopback "
-                        + "only.",
+                "Allows migration between hosts without TLS, so that others may read the memory. By default, only Unix"
+                        + " sockets and loopback may be without TLS.",
                 () -> plain = true);
     }
 

@@ -74,35 +74,36 @@ final class ServeCommand implements Command {
         usage.option(
                 CONFIG,
                 "FILE",
-                "YAML file: a list of balloons and one of mems, control, state, max-memory, metrics, metrics-tls, ui and ui-tls.",
+                "Reads a YAML file with the keys balloons, mems, include, control, state, max-memory, metrics,"
+                        + " metrics-tls, ui and ui-tls.",
                 Completion.FILE,
                 value -> config = value);
         usage.option(
                 CONTROL,
                 "SOCKET",
-                "Where to serve the control socket, or \"none\" (default: exomem.sock in $XDG_RUNTIME_DIR, else in"
-                        + " /run for root, else in /tmp/exomem-UID).",
+                "The path of the control socket, or \"none\" (default: exomem.sock in $XDG_RUNTIME_DIR, else in /run"
+                        + " for root, else in /tmp/exomem-UID).",
                 Completion.FILE,
                 value -> control = value);
         usage.repeatableOption(
                 UI,
                 "ADDRESS",
-                "Also serves the page of \"exomem ui\" there, to look at only: an address as for --metrics, such as 8747."
-                        + " May be given many times.",
+                "Also serves the page of \"exomem ui\", read-only: an address as for --metrics, such as 8747. May be"
+                        + " repeated.",
                 Completion.NOTHING,
                 ui::add);
         usage.option(
                 UI_TLS,
                 "DIR",
-                "The page on TCP by TLS, to browsers with certificates, as --metrics-tls.",
+                "Serves the page on TCP over TLS, to browsers with certificates, as --metrics-tls.",
                 Completion.FILE,
                 value -> uiTls = value);
         usage.option(
                 STATE,
                 "DIR",
-                "Keeps there what is plugged and what is in the balloons, in a file for each device, so that exomem"
-                        + " can end in any way, be started again, and go on. The folder is made if the one above it"
-                        + " exists, for this user only (default: kept in memory only).",
+                "The folder where exomem keeps, in a file for each device, what is plugged and what is in the"
+                        + " balloons. With it exomem continues after a restart, also after a crash. exomem creates"
+                        + " the folder if its parent exists, for this user only (default: kept in memory only).",
                 Completion.FILE,
                 value -> state = value);
         usage.option(
@@ -115,42 +116,42 @@ final class ServeCommand implements Command {
         usage.repeatableOption(
                 METRICS,
                 "ADDRESS",
-                "Serves metrics for Prometheus (/metrics) and health (/healthz) over HTTP: unix:PATH, a PORT of this host,"
-                        + " IPV4:PORT or [IPV6]:PORT. May be given many times.",
+                "Serves metrics for Prometheus (/metrics) and health (/healthz) over HTTP: unix:PATH, a PORT of this"
+                        + " host, IPV4:PORT or [IPV6]:PORT. May be repeated.",
                 Completion.NOTHING,
                 metrics::add);
         usage.option(
                 METRICS_TLS,
                 "DIR",
-                "Metrics on TCP by TLS, to clients with certificates: this host's folder, as \"exomem pki init\" makes it."
-                        + " Other addresses than those of this host need it.",
+                "Serves metrics on TCP over TLS, to clients with certificates: this host's folder, as \"exomem pki"
+                        + " init\" creates it. Required for addresses that other hosts can reach.",
                 Completion.FILE,
                 value -> metricsTls = value);
         usage.option(
                 SOCKET_PATH,
                 "PATH",
-                "A single balloon that listens there, by the conventions of vhost-user programs: no control socket"
-                        + " unless --control names one.",
+                "Serves a single balloon that listens on this path, by the conventions of vhost-user programs. Serves"
+                        + " no control socket unless --control names one.",
                 Completion.FILE,
                 value -> socketPath = value);
         usage.number(
                 "--fd",
                 "N",
-                "A single balloon on an inherited socket, likewise. If that is a connected one, the process ends when"
-                        + " the VMM has gone.",
+                "The same on an inherited socket. If the socket is connected, the process ends when the VMM"
+                        + " disconnects.",
                 0,
                 Integer.MAX_VALUE,
                 value -> fd = value);
         usage.option(
                 LOG_LEVEL,
                 "LEVEL",
-                "What is logged to stderr: error, warn, info or debug, each with what is before it (default: info)."
-                        + " Lines have the time, or for the journal of systemd the priority.",
+                "What exomem logs to stderr: error, warn, info or debug; each level includes those before it (default:"
+                        + " info). Lines start with the time, or for the journal of systemd with the priority.",
                 Completion.NOTHING,
                 value -> logLevel = value);
         usage.flag(
                 "--print-capabilities",
-                "Prints what this back-end can do as JSON, and ends.",
+                "Prints the capabilities of this back-end as JSON, and ends.",
                 () -> printCapabilities = true);
         DeviceOptions.explain(usage, "serve", "  exomem serve --config /etc/exomem.yaml");
     }
@@ -206,15 +207,15 @@ final class ServeCommand implements Command {
     /** SIGHUP (CTL-33): an error in the configuration is reported, and nothing changes. */
     private void reload(BackendProcess process, ServiceManager manager) {
         if (config == null) {
-            LOG.warn("SIGHUP: there is nothing to read again without --config; it is ignored");
+            LOG.warn("SIGHUP is ignored: without --config there is no file to read again");
             return;
         }
         manager.reloading();
         try {
-            LOG.info("SIGHUP: reads {} again", config);
+            LOG.info("SIGHUP: reading {} again", config);
             process.reload(configured());
         } catch (ConfigException e) {
-            LOG.error("SIGHUP: nothing is changed: {}", e.getMessage());
+            LOG.error("SIGHUP: nothing was changed: {}", e.getMessage());
         } finally {
             // Only after the first start is complete.
             if (ready) {

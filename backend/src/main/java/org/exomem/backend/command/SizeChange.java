@@ -7,7 +7,7 @@ import org.exomem.backend.config.ConfigException;
 record SizeChange(long bytes, boolean relative) {
     static SizeChange parse(String text) throws ConfigException {
         if (text.startsWith("--")) {
-            throw new ConfigException("\"" + text + "\" is not a size; options stand before \"--\"");
+            throw new ConfigException("\"" + text + "\" is not a size; options must be before \"--\"");
         }
         return switch (text.isEmpty() ? ' ' : text.charAt(0)) {
             case '+' -> new SizeChange(ByteSize.parse(text.substring(1)), true);

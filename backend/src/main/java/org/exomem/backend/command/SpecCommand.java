@@ -36,23 +36,22 @@ final class SpecCommand implements Command {
     @Override
     public void describe(Usage usage) {
         usage.does(
-                "Shows what VIRTIO, vhost-user and exomem's own protocols demand, and of whom.",
-                "The catalogue has an entry for each statement of VIRTIO and vhost-user with MUST, SHOULD or MAY, in words of its"
-                        + " own, and one for each rule of exomem's chapters in spec/. Without arguments the groups of entries"
-                        + " are listed. One entry is shown in full, several are listed.");
+                "Shows the requirements of VIRTIO, vhost-user and exomem's own protocols.",
+                "The catalogue has an entry for each statement of VIRTIO and vhost-user with MUST, SHOULD or MAY,"
+                        + " paraphrased, and one for each rule of exomem's chapters in spec/. Without arguments,"
+                        + " lists the groups of entries. Shows a single entry in full, and lists several.");
         usage.words(
                 "ID|SEARCH",
-                "An id, the beginning of ids, a rule of the chapters in spec/, the number of a section, or words, all of"
-                        + " which an entry must have.",
+                "An id, a prefix of ids, a rule of the chapters in spec/, the number of a section, or words that an"
+                        + " entry must all contain.",
                 Completion.REQUIREMENT,
                 words::add);
         usage.flag("--all", "Lists all entries.", () -> all = true);
-        usage.flag("--json", "Prints JSON: a list of the entries, with all that is known of each.", () -> json = true);
+        usage.flag("--json", "Prints JSON: a list of the entries with all their fields.", () -> json = true);
         usage.path(
                 "--html",
                 "DIR",
-                "Writes entries and chapters as HTML pages into this folder, which a browser shows from there: begin with"
-                        + " index.html.",
+                "Writes entries and chapters as HTML pages into this folder. Open index.html in a browser.",
                 value -> html = value);
         usage.repeatableOption(
                 "--results",
@@ -65,7 +64,7 @@ final class SpecCommand implements Command {
                 "  exomem spec                        the groups",
                 "  exomem spec balloon.hint.12        one entry in full",
                 "  exomem spec ring.split.used        a group",
-                "  exomem spec FPB-DESC-3             a rule of spec/, or what stands for it",
+                "  exomem spec FPB-DESC-3             a rule of spec/, or its entry",
                 "  exomem spec STR                    a chapter of spec/",
                 "  exomem spec 5.15.6                 a section of VIRTIO",
                 "  exomem spec device must reset      all entries with these words",
@@ -82,7 +81,7 @@ final class SpecCommand implements Command {
             return writePages(streams, html);
         }
         if (!reports.isEmpty()) {
-            throw new UsageException("--results is for --html");
+            throw new UsageException("--results needs --html");
         }
         Catalogue catalogue = Catalogue.load();
         Output output = new Output(streams, json);
@@ -106,7 +105,7 @@ final class SpecCommand implements Command {
 
     private int writePages(Streams streams, Path folder) throws UsageException {
         if (all || json || !words.isEmpty()) {
-            throw new UsageException("--html writes everything: nothing else but --results goes with it");
+            throw new UsageException("--html writes everything: only --results can be combined with it");
         }
         try {
             List<Run> runs = new ArrayList<>(RunReader.load());
@@ -130,7 +129,7 @@ final class SpecCommand implements Command {
                 .distinct()
                 .toList();
         List<String> near = Similar.to(wanted, names).stream().limit(FEW).toList();
-        return "no requirement is found for \"" + wanted + "\"; "
-                + (near.isEmpty() ? "\"exomem spec\" lists what there is" : "similar are " + String.join(", ", near));
+        return "no requirement matches \"" + wanted + "\"; "
+                + (near.isEmpty() ? "\"exomem spec\" lists the groups" : "similar: " + String.join(", ", near));
     }
 }

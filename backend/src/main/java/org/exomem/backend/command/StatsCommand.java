@@ -42,14 +42,18 @@ final class StatsCommand implements Command {
 
     @Override
     public void describe(Usage usage) {
-        usage.does("Asks the guest for its memory statistics, and shows the last that came.");
+        usage.does("Requests memory statistics from the guest, and shows the last ones received.");
         usage.parameter("VM", "The VM's name.", Completion.VM, value -> vm = value);
         usage.seconds(
-                "--interval", "From now on asks every so many seconds; 0 stops asking.", value -> interval = value);
+                "--interval",
+                "From now on requests statistics at this interval; 0 stops the requests.",
+                value -> interval = value);
         outputOption.describe(usage);
         control.describe(usage);
         usage.section(
-                "Examples", "  exomem stats web", "  exomem stats web --interval 5     asks every 5 s from now on");
+                "Examples",
+                "  exomem stats web",
+                "  exomem stats web --interval 5     requests them every 5 s from" + " now on");
     }
 
     @Override
@@ -63,8 +67,8 @@ final class StatsCommand implements Command {
                 if (session.waitsForVmm(vm)) {
                     output.note(
                             seconds == 0
-                                    ? "no VMM is connected; no statistics are asked for when one is"
-                                    : "no VMM is connected; statistics are asked for from when one is");
+                                    ? "no VMM is connected; no statistics will be requested when one connects"
+                                    : "no VMM is connected; statistics will be requested when one connects");
                     return output.show(NOTHING_YET, () -> "");
                 }
             }
@@ -88,7 +92,7 @@ final class StatsCommand implements Command {
     private static String table(JsonNode answer) {
         long updated = answer.path("last-update").asLong();
         if (updated == 0) {
-            return "The guest has not answered yet; ask again." + System.lineSeparator();
+            return "The guest has not answered yet; try again." + System.lineSeparator();
         }
         Table table = new Table("STATISTIC", ">VALUE");
         for (var stat : answer.path("stats").properties()) {

@@ -25,12 +25,12 @@ final class TemplateCheckCommand implements Command {
 
     @Override
     public void describe(Usage usage) {
-        usage.does("Reads all of a template, and says whether it is as it was made.");
+        usage.does("Reads all of a template, and checks that it is unchanged.");
         usage.parameter("NAME", "The template's name.", Completion.NOTHING, value -> name = value);
         usage.path(
                 "--trust",
                 "FILE",
-                "Checks too that it was signed with the key that belongs to this public one.",
+                "Also checks that it is signed with the secret key of this public key.",
                 value -> trust = value);
         templates.describe(usage);
         usage.section("Examples", "  exomem template check web-1.4 --trust /etc/exomem/keys/template-key.pub");
@@ -53,7 +53,7 @@ final class TemplateCheckCommand implements Command {
             }
             streams.out()
                     .println("template \"" + name + "\" of "
-                            + ByteSize.format(image.manifest().ramBytes()) + " is as it was made"
+                            + ByteSize.format(image.manifest().ramBytes()) + " is unchanged"
                             + key.map(signer -> ", and signed with the key " + signer.fingerprint())
                                     .orElse(""));
             return ExitCode.OK;

@@ -29,17 +29,18 @@ final class TemplateCreateCommand implements Command {
     @Override
     public void describe(Usage usage) {
         usage.does(
-                "Makes a template of a running VM, from which \"exomem clone\" starts others.",
-                "The VM is saved as by \"exomem save\", and runs on. Pages that its guest does not need take no room. The"
-                        + " template's files are read-only, and have digests that are checked before a clone starts.");
+                "Creates a template from a running VM, from which \"exomem clone\" starts clones.",
+                "The VM is saved as by \"exomem save\", and continues. Pages that its guest does not need take no"
+                        + " space. The template's files are read-only, and their digests are checked before a clone"
+                        + " starts.");
         usage.parameter("VM", "The VM's name.", Completion.VM, value -> vm = value);
         usage.parameter("NAME", "The template's name.", Completion.NOTHING, value -> name = value);
         usage.path(
                 "--key", "FILE", "Signs the template with this key of \"exomem template key\".", value -> key = value);
-        usage.flag("--end", "Ends the VMM when the template is made.", () -> end = true);
+        usage.flag("--end", "Ends the VMM when the template is complete.", () -> end = true);
         usage.choice(
                 "--hints",
-                "How to learn which memory the guest does not need; \"exomem migrate --help\" explains.",
+                "How to find memory that the guest does not need; see \"exomem migrate --help\".",
                 HintsChoice.class,
                 value -> hints = value);
         templates.describe(usage);
@@ -70,7 +71,7 @@ final class TemplateCreateCommand implements Command {
         }
         return control.connect(session -> {
             session.execute("save", request);
-            return new MigrationWatch(session, vm, output).untilOver("the template is made all the same");
+            return new MigrationWatch(session, vm, output).untilOver("the creation of the template continues");
         });
     }
 }

@@ -19,12 +19,12 @@ final class TemplateKeyCommand implements Command {
     @Override
     public void describe(Usage usage) {
         usage.does(
-                "Makes a pair of keys (Ed25519) with which templates are signed and checked.",
-                "Nothing that exists is overwritten. " + SigningKey.SECRET
-                        + " is secret: who has it can make templates. " + SigningKey.PUBLIC
-                        + " goes to each host that starts clones. OpenSSL reads both.");
+                "Creates an Ed25519 key pair to sign and check templates.",
+                "Never overwrites a file. " + SigningKey.SECRET
+                        + " is secret: anyone who has it can sign templates. Copy " + SigningKey.PUBLIC
+                        + " to each host that starts clones. OpenSSL can read both.");
         usage.parameter(
-                "DIR", "The folder; made if it is not there.", Completion.FILE, value -> folder = Path.of(value));
+                "DIR", "The folder; created if it does not exist.", Completion.FILE, value -> folder = Path.of(value));
         usage.section("Examples", "  exomem template key /etc/exomem/keys");
     }
 
@@ -34,9 +34,9 @@ final class TemplateKeyCommand implements Command {
             Files.createDirectories(
                     folder, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
             SigningKey key = SigningKey.make(folder);
-            streams.out().println("made " + folder.resolve(SigningKey.SECRET) + "; keep it secret");
+            streams.out().println("created " + folder.resolve(SigningKey.SECRET) + "; keep it secret");
             streams.out()
-                    .println("made " + folder.resolve(SigningKey.PUBLIC) + ", fingerprint "
+                    .println("created " + folder.resolve(SigningKey.PUBLIC) + ", fingerprint "
                             + key.check().fingerprint());
             return ExitCode.OK;
         } catch (IOException e) {

@@ -26,14 +26,14 @@ final class TemplateListCommand implements Command {
 
     @Override
     public void describe(Usage usage) {
-        usage.does("Lists templates, and the clones that run from them with the memory that each has of its own.");
+        usage.does("Lists templates and their running clones, with the memory that the clones do not share.");
         templates.describe(usage);
         outputOption.describeOwn(usage);
         usage.section(
                 "Columns",
-                "  DATA    what a template's RAM takes; all clones share it",
-                "  CLONES  VMMs that have it mapped, of those that this user may look at",
-                "  OWN     what all clones together have written, and no one shares");
+                "  DATA    the memory of the template's RAM; all clones share it",
+                "  CLONES  VMMs that map it; only those that this user may inspect",
+                "  OWN     what all clones together have written; it is not shared");
     }
 
     /** @param changed whether its files have changed since they were checked */
@@ -90,8 +90,8 @@ final class TemplateListCommand implements Command {
                     ByteSize.format(row.own()));
             if (row.changed) {
                 faults.append(row.found.name())
-                        .append(": its files were written to, or their owner or permissions changed, since a clone"
-                                + " was started last; \"exomem template check\" reads all of it\n");
+                        .append(": its files were written to, or their owner or permissions changed, since the last"
+                                + " start of a clone; \"exomem template check\" checks all of it\n");
             }
         }
         return table.toString() + faults;

@@ -24,10 +24,10 @@ final class TemplateRemoveCommand implements Command {
     public void describe(Usage usage) {
         usage.does(
                 "Removes a template.",
-                "One that clones run from is refused. With --force it is removed from its folder all the same; they go on, and"
-                        + " the host has its memory back when the last of them ends.");
+                "Refuses a template that running clones use. With --force its files are removed anyway: the clones"
+                        + " continue, and the host gets the memory back when the last clone ends.");
         usage.parameter("NAME", "The template's name.", Completion.NOTHING, value -> name = value);
-        usage.flag("--force", "Also if clones run from it.", () -> force = true);
+        usage.flag("--force", "Removes it even if running clones use it.", () -> force = true);
         templates.describe(usage);
     }
 
@@ -59,7 +59,7 @@ final class TemplateRemoveCommand implements Command {
         if (!clones.isEmpty()) {
             throw new CommandFailure(
                     ExitCode.FAILED,
-                    "clones run from template \"" + name + "\": "
+                    "running clones use template \"" + name + "\": "
                             + clones.stream()
                                     .map(clone -> clone.program() + " " + clone.pid())
                                     .collect(Collectors.joining(", "))

@@ -17,8 +17,8 @@ final class TemplatesOption {
         usage.path(
                 "--templates",
                 "FOLDER",
-                "Where templates are (default: exomem/templates in $XDG_STATE_HOME or ~/.local/state, of root"
-                        + " /var/lib/exomem/templates). In a memory file system clones start fastest.",
+                "The folder of the templates (default: exomem/templates in $XDG_STATE_HOME or ~/.local/state, for root"
+                        + " /var/lib/exomem/templates). Clones start fastest from a memory file system.",
                 value -> path = value);
     }
 

@@ -28,11 +28,11 @@ final class TopCommand implements Command {
     @Override
     public void describe(Usage usage) {
         usage.does(
-                "Shows all VMs live: sizes, what the host holds, what guests have available, migrations.",
-                "Enter opens the map of a VM's memory, in cells coloured by what their pages are. + and - zoom, arrows"
-                        + " move, Esc goes back, q quits. With NO_COLOR set, cells are letters.");
-        usage.optionalParameter("VM", "Opens the map of this one.", Completion.VM, value -> vm = value);
-        usage.flag("--once", "Prints one picture and ends.", () -> once = true);
+                "Shows all VMs live: sizes, host memory in use, memory available in guests, migrations.",
+                "Enter opens the map of a VM's memory, in cells coloured by the state of their pages. + and - zoom,"
+                        + " arrows move, Esc goes back, q quits. With NO_COLOR set, cells are letters.");
+        usage.optionalParameter("VM", "Opens the map of this VM.", Completion.VM, value -> vm = value);
+        usage.flag("--once", "Prints the screen once and ends.", () -> once = true);
         control.describe(usage);
     }
 
@@ -86,7 +86,8 @@ final class TopCommand implements Command {
             new TopTerminal(terminal, screen(client, colours())).run();
             return ExitCode.OK;
         } catch (IllegalStateException e) {
-            throw new CommandFailure(ExitCode.FAILED, "this is no terminal; \"exomem top --once\" prints one picture");
+            throw new CommandFailure(
+                    ExitCode.FAILED, "the output is not a terminal; \"exomem top --once\" prints the" + " screen once");
         }
     }
 }

@@ -33,26 +33,27 @@ final class UiCommand implements Command {
     @Override
     public void describe(Usage usage) {
         usage.does(
-                "Serves a web page with all VMs and the map of each one's memory, until it is ended.",
-                "It shows what changes as it changes, and reads only unless told otherwise. The page asks no other host"
-                        + " for anything. \"exomem serve --ui\" serves it too.");
+                "Serves a web page with all VMs and maps of their memory, until Ctrl-C.",
+                "The page shows changes live, and is read-only without --allow-changes. It loads nothing from other"
+                        + " hosts. \"exomem serve --ui\" serves it too.");
         usage.option(
                 LISTEN,
                 "ADDRESS",
-                "Where to listen: a PORT of this host, IPV4:PORT, [IPV6]:PORT or unix:PATH (default: " + USUAL + ").",
+                "The address to listen on: a PORT of this host, IPV4:PORT, [IPV6]:PORT or unix:PATH (default: " + USUAL
+                        + ").",
                 Completion.NOTHING,
                 value -> listen = value);
         usage.option(
                 TLS,
                 "DIR",
-                "Serves by TLS, to browsers with certificates: this host's folder, as \"exomem pki init\" makes it."
-                        + " Other addresses than those of this host need it.",
+                "Serves over TLS, to browsers with certificates: this host's folder, as \"exomem pki init\" creates"
+                        + " it. Required for addresses that other hosts can reach.",
                 Completion.FILE,
                 value -> tls = value);
         usage.flag(
                 "--allow-changes",
-                "Lets the page change sizes and cancel migrations, with the token that is printed. It is also in a file"
-                        + " beside the control socket that only this user can read.",
+                "Lets the page change sizes and cancel migrations, with the printed token. The token is also in a file"
+                        + " next to the control socket that only this user can read.",
                 () -> allowChanges = true);
         control.describe(usage);
     }
@@ -95,7 +96,7 @@ final class UiCommand implements Command {
         try {
             return TokenFile.make(socket.resolveSibling(socket.getFileName() + ".ui-token"), token);
         } catch (IOException e) {
-            throw new CommandFailure(ExitCode.FAILED, "no file for the token can be made: " + e);
+            throw new CommandFailure(ExitCode.FAILED, "can't create the token file: " + e);
         }
     }
 

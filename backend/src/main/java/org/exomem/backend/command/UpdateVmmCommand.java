@@ -35,14 +35,14 @@ final class UpdateVmmCommand implements Command {
     @Override
     public void describe(Usage usage) {
         usage.does(
-                "Replaces the VMM of a running VM by a new process, such as a newer QEMU.",
-                "The guest's memory stays where it is, so that the pause is as short for a large VM as for a small one."
-                        + " The new VMM is started by this command, as its user, with the options of the running one."
-                        + " Devices that exomem serves are taken out and put back. If anything fails before the guest"
-                        + " runs in the new VMM, it runs on in the old one.",
-                "The VM's RAM must be a file with a name (-object memory-backend-file,share=on,…), and its QMP socket be"
-                        + " named by vmm-qmp=. Sockets that the VMM listens on are there again under their names when"
-                        + " the old VMM has ended.");
+                "Replaces the VMM of a running VM with a new process, such as a newer QEMU.",
+                "The guest's memory stays in place, so the pause is as short for a large VM as for a small one. This"
+                        + " command starts the new VMM, as its own user, with the options of the running one. The"
+                        + " devices that exomem serves are unplugged, and plugged into the new VMM. If anything fails"
+                        + " before the guest runs in the new VMM, it continues in the old one.",
+                "The VM's RAM must be a named file (-object memory-backend-file,share=on,…), and vmm-qmp= must name"
+                        + " its QMP socket. Sockets on which the VMM listens get their old names back when the old"
+                        + " VMM has ended.");
         usage.parameter("VM", "The VM's name.", Completion.VM, value -> vm = value);
         usage.path(
                 "--vmm",
@@ -52,13 +52,13 @@ final class UpdateVmmCommand implements Command {
         usage.path(
                 "--to",
                 "PATH",
-                "The QMP socket of a VMM that you started yourself, with -incoming defer and the same RAM files. Starts"
-                        + " none, and leaves all sockets under their names.",
+                "The QMP socket of a VMM that you started yourself, with -incoming defer and the same RAM files."
+                        + " Starts no VMM, and renames no sockets.",
                 value -> to = value);
         usage.path(
                 "--vmm-qmp",
                 "PATH",
-                "The QMP socket of the running VMM, if \"exomem serve\" was not told.",
+                "The QMP socket of the running VMM. Needed only if \"exomem serve\" does not know it (vmm-qmp=).",
                 value -> vmmQmp = value);
         outputOption.describe(usage);
         control.describe(usage);
@@ -72,7 +72,7 @@ final class UpdateVmmCommand implements Command {
     public int run(Streams streams) throws UsageException {
         Output output = outputOption.on(streams);
         if (to != null && program != null) {
-            throw new UsageException("--to and --vmm exclude each other: --to is a VMM that was started already");
+            throw new UsageException("--to and --vmm exclude each other: --to names a VMM that already runs");
         }
         return control.connect(session -> {
             if (to != null) {
@@ -187,7 +187,7 @@ final class UpdateVmmCommand implements Command {
                 .put("from", one.from().toString())
                 .put("to", one.to().toString()));
         session.execute("vmm-update", request);
-        return new MigrationWatch(session, vm, output).untilOver("the update goes on");
+        return new MigrationWatch(session, vm, output).untilOver("the update continues");
     }
 
     /** Ends the new VMM. The guest runs on in the old one. */

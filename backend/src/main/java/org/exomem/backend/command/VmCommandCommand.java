@@ -45,50 +45,54 @@ final class VmCommandCommand implements Command {
     @Override
     public void describe(Usage usage) {
         usage.does(
-                "Prints the options with which QEMU runs a VM that exomem serves.",
-                "Its RAM as files with known names, its balloon and memory devices, each behind a root port so that it can be"
-                        + " unplugged, and its QMP socket. What else the VM has (disks, network, accelerator) is to be"
-                        + " added. For QEMU from 10.2 on. What the options can't say is told on stderr.");
+                "Prints the QEMU options for a VM that exomem serves.",
+                "The options are for its RAM in named files, its balloon and memory devices, each behind a root port"
+                        + " so that it can be unplugged, and its QMP socket. Add the rest of the VM (disks, network,"
+                        + " accelerator). Needs QEMU 10.2 or later. Notes on what else to do go to stderr.");
         usage.parameter("VM", "The VM's name.", Completion.VM, value -> vm = value);
         usage.path(
                 "--ram",
                 "DIR",
-                "The folder with the VM's RAM files; without it the RAM has no name.",
+                "The folder with the VM's RAM files; without it the RAM is not in a named file.",
                 value -> ram = value);
         usage.option(
                 "--size",
                 "SIZE",
-                "The RAM that the guest boots with, without its memory devices (default: what the files have).",
+                "The RAM that the guest boots with, without its memory devices (default: the size of the files).",
                 Completion.NOTHING,
                 value -> size = value);
         usage.option(
                 "--name",
                 "NAME",
-                "The id of the memory back-end, where no RAM file has it already (default: ram).",
+                "The id of the memory back-end, if there is no RAM file with an id (default: ram).",
                 Completion.NOTHING,
                 value -> name = value);
         usage.choice(
                 "--mode",
-                "How RAM files come to be there: they are, and fit (the default); QEMU makes them; QEMU makes them and"
-                        + " removes their names at once.",
+                "open: the RAM files exist already; create: QEMU creates them; temp: QEMU creates them and removes"
+                        + " their names at once (default: open).",
                 Mode.class,
                 value -> mode = value);
         usage.flag(
                 "--private",
-                "Maps the RAM files so that they stay as they are: what the guest writes stays in QEMU.",
+                "Maps the RAM files privately: the guest's writes do not reach the files.",
                 () -> shared = false);
         usage.flag(
                 "--prealloc",
-                "Has QEMU take all of the host's memory at its start, so that the guest never meets a full host.",
+                "QEMU allocates all of the host's memory at its start, so that no allocation can fail while the guest"
+                        + " runs.",
                 () -> preallocated = true);
         usage.flag(
                 "--fallback",
-                "Prints memory without a name where the RAM files can't be used; otherwise that is an error.",
+                "If the RAM files can't be used, prints options for memory without a named file instead of an error.",
                 () -> fallback = true);
-        usage.flag("--any-fs", "Says nothing where the file system is slower than memory.", () -> anyFileSystem = true);
-        usage.flag("--words", "Prints one word a line, for a script.", () -> words = true);
+        usage.flag(
+                "--any-fs",
+                "Does not warn about a file system that is slower than memory.",
+                () -> anyFileSystem = true);
+        usage.flag("--words", "Prints one word per line, for a script.", () -> words = true);
         usage.flag("--json", "Prints a list of words as JSON.", () -> json = true);
-        usage.flag("--libvirt", "Prints a libvirt domain with the same.", () -> libvirt = true);
+        usage.flag("--libvirt", "Prints a libvirt domain instead of options.", () -> libvirt = true);
         control.describe(usage);
         usage.section(
                 "Examples",

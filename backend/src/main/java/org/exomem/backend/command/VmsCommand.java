@@ -25,47 +25,44 @@ final class VmsCommand implements Command {
     public void describe(Usage usage) {
         usage.does(
                 "Lists the VMs, or their memory devices.",
-                "For each VM: its memory, how much of it the guest uses now, and what was asked for.");
-        usage.flag(
-                "--features",
-                "Shows the features that driver and device agreed on instead of sockets.",
-                () -> features = true);
+                "Shows for each VM its memory, its current size and the requested size.");
+        usage.flag("--features", "Shows the negotiated features instead of sockets.", () -> features = true);
         usage.flag("--memory", "Lists the memory devices of all VMs instead.", () -> memory = true);
         usage.flag(
                 "--active",
-                "Shows how much memory each guest writes instead of sockets, where vmm-active=SECONDS asks for that.",
+                "Shows how much memory each guest writes instead of sockets, for VMs with vmm-active=SECONDS.",
                 () -> active = true);
         outputOption.describe(usage);
         control.describe(usage);
         usage.section(
                 "Columns",
                 "  MEMORY      guest memory that the VMM shares",
-                "  ACTUAL      what the guest has: memory less its balloon",
-                "  TARGET      what was asked for with \"exomem balloon\"",
+                "  ACTUAL      the guest's size: its memory minus its balloon",
+                "  TARGET      the size requested with \"exomem balloon\"",
                 "  SOCKET      where the VMM attaches");
         usage.section(
                 "Columns of --active",
-                "  EVERY       how often it is looked at what the guest writes",
+                "  EVERY       the interval between two estimates",
                 "  WRITTEN     memory that the guest wrote in the last interval",
                 "  ESTIMATE    the most that it wrote in one of the last 6 intervals",
-                "  SCAN        how long the last look took",
+                "  SCAN        how long the last estimate took",
                 "  WHY         why there is no estimate");
         usage.section(
                 "Columns of --memory, one line for each device",
                 "  NODE        the guest's NUMA node of the device",
                 "  ADDRESS     where its range starts in guest memory",
-                "  BLOCK       what is plugged or unplugged at once",
+                "  BLOCK       the unit of plugging and unplugging",
                 "  SIZE        the size of its range: the most that can be plugged",
-                "  REQUESTED   what was asked for with \"exomem mem\"",
-                "  PLUGGED     what the guest has of it",
-                "  JOB, WHY    how far the last resize is, and why it stands still",
+                "  REQUESTED   the size requested with \"exomem mem\"",
+                "  PLUGGED     how much of it is plugged",
+                "  JOB, WHY    the progress of the last resize, and why it is stalled",
                 "  GUARD       whether unplugged memory is guarded, and if not, why");
     }
 
     @Override
     public int run(Streams streams) throws UsageException {
         if (memory && (features || active)) {
-            throw new UsageException("--memory lists devices: neither --features nor --active goes with it");
+            throw new UsageException("--memory excludes --features and --active");
         }
         Output output = outputOption.on(streams);
         if (memory) {

@@ -19,7 +19,7 @@ final class WaitLimit {
      */
     static Duration of(boolean wait, @Nullable Integer timeout) throws UsageException {
         if (timeout != null && !wait) {
-            throw new UsageException("--timeout goes with --wait");
+            throw new UsageException("--timeout needs --wait");
         }
         return Duration.ofSeconds(timeout == null ? USUAL : timeout);
     }

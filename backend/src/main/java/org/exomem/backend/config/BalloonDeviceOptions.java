@@ -57,8 +57,8 @@ final class BalloonDeviceOptions extends DeviceOptions<BalloonConfig> {
             new DeviceOption(
                     "free-pages",
                     "bitmap|rfc|off",
-                    "which drivers may report all free pages at once; bitmap: those that know free page bitmaps;"
-                            + " rfc: those that know the proposal of 2016, without free page hinting",
+                    "which drivers may report all free pages at once; bitmap: those that support free page bitmaps;"
+                            + " rfc: those that support the proposal of 2016, without free page hinting",
                     "bitmap"));
     private static final int MAX_STATISTICS_INTERVAL = 86_400;
 

@@ -32,7 +32,7 @@ public final class ByteSize {
         int power = unit.isEmpty() ? 0 : UNITS.indexOf(unit) + 1;
         BigDecimal bytes = new BigDecimal(form.group(1)).multiply(BigDecimal.valueOf(1L << (10 * power)));
         if (bytes.compareTo(LARGEST) > 0) {
-            throw new ConfigException("\"" + text + "\" is larger than any memory");
+            throw new ConfigException("\"" + text + "\" is too large for a size of memory");
         }
         return bytes.longValue();
     }

@@ -88,7 +88,7 @@ public final class ConfigFile {
 
     private static ServeConfig read(Path file, boolean included) throws ConfigException {
         if (Files.isDirectory(file)) {
-            throw new ConfigException("\"" + file + "\" is a folder; a YAML file is wanted");
+            throw new ConfigException("\"" + file + "\" is a folder, not a YAML file");
         }
         YAMLFactory factory = new YAMLFactory();
         try {
@@ -107,7 +107,7 @@ public final class ConfigFile {
         } catch (NoSuchFileException e) {
             throw new ConfigException(file + ": there is no such file");
         } catch (AccessDeniedException e) {
-            throw new ConfigException(file + ": may not be read by this user");
+            throw new ConfigException(file + ": this user has no permission to read it");
         } catch (IOException e) {
             throw new ConfigException(file + ": can't be read: " + FileFault.reason(e));
         }
@@ -118,7 +118,7 @@ public final class ConfigFile {
             byte[] bytes = in.readNBytes(MOST + 1);
             if (bytes.length > MOST) {
                 throw new ConfigException(
-                        file + ": is larger than " + ByteSize.format(MOST) + ", which no" + " configuration needs");
+                        file + ": is larger than " + ByteSize.format(MOST) + ", the limit for a configuration file");
             }
             return StandardCharsets.UTF_8
                     .newDecoder()
@@ -140,7 +140,7 @@ public final class ConfigFile {
             }
         }
         if (yaml.nextToken() != null) {
-            throw devices.complaint("a second document; a file has one");
+            throw devices.complaint("a second document is not allowed");
         }
         ServeConfig all = new ServeConfig(control, devices.balloons(), devices.mems(), state, maxMemory, metrics, ui);
         for (Path each : includedFiles()) {
@@ -165,10 +165,10 @@ public final class ConfigFile {
 
     private void set(String key) throws IOException, ConfigException {
         if (!KEYS.contains(key)) {
-            throw devices.complaint("\"" + key + "\" is not a key; there are " + KEYS_FOR_PEOPLE);
+            throw devices.complaint("\"" + key + "\" is not a key; the keys are " + KEYS_FOR_PEOPLE);
         }
         if (included) {
-            throw devices.complaint("\"" + key + "\" is not for a file that is included; there are "
+            throw devices.complaint("\"" + key + "\" is not allowed in an included file; the keys are "
                     + String.join(" and ", DEVICE_KEYS));
         }
         String value = devices.scalar(key);
@@ -193,7 +193,7 @@ public final class ConfigFile {
     private Path controlSocket(String path) throws ConfigException {
         if (path.equals("none")) {
             throw new ConfigException(
-                    "control must be a path; leave it out and say --control none to have no control socket");
+                    "control must be a path; for no control socket, leave it out and use --control none");
         }
         return devices.path(path);
     }
@@ -232,7 +232,7 @@ public final class ConfigFile {
     private static String reason(JsonProcessingException e) {
         String message = e.getOriginalMessage();
         if (message.contains("(TAB)")) {
-            return "there is a tab; YAML is indented by spaces only";
+            return "there is a tab; YAML allows only spaces for indentation";
         }
         return message.lines()
                 .filter(line -> !line.isBlank() && !line.startsWith(" "))

@@ -95,7 +95,7 @@ abstract class DeviceOptions<C> {
         List<String> names = known.stream().map(DeviceOption::name).toList();
         if (!names.contains(key)) {
             throw new ConfigException(
-                    "\"" + key + "\" is not an option of " + kind + "; there are " + String.join(", ", names));
+                    "\"" + key + "\" is not an option of " + kind + "; the options are " + String.join(", ", names));
         }
         if (!seen.add(key)) {
             throw new ConfigException("\"" + key + "\" is given twice");
@@ -134,7 +134,7 @@ abstract class DeviceOptions<C> {
 
     final String vm() throws ConfigException {
         if (vm == null) {
-            throw new ConfigException("vm is missing: the name by which the control socket knows this VM");
+            throw new ConfigException("vm is missing: the VM's name on the control socket");
         }
         return vm;
     }
@@ -163,7 +163,7 @@ abstract class DeviceOptions<C> {
         }
         if ((socketMode != null || socketGroup != null) && (socket == null || connect)) {
             throw new ConfigException(
-                    "socket-mode and socket-group are of a socket that exomem listens on (socket=PATH)");
+                    "socket-mode and socket-group are only for a socket on which exomem listens (socket=PATH)");
         }
         if (socket != null) {
             return connect ? new Attachment.Connect(socket) : new Attachment.Listen(socket, access());

@@ -84,7 +84,7 @@ public sealed interface HttpAddress {
     }
 
     private static ConfigException notUnderstood(String text) {
-        return new ConfigException("\"" + text + "\" is no address; it must be unix:PATH, a PORT of this host,"
+        return new ConfigException("\"" + text + "\" is not an address; it must be unix:PATH, a PORT of this host,"
                 + " IPV4:PORT or [IPV6]:PORT, such as 9469 or 192.0.2.7:9469");
     }
 }

@@ -64,7 +64,7 @@ public record HttpConfig(List<HttpAddress> addresses, Optional<Path> tls) {
             }
         }
         if (tls.isPresent() && addresses.stream().noneMatch(HttpAddress.Tcp.class::isInstance)) {
-            throw new ConfigException(option + ": certificates are for TCP, and " + what + " is served on none");
+            throw new ConfigException(option + ": certificates are for TCP, but there is no TCP address for " + what);
         }
     }
 }

@@ -130,7 +130,7 @@ final class MemoryDeviceOptions extends DeviceOptions<MemoryConfig> {
                     "violation=" + violation.word() + " needs vmm-qmp, the path of the VMM's QMP socket");
         }
         if (prevention != null && violation != Violation.PREVENT) {
-            throw new ConfigException("prevent is for violation=prevent only");
+            throw new ConfigException("prevent needs violation=prevent");
         }
         return new MemoryConfig(
                 vm,
@@ -173,8 +173,8 @@ final class MemoryDeviceOptions extends DeviceOptions<MemoryConfig> {
 
     private static String id(String value) throws ConfigException {
         if (!ID.matcher(value).matches() || value.equals(BALLOON)) {
-            throw new ConfigException("\"" + value + "\" is not a name of a memory device; use a letter and up to 63"
-                    + " letters, digits and . _ : @ - but not \"" + BALLOON + "\"");
+            throw new ConfigException("\"" + value + "\" is not a valid name of a memory device; use a letter and up"
+                    + " to 63 letters, digits and . _ : @ - but not \"" + BALLOON + "\"");
         }
         return value;
     }
@@ -185,7 +185,7 @@ final class MemoryDeviceOptions extends DeviceOptions<MemoryConfig> {
         }
         long parsed = Long.parseUnsignedLong(value.substring(2), 16);
         if (parsed < 0) {
-            throw new ConfigException("\"" + value + "\" is not an address of a guest");
+            throw new ConfigException("\"" + value + "\" is not a valid guest address");
         }
         return parsed;
     }

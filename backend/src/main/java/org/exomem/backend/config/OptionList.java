@@ -35,7 +35,7 @@ final class OptionList {
         if (key.isEmpty()) {
             throw new ConfigException(
                     word.isEmpty()
-                            ? "an option is empty (a comma in a value is written twice)"
+                            ? "an option is empty (write a comma in a value twice)"
                             : "\"" + word + "\" has no name before the =");
         }
         return new Option(key, equals < 0 ? "on" : word.substring(equals + 1));

@@ -229,7 +229,7 @@ public record ServeConfig(
         Map<String, BalloonConfig> named = new HashMap<>();
         for (BalloonConfig balloon : balloons) {
             if (named.put(balloon.vm(), balloon) != null) {
-                throw new ConfigException("VM \"" + balloon.vm() + "\" has two balloons; a VM has one");
+                throw new ConfigException("VM \"" + balloon.vm() + "\" has two balloons; only one is allowed");
             }
             claim(users, balloon.attachment(), "VM \"" + balloon.vm() + "\"");
         }
@@ -277,7 +277,7 @@ public record ServeConfig(
             throw new ConfigException(mem.label() + ": a region of "
                     + ByteSize.format(mem.plan().size()) + " is above the limit of " + ByteSize.format(memoryLimit())
                     + (maxMemory.isPresent() ? "" : " (" + DEFAULT_LIMIT + ")")
-                    + "; --max-memory SIZE (max-memory in the file) sets another");
+                    + "; set another limit with --max-memory SIZE (max-memory in the file)");
         }
     }
 

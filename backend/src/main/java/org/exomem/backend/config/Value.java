@@ -46,7 +46,7 @@ final class Value {
             throw new ConfigException("the path is empty");
         }
         if (value.indexOf('\0') >= 0) {
-            throw new ConfigException("a path has no zero byte");
+            throw new ConfigException("the path contains a zero byte");
         }
         return Path.of(value).toAbsolutePath();
     }
@@ -58,9 +58,8 @@ final class Value {
         }
         HandedSockets handed = HandedSockets.ofProcess();
         return handed.named(value)
-                .orElseThrow(
-                        () -> new ConfigException("there is no socket \"" + value + "\" that was handed to this process"
-                                + (handed.toString().isEmpty() ? "" : "; there are " + handed)));
+                .orElseThrow(() -> new ConfigException("no socket \"" + value + "\" was passed to this process"
+                        + (handed.toString().isEmpty() ? "" : "; there are " + handed)));
     }
 
     static int number(String value, int least, int most) throws ConfigException {
@@ -79,8 +78,8 @@ final class Value {
     static long logicalSize(String value) throws ConfigException {
         long bytes = ByteSize.parse(value);
         if (bytes < BalloonConfig.LEAST_SIZE) {
-            throw new ConfigException("a VM can't live in " + ByteSize.format(bytes)
-                    + "; sizes are in bytes unless they have a unit, such as 512M");
+            throw new ConfigException(ByteSize.format(bytes)
+                    + " is too small for a VM; sizes are in bytes unless they have a unit, such as 512M");
         }
         return bytes;
     }

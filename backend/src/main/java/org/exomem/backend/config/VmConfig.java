@@ -57,7 +57,7 @@ public record VmConfig(String name, Optional<BalloonConfig> balloon, List<Memory
      */
     public VmConfig with(DeviceConfig device) {
         if (devices().stream().anyMatch(other -> other.id().equals(device.id()))) {
-            throw new IllegalArgumentException(device.label() + " is there already");
+            throw new IllegalArgumentException(device.label() + " exists already");
         }
         return switch (device) {
             case BalloonConfig of -> new VmConfig(name, Optional.of(of), memory);

@@ -28,11 +28,12 @@ record DetachedDevice(String vm, String device, PluggedDevice plugged, OptionalL
      */
     static DetachedDevice of(JsonNode json) throws IOException {
         if (json.path("version").asInt() != VERSION) {
-            throw new IOException("it has version " + json.path("version") + "; this exomem knows version " + VERSION);
+            throw new IOException(
+                    "it has version " + json.path("version") + "; this exomem supports version " + VERSION);
         }
         String socket = json.path("socket").asText();
         if (!socket.startsWith("/")) {
-            throw new IOException("it names no socket");
+            throw new IOException("it does not name a socket");
         }
         try {
             PluggedDevice plugged = new PluggedDevice(

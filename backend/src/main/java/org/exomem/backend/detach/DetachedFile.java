@@ -38,7 +38,7 @@ record DetachedFile(Path path) {
         try {
             SmallFile.replace(path, (Json.pretty(device.toJson()) + "\n").getBytes(StandardCharsets.UTF_8));
         } catch (IOException e) {
-            throw new IOException("what it takes to attach the device again can't be kept in " + path + ": " + e, e);
+            throw new IOException("can't write what is needed to attach the device again to " + path + ": " + e, e);
         }
     }
 
@@ -71,12 +71,12 @@ record DetachedFile(Path path) {
             throw new IOException("it belongs to another user");
         }
         if (!Files.isRegularFile(path, NOFOLLOW_LINKS)) {
-            throw new IOException("it is no plain file");
+            throw new IOException("it is not a regular file");
         }
     }
 
     private IOException unusable(String why, IOException cause) {
-        return new IOException(path + " can't be used: " + why + ". It is left as it is", cause);
+        return new IOException(path + " can't be used: " + why + ". exomem leaves the file unchanged", cause);
     }
 
     void delete() throws IOException {

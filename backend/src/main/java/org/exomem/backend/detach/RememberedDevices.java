@@ -51,7 +51,7 @@ public final class RememberedDevices {
         try {
             DetachedFile.of(device.socket()).delete();
         } catch (IOException e) {
-            LOG.warn("{}: its device \"{}\" is still remembered as detached: {}", vm.name(), name, e.getMessage());
+            LOG.warn("{}: its device \"{}\" is still recorded as detached: {}", vm.name(), name, e.getMessage());
         }
     }
 

@@ -84,7 +84,7 @@ public final class VmDevices implements AutoCloseable {
             putBack(gone, devices, e);
             throw e;
         }
-        await(now -> !now.connected(), "the VMM has taken the devices out, and is still connected");
+        await(now -> !now.connected(), "the VMM unplugged the devices, but is still connected");
         LOG.info("{}: detached: {}", vm.name(), String.join(", ", gone));
         return gone;
     }
@@ -99,8 +99,8 @@ public final class VmDevices implements AutoCloseable {
             }
         } catch (IOException e) {
             IOException both = new IOException(
-                    why.getMessage() + "; and what had left already could not be put back: " + e.getMessage()
-                            + ". \"exomem attach " + vm.name() + "\" tries that again",
+                    why.getMessage() + "; and the devices that were already unplugged could not be plugged in again: "
+                            + e.getMessage() + ". \"exomem attach " + vm.name() + "\" tries that again",
                     e);
             both.addSuppressed(why);
             throw both;
@@ -119,19 +119,19 @@ public final class VmDevices implements AutoCloseable {
             }
             if (device.connected() && device.plugged() > 0) {
                 throw refusal("its memory device \"" + device.id() + "\" has "
-                        + ByteSize.format(device.plugged()) + " plugged, and can't be taken out before the guest has"
-                        + " given them back: exomem mem " + vm.name() + " " + device.id() + " 0 --wait");
+                        + ByteSize.format(device.plugged()) + " plugged, and can't be unplugged before the guest has"
+                        + " unplugged this memory: exomem mem " + vm.name() + " " + device.id() + " 0 --wait");
             }
         }
         for (String device : connected) {
             if (!devices.containsKey(device)) {
                 throw refusal("a VMM is attached to its device \"" + device
-                        + "\", but the one on the QMP socket has no such device with an id that can be plugged in: see"
-                        + " \"Update exomem under running VMs\" in the README for how it has to be started");
+                        + "\", but the VMM on the QMP socket has no such device with an id that can be hot-plugged:"
+                        + " see \"Update exomem under running VMs\" in the README for how to start the VMM");
             }
         }
         if (!devices.isEmpty() && !vmm.isRunning()) {
-            throw refusal("its guest is paused, and devices can't be unplugged from a paused guest: let it run on");
+            throw refusal("its guest is paused, and devices can't be unplugged from a paused guest: resume it first");
         }
     }
 
@@ -164,9 +164,9 @@ public final class VmDevices implements AutoCloseable {
             Optional<DetachedDevice> detached = file(name).read();
             if (detached.isPresent() && there.containsKey(name)) {
                 if (!isConnected(state(), name)) {
-                    throw refusal("the VMM has its device \""
-                            + Objects.requireNonNull(there.get(name)).id() + "\" still, and has lost the"
-                            + " connection to exomem: only a new start of that VMM brings the device back");
+                    throw refusal("the VMM still has its device \""
+                            + Objects.requireNonNull(there.get(name)).id() + "\", but has lost the connection to"
+                            + " exomem: only a restart of that VMM brings the device back");
                 }
                 // The VMM was started with it again, or never removed it.
                 file(name).delete();
@@ -183,17 +183,15 @@ public final class VmDevices implements AutoCloseable {
 
     private void attach(String name, DetachedDevice detached) throws IOException {
         if (!detached.vm().equals(vm.name()) || !detached.device().equals(name)) {
-            throw refusal(file(name).path() + " is of VM \"" + detached.vm() + "\" and its device \""
-                    + detached.device() + "\"; it is left as it is");
+            throw refusal(file(name).path() + " belongs to VM \"" + detached.vm() + "\" and its device \""
+                    + detached.device() + "\"; exomem leaves the file unchanged");
         }
         OptionalLong wanted = state().balloon().map(VmState.Balloon::target).orElse(OptionalLong.empty());
         if (name.equals(BALLOON) && wanted.isEmpty() && detached.size().isPresent()) {
             join(() -> vm.resize(detached.size().getAsLong()).join());
         }
         vmm.plugAgain(detached.plugged());
-        await(
-                now -> isConnected(now, name),
-                "the VMM has plugged the device \"" + name + "\" in, and does not connect");
+        await(now -> isConnected(now, name), "the VMM plugged in the device \"" + name + "\", but does not connect");
         file(name).delete();
     }
 

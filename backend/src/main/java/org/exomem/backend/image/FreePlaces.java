@@ -30,8 +30,8 @@ final class FreePlaces {
 
     private static void expect(Path place, String vm) throws IOException {
         if (!FileStatus.of(place).isSocket()) {
-            throw new IOException(place + " is no socket, and the VMM of VM \"" + vm
-                    + "\" would listen there: move it away, or have this VMM listen elsewhere by --replace");
+            throw new IOException(place + " is not a socket, and the VMM of VM \"" + vm
+                    + "\" would listen there: move it away, or let this VMM listen elsewhere with --replace");
         }
         try {
             StaleSocket.remove(place);
@@ -40,8 +40,9 @@ final class FreePlaces {
                 throw e;
             }
             throw new IOException(
-                    "somebody listens on " + place + ", where the VMM of VM \"" + vm
-                            + "\" would: does the VM still run? End that, or have this VMM listen elsewhere by --replace",
+                    "a process listens on " + place + ", where the VMM of VM \"" + vm
+                            + "\" would listen: does the VM still run? End it, or let this VMM listen elsewhere with"
+                            + " --replace",
                     e);
         }
     }

@@ -137,7 +137,7 @@ public final class Restore {
      */
     public void breakOff() {
         if (cancel.cancel()) {
-            note.accept("broken off: the VMM is ended, and what was made is removed");
+            note.accept("cancelled: the VMM is ended, and created files are removed");
         }
         try {
             settled.await();
@@ -233,7 +233,7 @@ public final class Restore {
         try (QmpVmm vmm = QmpVmm.connect(qmp)) {
             moved.plugInto(vmm, sockets.of(vm), note);
         } catch (IOException e) {
-            note.accept("VM \"" + vm + "\" " + (image.manifest().running() ? "runs" : "is there, and paused")
+            note.accept("VM \"" + vm + "\" " + (image.manifest().running() ? "runs" : "is paused")
                     + "; its devices could not be plugged in: " + e.getMessage());
         }
     }
@@ -251,8 +251,8 @@ public final class Restore {
 
     private static Path qmp(VmmCommandLine line) throws IOException {
         return line.qmp()
-                .orElseThrow(() -> new IOException("the VMM was not started with a QMP socket as an option, so that it"
-                        + " can't be started again"));
+                .orElseThrow(() -> new IOException("the VMM can't be started again, because it was not started with a"
+                        + " QMP socket as an option"));
     }
 
     /** Refused if another process has the RAM files mapped, because it would see what the VM writes (IMG-RESTORE-5). */
@@ -262,8 +262,8 @@ public final class Restore {
             for (FileHolders.Holder holder : FileHolders.of(image.ramNames())) {
                 throw new IOException("process " + holder.pid() + " (" + holder.program() + ") uses the RAM files in "
                         + image.folder()
-                        + ", which therefore can't be used up: a clone, or a VM whose memory comes from"
-                        + " there on demand");
+                        + ": it is a clone, or a VM whose memory is loaded from there on demand. --take would use up"
+                        + " the image");
             }
             return mine;
         } catch (IOException | RuntimeException e) {
@@ -285,14 +285,15 @@ public final class Restore {
 
     private void notEnded(Exception because, IOException e) {
         because.addSuppressed(e);
-        note.accept("the VMM was started and could not be ended again: " + e.getMessage());
+        note.accept("the VMM was started and could not be ended: " + e.getMessage());
     }
 
     /** Adds the pager's trouble, because a VMM that waits for memory does not know the reason. */
     private static IOException explained(Exception because, Optional<String> trouble) {
         return new IOException(
                 FileFault.text(because)
-                        + trouble.map(why -> "; its memory can't come: " + why).orElse(""),
+                        + trouble.map(why -> "; its memory can't be loaded: " + why)
+                                .orElse(""),
                 because);
     }
 
@@ -318,7 +319,7 @@ public final class Restore {
     private void progress(long done, long all) {
         progress.at(done, all);
         if (cancel.isCancelled()) {
-            throw new CancellationException("it was broken off");
+            throw new CancellationException("it was cancelled");
         }
     }
 
@@ -329,8 +330,8 @@ public final class Restore {
             Path folder = file.toAbsolutePath().getParent();
             if (folder != null && FileSystemKind.of(folder) == FileSystemKind.HUGETLBFS) {
                 throw new IOException(
-                        file + " would be of huge pages, which can't come on demand: restore without --on-demand, or"
-                                + " name another file by --replace");
+                        file + " would consist of huge pages, which can't be loaded on demand: restore without"
+                                + " --on-demand, or name another file with --replace");
             }
             SharedFile.create(file, ram.name().size()).close();
             made.add(file);
@@ -345,8 +346,8 @@ public final class Restore {
                 .orElseThrow(() -> new IOException(
                         "the VMM's options have no memory \"" + ram.name().name() + "\""));
         if (Files.exists(file)) {
-            throw new IOException(file + " is there already: does the VM still run? Remove it, or have the VM use"
-                    + " another file by --replace");
+            throw new IOException(file + " exists already: does the VM still run? Remove it, or let the VM use another"
+                    + " file with --replace");
         }
         return file;
     }

@@ -144,7 +144,8 @@ public final class SaveTask implements VmTask {
             boolean inPlace = templates.isEmpty() && isInPlace();
             if (inPlace && !request.end()) {
                 throw new IOException("VM \"" + vm.name() + "\" runs on the RAM files in " + request.folder()
-                        + ", which can be an image only when it has ended: save it with --end, or into another folder");
+                        + ", which can become an image only when the VM has ended: save it with --end, or to another"
+                        + " folder");
             }
             Manifest.Vmm program = program();
             // First, so that an unusable key is found before the guest is copied.
@@ -182,7 +183,7 @@ public final class SaveTask implements VmTask {
         private Manifest.Vmm program() throws IOException {
             if (vmm.pid() <= 0) {
                 throw new IOException("the process of the VMM of VM \"" + vm.name()
-                        + "\" can't be seen from here, so that it is not known how to start it again");
+                        + "\" can't be seen from here, so exomem does not know how to start it again");
             }
             return new Manifest.Vmm(
                     vmm.isQemu() ? "QEMU" : "",
@@ -235,7 +236,7 @@ public final class SaveTask implements VmTask {
                 RamFileName name = names.get(i);
                 Path template = templates.get(name.name());
                 if (template == null) {
-                    throw new IOException("the clone has RAM \"" + name.name() + "\" that its template has not");
+                    throw new IOException("the clone has RAM \"" + name.name() + "\" that its template does not have");
                 }
                 SavedCloneRam part = new SavedCloneRam(
                         vmm.pid(), template, memory.files().get(i).file(), writer.ram(name));
@@ -340,8 +341,7 @@ public final class SaveTask implements VmTask {
                 vmm.quit();
                 guest.left();
             } catch (IOException e) {
-                watcher.note(
-                        "the VMM did not end; end it yourself, and do not let its guest run on: " + e.getMessage());
+                watcher.note("the VMM did not end; end it yourself, and do not resume its guest: " + e.getMessage());
             }
         }
     }

@@ -93,7 +93,7 @@ final class SavedCloneRam {
         }
         // After a file is truncated, its end looks like a hole.
         if (own.size() < out.size()) {
-            throw new IOException(own + " has become shorter");
+            throw new IOException(own + " was truncated");
         }
     }
 
@@ -102,7 +102,7 @@ final class SavedCloneRam {
             buffer.clear().limit((int) Math.min(PIECE, length - done));
             MemorySegment piece = MemorySegment.ofBuffer(buffer);
             if (own.read(offset + done, piece) < piece.byteSize()) {
-                throw new IOException(own + " has become shorter");
+                throw new IOException(own + " was truncated");
             }
             out.write(offset + done, piece);
         }

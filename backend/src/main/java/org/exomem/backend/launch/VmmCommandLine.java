@@ -409,15 +409,15 @@ public final class VmmCommandLine {
             VmmProperties properties = option.properties();
             String told = "-" + option.name() + (value.isEmpty() ? "" : " " + value);
             if (option.is("nographic") || isTerminal(option, value, properties)) {
-                return Optional.of("\"" + told + "\" uses the terminal that it was started on");
+                return Optional.of("\"" + told + "\" uses the terminal on which the VMM was started");
             }
             if (option.is(RUN_WITH) && properties.isOn("exit-with-parent")) {
-                return Optional.of("\"" + told + "\" has it end with the program that started it");
+                return Optional.of("\"" + told + "\" ends the VMM together with the program that started it");
             }
             if (option.is("add-fd")
                     || properties.get("fd").isPresent()
                     || properties.get("fds").isPresent()) {
-                return Optional.of("\"" + told + "\" is a descriptor that it was given at its start");
+                return Optional.of("\"" + told + "\" is a file descriptor that the VMM inherited at its start");
             }
         }
         return Optional.empty();

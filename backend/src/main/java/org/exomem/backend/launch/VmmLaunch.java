@@ -31,7 +31,7 @@ public final class VmmLaunch {
             Process process = started(words, folder, output);
             if (!process.waitFor(LIMIT_SECONDS, TimeUnit.SECONDS)) {
                 process.destroyForcibly();
-                throw new IOException("the VMM did not start in " + LIMIT_SECONDS + " s" + said(output));
+                throw new IOException("the VMM did not start within " + LIMIT_SECONDS + " s" + said(output));
             }
             if (process.exitValue() != 0) {
                 throw new IOException("the VMM " + words.getFirst() + " did not start" + said(output));
@@ -56,22 +56,23 @@ public final class VmmLaunch {
         } catch (IOException e) {
             // The JDK says it in words of its own, and gives no other sign of the reason.
             String why = !Files.isDirectory(folder)
-                    ? "the folder " + folder + " in which it is to start is not there"
+                    ? "its working folder " + folder + " does not exist"
                     : !program.isAbsolute()
-                            ? "no folder of PATH has a program of that name"
+                            ? "no folder in PATH has a program of that name"
                             : !Files.exists(program)
                                     ? "there is no such file"
                                     : Files.isRegularFile(program) && Files.isExecutable(program)
                                             ? String.valueOf(e.getMessage())
-                                            : "it is no program that this user may run";
-            throw new IOException("the VMM " + program + " can't be started: " + why + "; --vmm names another one", e);
+                                            : "it is not a program that this user may run";
+            throw new IOException(
+                    "the VMM " + program + " can't be started: " + why + "; name another one with --vmm", e);
         }
     }
 
     private static String said(Path output) throws IOException {
         String text = new String(Files.readAllBytes(output), StandardCharsets.UTF_8).strip();
         if (text.isEmpty()) {
-            return ", and does not say why";
+            return ", and printed no reason";
         }
         return ": " + text.substring(0, Math.min(text.length(), MOST_SAID));
     }

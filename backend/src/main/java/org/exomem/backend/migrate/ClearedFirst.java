@@ -17,9 +17,6 @@ final class ClearedFirst {
     private static final Duration STEP = Duration.ofMillis(20);
     /** A driver that has sent no hint after this time gives none. */
     private static final Duration SILENT = Duration.ofMillis(250);
-    /** A driver may read only the newest command. It must see the end of this session before the next begins. */
-    private static final Duration AFTERWARDS = Duration.ofMillis(50);
-
     /** Bytes of hints that show whether the guest clears its pages. */
     private static final long ENOUGH = 64L << 20;
     /** Bytes a second. Slower hints are not worth the wait. */
@@ -92,16 +89,11 @@ final class ClearedFirst {
 
     private boolean run() throws IOException {
         ContentSample sample = new ContentSample(memory, SAMPLES);
-        boolean clears = false;
         driver.start();
         try {
-            clears = follow(sample);
-            return clears;
+            return follow(sample);
         } finally {
             driver.finish();
-            if (!clears) {
-                time.pass(AFTERWARDS);
-            }
         }
     }
 

@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.OptionalLong;
 import java.util.TreeMap;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 import org.exomem.backend.config.ByteSize;
 import org.exomem.backend.detach.RememberedDevices;
@@ -48,6 +49,9 @@ import org.slf4j.LoggerFactory;
 public final class OutgoingGuest implements GuestControl, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(OutgoingGuest.class);
 
+    /** From the request to end a session until the request for the next one. */
+    private static final long BETWEEN_SESSIONS_NANOS = 50_000_000;
+
     /** Which end has the guest, and whether the guest runs. */
     private sealed interface State {
         /** The guest is as it was before the migration. */
@@ -84,6 +88,8 @@ public final class OutgoingGuest implements GuestControl, AutoCloseable {
     private @Nullable IgnoreShared ignoreShared;
     /** The last request to the driver about hints. The driver keeps the pages that it has hinted until DONE. */
     private HintAction asked = HintAction.DONE;
+    /** When the end of the last session was requested, by {@link System#nanoTime}; 0 before that. */
+    private long askedDone;
 
     /**
      * @param status receives DEVICE when the guest is about to be paused, and ACTIVE when it runs again here
@@ -263,13 +269,28 @@ public final class OutgoingGuest implements GuestControl, AutoCloseable {
 
     /** Sends the request without waiting for it. A guest that does not hint only costs savings. */
     private void hint(HintAction action) {
+        if (action == HintAction.START) {
+            awaitEndOfLastSession();
+        }
         asked = action;
+        askedDone = action == HintAction.DONE ? System.nanoTime() : askedDone;
         vm.hint(action).exceptionally(failure -> {
             if (action == HintAction.START) {
                 LOG.info("{}: no hints: {}", vm.name(), failure.getMessage());
             }
             return null;
         });
+    }
+
+    /** A driver may read only the newest command, and must see the end of a session before the next begins. */
+    private void awaitEndOfLastSession() {
+        if (askedDone == 0) {
+            return;
+        }
+        long end = askedDone + BETWEEN_SESSIONS_NANOS;
+        for (long left = end - System.nanoTime(); left > 0; left = end - System.nanoTime()) {
+            LockSupport.parkNanos(left);
+        }
     }
 
     /**

@@ -61,7 +61,7 @@ public record DeviceRecipe(String id, Path socket, boolean vmmListens, Optional<
         String id = device.path("id").asText();
         if (!device.has("socket")) {
             throw new RecipeException("the device \"" + id
-                    + "\" is served on a descriptor that exomem inherited: who started it knows how a VMM attaches");
+                    + "\" is served on an inherited descriptor: exomem does not know how a VMM attaches to it");
         }
         Optional<Region> region = device.path("type").asText().equals("virtio-mem")
                 ? Optional.of(new Region(

@@ -32,7 +32,7 @@ public record LibvirtRecipe(String xml, List<String> notes) {
         RamLayout layout = chosen.layout();
         if (layout.isNuma()) {
             throw new RecipeException(
-                    "a libvirt domain with NUMA nodes can't be printed: leave out node=, or start QEMU" + " yourself");
+                    "exomem can't print a libvirt domain with NUMA nodes: leave out node=, or start QEMU yourself");
         }
         List<Option> options = new ArrayList<>();
         layout.below4g()
@@ -43,10 +43,10 @@ public record LibvirtRecipe(String xml, List<String> notes) {
                 .ifPresent(socket ->
                         options.add(new Option("-qmp", "unix:" + QemuRecipe.escaped(socket) + ",server=on,wait=off")));
         List<String> notes = new ArrayList<>();
-        notes.add(
-                "libvirt names the RAM file itself, below memory_backing_dir of /etc/libvirt/qemu.conf; exomem asks QEMU for it");
-        notes.add(
-                "not tried with libvirt itself: it does not know of these devices, and may give their addresses to others");
+        notes.add("libvirt names the RAM file itself, below memory_backing_dir of /etc/libvirt/qemu.conf; exomem gets"
+                + " the name from QEMU");
+        notes.add("this domain is not tested with libvirt: libvirt does not know these devices, and may give their"
+                + " addresses to others");
         layout.kernelLimit().ifPresent(limit -> notes.add(QemuRecipe.kernelNote(limit)));
         return new LibvirtRecipe(xml(vm.name(), layout, ram, options), notes);
     }

@@ -52,8 +52,7 @@ public record QemuRecipe(List<Option> options, List<String> notes) {
         List<String> notes = new ArrayList<>(chosen.notes());
         addRam(options, chosen, ram);
         if (!ram.shared()) {
-            notes.add(
-                    "memory that is not shared can't be seen by exomem: its balloon and memory devices do nothing there");
+            notes.add("exomem can't access memory that is not shared: balloon and memory devices have no effect on it");
         }
         addDevices(options, vm.devices(), port -> "");
         vm.qmp()
@@ -64,9 +63,9 @@ public record QemuRecipe(List<Option> options, List<String> notes) {
         chosen.layout().kernelLimit().ifPresent(limit -> notes.add(kernelNote(limit)));
         for (DeviceRecipe device : vm.devices()) {
             if (device.vmmListens()) {
-                notes.add(
-                        "QEMU listens for \"" + device.id()
-                                + "\", as connect=on says: it ends if exomem connects a second time, so better have exomem listen");
+                notes.add("QEMU listens for \"" + device.id()
+                        + "\" because of connect=on. QEMU ends if exomem connects a second time. Without"
+                        + " connect=on, exomem listens");
             }
         }
         return new QemuRecipe(options, notes);
@@ -74,7 +73,7 @@ public record QemuRecipe(List<Option> options, List<String> notes) {
 
     static String kernelNote(long limit) {
         return "the guest's kernel needs the option mem=" + exact(limit)
-                + " (-append, or in its boot loader): the RAM behind is for its memory devices";
+                + " (-append, or in its boot loader): the RAM above is for its memory devices";
     }
 
     private static void addRam(List<Option> options, Ram.Chosen chosen, Ram ram) {

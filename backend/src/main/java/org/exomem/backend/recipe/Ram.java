@@ -77,10 +77,10 @@ public record Ram(
                 if (!fallback || boot.isEmpty()) {
                     throw e;
                 }
-                notes.add(e.getMessage() + ". Memory without a name is used instead, as --fallback allows");
+                notes.add(e.getMessage() + ". Memory without a named file is used instead (--fallback)");
             }
         }
-        notes.add("the RAM has no name in the file system (see --ram): the VM can't be saved, moved or cloned");
+        notes.add("the RAM is not in a named file (see --ram): the VM can't be saved, moved or cloned");
         return new Chosen(RamLayout.of(devices, size(0), name), List.of(), notes);
     }
 
@@ -99,8 +99,8 @@ public record Ram(
         return switch (mode) {
             case TEMP -> {
                 RamLayout layout = RamLayout.of(devices, size(0), name);
-                notes.add(
-                        "the RAM file loses its name when the VMM has opened it: the VM can't be saved, moved or cloned");
+                notes.add("the VMM removes the name of the RAM file when it has opened it: the VM can't be saved, moved"
+                        + " or cloned");
                 yield new Chosen(
                         layout, layout.parts().stream().map(part -> absolute).toList(), notes);
             }
@@ -111,7 +111,8 @@ public record Ram(
                     throw new ImageException(
                             Fault.EXISTS,
                             there.getFirst().path()
-                                    + " is there already; --mode open uses it, \"exomem ram remove\" removes it");
+                                    + " exists already; use it with --mode open, or remove it with \"exomem ram"
+                                    + " remove\"");
                 }
                 yield new Chosen(layout, paths(absolute, RamFileName.of(layout.parts())), notes);
             }
@@ -129,7 +130,8 @@ public record Ram(
             throw e.fault() == Fault.MISSING
                     ? new ImageException(
                             Fault.MISSING,
-                            e.getMessage() + "; \"exomem ram create\" makes it, or --mode create has the VMM make it",
+                            e.getMessage() + "; create it with \"exomem ram create\", or let the VMM create it with"
+                                    + " --mode create",
                             e)
                     : e;
         }

@@ -46,8 +46,9 @@ record RamLayout(List<RamBlock> parts, boolean isNuma, OptionalLong below4g, Opt
         for (DeviceRecipe device : memory) {
             if (region(device).address() != next) {
                 throw new RecipeException(String.format(
-                        "the memory device \"%s\" is at %#x (addr=); in a VM that boots with %s it has to be at %#x: the"
-                                + " first behind the RAM of the guest, each next at the end of the one before",
+                        "the memory device \"%s\" is at %#x (addr=); in a VM that boots with %s it must be at %#x: the"
+                                + " first device at the end of the guest's RAM, each next one at the end of the"
+                                + " previous one",
                         device.id(), region(device).address(), ByteSize.format(boot), next));
             }
             next = region(device).end();
@@ -73,7 +74,7 @@ record RamLayout(List<RamBlock> parts, boolean isNuma, OptionalLong below4g, Opt
             if (node < last || node > last + 1) {
                 throw new RecipeException("the memory device \"" + device.id() + "\" belongs to node " + node
                         + ", and the RAM before it to node " + last
-                        + ": a VMM has the RAM of nodes in ascending order, without a gap");
+                        + ": a VMM lays out the RAM of nodes in ascending order, without a gap");
             }
             last = node;
             nodes.merge(node, region(device).size(), Long::sum);

@@ -52,7 +52,7 @@ final class CloneRam {
         RamFiles files = RamFiles.in(folder);
         if (files.fileSystem() == FileSystemKind.HUGETLBFS) {
             throw new IOException(
-                    "a clone's folder can't be on hugetlbfs, as " + folder + " is: name another one by" + " --folder");
+                    folder + " is on hugetlbfs, where clones can't be: name another folder with --folder");
         }
         files.create(names(), RamFiles.Room.ON_DEMAND);
         VmmCommandLine changed = line;
@@ -101,7 +101,7 @@ final class CloneRam {
         }
         // After a file is truncated, its end looks like a hole.
         if (template.size() < end) {
-            throw new IOException(template + " has become shorter");
+            throw new IOException(template + " was truncated");
         }
         return parts;
     }
@@ -111,7 +111,7 @@ final class CloneRam {
                 .filter(area -> area.file().equals(file) && area.offset() == 0 && area.length() == name.size())
                 .toList();
         if (found.size() != 1) {
-            throw new IOException("the VMM has not mapped the RAM \"" + name.name() + "\" as it was told to");
+            throw new IOException("the VMM did not map the RAM \"" + name.name() + "\" as its options say");
         }
         return found.getFirst();
     }

@@ -71,19 +71,19 @@ public final class Cloning {
     public List<String> notes() {
         List<String> notes = new ArrayList<>();
         if (!line.hasGenerationId()) {
-            notes.add("the guest has no vmgenid device, so that its random numbers go on alike in all clones until it"
-                    + " collects others (add -device vmgenid,guid=auto to the VM before it becomes a template)");
+            notes.add("the guest has no vmgenid device: all clones generate the same random numbers until they reseed"
+                    + " (add -device vmgenid,guid=auto to the VM before it becomes a template)");
         }
         if (line.words().stream().anyMatch(word -> word.contains("mac="))) {
             notes.add(
-                    "the network address (MAC) is the template's in all clones: give each a network of its own, or change"
-                            + " it in the guest");
+                    "all clones have the MAC address of the template: give each its own network, or change the address"
+                            + " in the guest");
         }
         if (!cannotAttach.isEmpty()) {
-            notes.add("these clones can't be saved or become templates, because their VMMs can't be attached to: "
+            notes.add("these clones can't be saved or become templates, because exomem can't attach to their VMMs: "
                     + cannotAttach);
         }
-        notes.add("host name, machine id and clock of the guest are the template's: change them in the guest");
+        notes.add("all clones have the host name, machine ID and clock of the template: change them in the guest");
         return notes;
     }
 
@@ -303,8 +303,7 @@ public final class Cloning {
             QmpVmm.discard(one.qmp());
             return true;
         } catch (IOException e) {
-            because.addSuppressed(
-                    new IOException("the VMM was started and could not be ended again: " + e.getMessage(), e));
+            because.addSuppressed(new IOException("the VMM was started and could not be ended: " + e.getMessage(), e));
             return false;
         }
     }
@@ -360,7 +359,7 @@ public final class Cloning {
                         serving.get().serve(launched.name(), folder, launched.qmp(), vmm.pid(), devices),
                         notes::add);
             } catch (IOException e) {
-                notes.add("it has no devices of exomem: " + e.getMessage());
+                notes.add("its devices could not be plugged in: " + e.getMessage());
             }
         }
         return notes;

@@ -53,7 +53,7 @@ public final class OwnRam implements AutoCloseable {
             }
             // The examined process may have been another one with the same number.
         } catch (IOException e) {
-            LOG.debug("it can't be seen which RAM files {} has for itself", vmm, e);
+            LOG.debug("can't determine which RAM files belong to {} alone", vmm, e);
         }
         files.forEach(held -> held.file.close());
         return new OwnRam(List.of());
@@ -88,12 +88,15 @@ public final class OwnRam implements AutoCloseable {
             OwnPath own = ownPath(path, file, area, user);
             if (own == null) {
                 file.close();
-                LOG.info("{}: stays when its VMM ends: it is not the file that is mapped, or another user's", path);
+                LOG.info(
+                        "{}: will not be removed when its VMM ends: it is not the mapped file, or belongs to another"
+                                + " user",
+                        path);
             } else {
                 files.add(new Held(own, file));
             }
         } catch (IOException | InvalidPathException e) {
-            LOG.info("{}: stays when its VMM ends: {}", area.path(), e.getMessage());
+            LOG.info("{}: will not be removed when its VMM ends: {}", area.path(), e.getMessage());
         }
     }
 
@@ -122,7 +125,7 @@ public final class OwnRam implements AutoCloseable {
             try {
                 held.path.remove();
             } catch (IOException e) {
-                LOG.warn("{}: not removed, and takes memory: {}", held.path, e.getMessage());
+                LOG.warn("{}: could not be removed, and still takes memory: {}", held.path, e.getMessage());
             }
         }
         close();

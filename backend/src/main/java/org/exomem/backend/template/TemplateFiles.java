@@ -64,7 +64,8 @@ public final class TemplateFiles {
                     throw new ImageException(
                             Fault.CHANGED,
                             image.ram(ram.name())
-                                    + " is open for writing: a process may change the template (\"fuser -v\" names it)");
+                                    + " is open for writing: a process may change the template (find it with \"fuser"
+                                    + " -v\")");
                 }
             }
         }

@@ -42,9 +42,9 @@ public record Templates(Path folder) {
      */
     public Path path(String name) {
         if (!NAME.matcher(name).matches()) {
-            throw new IllegalArgumentException(
-                    "\"" + name
-                            + "\" can't be the name of a template: it has 1 to 64 letters, digits and . _ -, and begins with a letter or digit");
+            throw new IllegalArgumentException("\"" + name
+                    + "\" is not a valid name of a template; use 1 to 64 letters, digits and . _ -, with a"
+                    + " letter or digit first");
         }
         return folder.resolve(name);
     }
@@ -69,7 +69,7 @@ public record Templates(Path folder) {
             throw new ImageException(
                     ImageException.Fault.NO_IMAGE,
                     "there is no template \"" + name + "\" in " + folder
-                            + "; \"exomem template list\" shows those that are there");
+                            + "; \"exomem template list\" lists all templates");
         }
         return path;
     }

@@ -20,8 +20,8 @@ public record Renamed(Path from, Path to) {
                 || !from.normalize().equals(from)
                 || !to.normalize().equals(to)
                 || !from.resolveSibling(to.getFileName()).equals(to)) {
-            throw new IllegalArgumentException(from + " can't take the place of " + to
-                    + ": they have to be two absolute paths in the same folder");
+            throw new IllegalArgumentException(
+                    from + " can't be renamed to " + to + ": they must be two absolute paths in the same folder");
         }
     }
 }

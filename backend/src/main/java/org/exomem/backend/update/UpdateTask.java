@@ -78,7 +78,7 @@ public record UpdateTask(Path next, List<Renamed> renamed) implements VmTask {
         List<GuestRamFile> there = after.ram();
         if (here.size() != there.size()) {
             throw new IOException(
-                    "the VMM that waits has " + there.size() + " memory files, the guest's has " + here.size());
+                    "the waiting VMM has " + there.size() + " memory files, the guest's VMM has " + here.size());
         }
         long bytes = 0;
         for (GuestRamFile ram : here) {
@@ -86,12 +86,12 @@ public record UpdateTask(Path next, List<Renamed> renamed) implements VmTask {
                     .filter(file -> file.id().equals(ram.id()) && file.size() == ram.size())
                     .findFirst()
                     .orElseThrow(() -> new IOException(
-                            "the VMM that waits has no memory \"" + ram.id() + "\" of " + ram.size() + " bytes"));
+                            "the waiting VMM has no memory \"" + ram.id() + "\" of " + ram.size() + " bytes"));
             try (SharedFile mine = SharedFile.open(ram.path());
                     SharedFile others = SharedFile.open(other.path())) {
                 if (!mine.isSameFileAs(others)) {
-                    throw new IOException("the memory \"" + ram.id() + "\" of the VMM that waits is " + others
-                            + ", and not the guest's " + mine);
+                    throw new IOException("the memory \"" + ram.id() + "\" of the waiting VMM is " + others
+                            + ", not the guest's " + mine);
                 }
                 before.expectMapped(ram.id(), mine);
                 after.expectMapped(ram.id(), others);
@@ -139,7 +139,7 @@ public record UpdateTask(Path next, List<Renamed> renamed) implements VmTask {
         try {
             before.quit();
         } catch (IOException e) {
-            watcher.note("the VMM that the guest has left did not end, end it yourself: " + e.getMessage());
+            watcher.note("the old VMM did not end; end it yourself: " + e.getMessage());
             return;
         }
         for (Renamed one : renamed) {
@@ -151,7 +151,7 @@ public record UpdateTask(Path next, List<Renamed> renamed) implements VmTask {
                 }
                 Files.move(one.from(), one.to(), StandardCopyOption.ATOMIC_MOVE);
             } catch (IOException e) {
-                watcher.note(one.from() + " could not take the place of " + one.to() + ": " + e.getMessage());
+                watcher.note(one.from() + " could not be renamed to " + one.to() + ": " + e.getMessage());
             }
         }
     }

@@ -162,7 +162,7 @@ class CommandsTest {
         vms.attach("a");
         Ran ran = Ran.of("balloon", "a", "48M", "--wait", "--timeout", "0", "--control", control);
         assertThat(ran.code()).isEqualTo(ExitCode.TIMED_OUT);
-        assertThat(ran.err().strip()).isEqualTo("exomem: no progress for 0 s: VM a has 64 MiB, wanted are 48 MiB");
+        assertThat(ran.err().strip()).isEqualTo("exomem: no progress for 0 s: VM a has 64 MiB, requested: 48 MiB");
     }
 
     @Test
@@ -174,7 +174,8 @@ class CommandsTest {
         Ran waited = Ran.of("balloon", "a", "48M", "--wait", "--timeout", "0", "--control", control);
         assertThat(waited.code()).isEqualTo(ExitCode.TIMED_OUT);
         assertThat(waited.err())
-                .contains("no progress for 0 s: no VMM is connected for VM \"a\"; the size is kept until one is");
+                .contains("no progress for 0 s: no VMM is connected for VM \"a\"; the size is applied when one"
+                        + " connects");
     }
 
     @ParameterizedTest
@@ -223,7 +224,8 @@ class CommandsTest {
         Ran balloon = Ran.of("balloon", "a", "48M", "--control", control);
         assertThat(balloon.code()).isZero();
         assertThat(balloon.out()).isEmpty();
-        assertThat(balloon.err().strip()).isEqualTo("exomem: kept until a VMM connects");
+        assertThat(balloon.err().strip())
+                .isEqualTo("exomem: no VMM is connected; the size is applied when one" + " connects");
 
         Ran json = Ran.of("balloon", "a", "48M", "--json", "--control", control);
         assertThat(json.code()).isZero();
@@ -232,7 +234,7 @@ class CommandsTest {
         Ran interval = Ran.of("stats", "a", "--interval", "7", "--control", control);
         assertThat(interval.code()).isZero();
         assertThat(interval.err().strip())
-                .isEqualTo("exomem: no VMM is connected; statistics are asked for from when one is");
+                .isEqualTo("exomem: no VMM is connected; statistics will be requested when one connects");
         JsonNode vm =
                 Json.parse(Ran.of("vms", "--json", "--control", control).out()).path(0);
         assertThat(vm.path("stats-interval").asInt()).isEqualTo(7);
@@ -252,7 +254,7 @@ class CommandsTest {
                 .until(() -> Ran.of("hints", "a", "--control", control).out().contains("stopped"));
         assertThat(Ran.of("hints", "a", "DONE", "--control", control).out())
                 .contains("hint session            done")
-                .contains("hinted in it          32 MiB");
+                .contains("hinted in session     32 MiB");
     }
 
     @Test
@@ -274,7 +276,7 @@ class CommandsTest {
         assertThat(shown.code()).isZero();
         assertThat(shown.out())
                 .containsPattern("answer +complete")
-                .containsPattern("told to be free +12.0 MiB")
+                .containsPattern("reported free +12.0 MiB")
                 .containsPattern("page descriptors +of 32 MiB")
                 .containsPattern("\n +4 KiB +4 KiB +#\n +8 KiB +8 KiB +#\n")
                 .containsPattern("\n +4 MiB +12 MiB +#+\n");
@@ -297,7 +299,7 @@ class CommandsTest {
 
         assertThat(asking.get(LIMIT.toSeconds(), TimeUnit.SECONDS).out())
                 .containsPattern("answer +incomplete")
-                .containsPattern("page descriptors +none told");
+                .containsPattern("page descriptors +none reported");
     }
 
     @Test
@@ -311,7 +313,7 @@ class CommandsTest {
                         .err())
                 .contains("a power of two");
         assertThat(Ran.of("free-pages", "a", "--last", "--control", control).out())
-                .contains("Nothing was asked for yet");
+                .contains("No free pages were requested yet");
     }
 
     @Test
@@ -356,15 +358,16 @@ class CommandsTest {
         StringWriter out = new StringWriter();
         StringWriter err = new StringWriter();
         CompletableFuture<Integer> following = follow(out, err, "hints", "a", "--follow", "--control", control);
-        await().atMost(LIMIT)
-                .until(() -> err.toString().contains("no VMM is connected for VM \"a\"; one is waited for"));
+        await().atMost(LIMIT).until(() -> err.toString().contains("no VMM is connected for VM \"a\"; waiting for one"));
         BalloonDriver driver = vms.attach("a");
         driver.inflate(32 * MIB, MIB);
         await().atMost(LIMIT).until(() -> out.toString().contains("inflated"));
         driver.close();
         assertThat(following.get()).isEqualTo(ExitCode.OK);
-        assertThat(err.toString()).endsWith("exomem: VM \"a\": its VMM has gone\n");
-        assertThat(out.toString()).endsWith("the balloon was reset, or lost its guest: nothing in it counts\n");
+        assertThat(err.toString()).endsWith("exomem: VM \"a\": its VMM disconnected\n");
+        assertThat(out.toString())
+                .endsWith(
+                        "the balloon was reset, or its guest was lost: earlier lines about it no" + " longer count\n");
     }
 
     @Test
@@ -411,7 +414,7 @@ class CommandsTest {
         vms.attach("a");
         Ran ran = Ran.of("balloon", "--control", control, "a", size);
         assertThat(ran.code()).isEqualTo(ExitCode.USAGE);
-        assertThat(ran.err()).contains("a VM can't live in ").contains("such as 512M");
+        assertThat(ran.err()).contains(" is too small for a VM").contains("such as 512M");
     }
 
     @Test
@@ -425,55 +428,55 @@ class CommandsTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
-        nonsense              | exomem: there is no command "nonsense"; there are serve, vms, balloon, mem, reset, stats, hints, free-pages, migrate, receive, update-vmm, vm, ram, save, restore, top, ui, pagers, template, clone, add, remove, detach, attach, health, events, check, pki, quit, spec, completion
-        serve --baloon x      | exomem: there is no option "--baloon"; is it --balloon that is meant?
+        nonsense              | exomem: there is no command "nonsense"; the commands are serve, vms, balloon, mem, reset, stats, hints, free-pages, migrate, receive, update-vmm, vm, ram, save, restore, top, ui, pagers, template, clone, add, remove, detach, attach, health, events, check, pki, quit, spec, completion
+        serve --baloon x      | exomem: there is no option "--baloon"; did you mean --balloon?
         balloon               | exomem: VM is missing
-        balloon a --wiat      | exomem: there is no option "--wiat"; is it --wait that is meant?
-            mem a -- -4M --wait   | exomem: "--wait" is not a size; options stand before "--"
+        balloon a --wiat      | exomem: there is no option "--wiat"; did you mean --wait?
+            mem a -- -4M --wait   | exomem: "--wait" is not a size; options must be before "--"
             receive web           | exomem: --listen ADDRESS is missing
             receive               | exomem: VM is missing
-            migrate web           | exomem: what to do is missing: --to ADDRESS, --status or --cancel
+            migrate web           | exomem: one of --to ADDRESS, --status and --cancel is required
             migrate web --to a:1 --cancel | exomem: --to, --status and --cancel exclude each other
             migrate web --to foo  | exomem: --to: "foo" is not a valid address; it must be HOST:PORT, [IPV6]:PORT or unix:PATH
             receive web --listen unix: | exomem: --listen: "unix:" is not a valid address
-            migrate web --to unix:/s --tls= | exomem: --tls needs DIR after it, which is empty
-            migrate web --to unix:/s --psk= | exomem: --psk needs FILE after it, which is empty
-            vms --control=        | exomem: --control needs SOCKET after it, which is empty
-            serve --state=        | exomem: --state needs DIR after it, which is empty
-            pki                   | exomem: "pki" needs one more word: pki init
-            ram                   | exomem: "ram" needs one more word: ram create, ram list, ram check, ram remove
-            pki frob              | exomem: there is no command "pki frob"; there is pki init
+            migrate web --to unix:/s --tls= | exomem: --tls requires a value, but DIR is empty
+            migrate web --to unix:/s --psk= | exomem: --psk requires a value, but FILE is empty
+            vms --control=        | exomem: --control requires a value, but SOCKET is empty
+            serve --state=        | exomem: --state requires a value, but DIR is empty
+            pki                   | exomem: "pki" requires a subcommand: pki init
+            ram                   | exomem: "ram" requires a subcommand: ram create, ram list, ram check, ram remove
+            pki frob              | exomem: there is no command "pki frob"; the commands are pki init
             pki init              | exomem: DIR is missing
-        balloon a 1G 2G       | exomem: "2G" is one word too many
-            ram frob --help-me    | exomem: there is no command "ram frob"; there is ram create, ram list, ram check, ram remove
+        balloon a 1G 2G       | exomem: unexpected argument "2G"
+            ram frob --help-me    | exomem: there is no command "ram frob"; the commands are ram create, ram list, ram check, ram remove
             migrate a --to unix:/s --hints maybe | exomem: --hints: "maybe" is none of auto, bitmap, hint, none
             migrate a --to unix:/s --writes maybe | exomem: --writes: "maybe" is none of auto, watch, compare
         hints a begin         | exomem: start|stop|done: "begin" is none of start, stop, done
         completion csh        | exomem: bash|zsh|fish: "csh" is none of bash, zsh, fish
         balloon a 1G --timeout x   | exomem: --timeout: "x" is not a whole number, or too large
-        balloon a 1G --timeout     | exomem: --timeout needs SECONDS after it
+        balloon a 1G --timeout     | exomem: --timeout requires a value: SECONDS
         balloon a 1G --timeout -1  | exomem: --timeout -1: must be from 0 to 86400 seconds, a day
         balloon a 1G --timeout 86401 | exomem: --timeout 86401: must be from 0 to 86400 seconds, a day
         stats a --interval 99999999999 | exomem: --interval: "99999999999" is not a whole number, or too large
         vms --control a --control b | exomem: --control is given more than once
-        vms --json=maybe           | exomem: --json stands alone, without a value
+        vms --json=maybe           | exomem: --json takes no value
         hints a start --frob       | exomem: there is no option "--frob"
-        serve --fd                 | exomem: --fd needs N after it
-        balloon a 1G --timeout 5   | exomem: --timeout goes with --wait
-        mem a 1G --timeout 5       | exomem: --timeout goes with --wait
-        vms --memory --features    | exomem: --memory lists devices: neither --features nor --active goes with it
-        vms --memory --active      | exomem: --memory lists devices: neither --features nor --active goes with it
+        serve --fd                 | exomem: --fd requires a value: N
+        balloon a 1G --timeout 5   | exomem: --timeout needs --wait
+        mem a 1G --timeout 5       | exomem: --timeout needs --wait
+        vms --memory --features    | exomem: --memory excludes --features and --active
+        vms --memory --active      | exomem: --memory excludes --features and --active
         free-pages a --smallest 3K | exomem: --smallest 3K: must be a power of two from 4K to 1G
         free-pages a --smallest 2G | exomem: --smallest 2G: must be a power of two from 4K to 1G
         free-pages a --smallest lots | exomem: --smallest: "lots" is not a size
-        free-pages a --smallest 4K --last | exomem: --last asks nothing
+        free-pages a --smallest 4K --last | exomem: --last and --smallest exclude each other
         migrate a --to unix:/s --bandwidth lots | exomem: --bandwidth: "lots" is not a size
         migrate a --to unix:/s --channels 17 | exomem: --channels 17: must be from 1 to 16
         migrate a --to unix:/s --reconnect-within 3601 | exomem: --reconnect-within 3601: must be from 0 to 3600 seconds, an hour
         receive a --listen unix:/s --reconnect-within 3601 | exomem: --reconnect-within 3601: must be from 0 to 3600 seconds, an hour
-        detach                     | exomem: VM is missing, or --all
-        attach a --all             | exomem: --all is for all VMs: name none beside it
-        clone t --count 1 --prepare 1 | exomem: --prepare starts no clone: --count does not go with it
+        detach                     | exomem: VM or --all is missing
+        attach a --all             | exomem: VM and --all exclude each other
+        clone t --count 1 --prepare 1 | exomem: --prepare and --count exclude each other: --prepare starts no clones
         """)
     void wrongWordsAreExplainedInAFewLines(String words, String explanation) {
         Ran ran = Ran.of(words.split(" ", -1));
@@ -500,8 +503,8 @@ class CommandsTest {
         Ran ran = Ran.of(line.toArray(String[]::new));
         assertThat(ran.code()).isEqualTo(ExitCode.USAGE);
         assertThat(ran.err())
-                .startsWith(label.isEmpty() ? "exomem: \"\" is one word too many" : "exomem: " + label)
-                .contains(label.isEmpty() ? "" : " is an empty word; is a variable of the shell not set?");
+                .startsWith(label.isEmpty() ? "exomem: unexpected argument \"\"" : "exomem: " + label)
+                .contains(label.isEmpty() ? "" : " is empty; is a shell variable not set?");
     }
 
     @Test
@@ -543,7 +546,7 @@ class CommandsTest {
             });
             Ran ran = Ran.of("vms", "--control", socket.toString());
             assertThat(ran.code()).isEqualTo(ExitCode.UNAVAILABLE);
-            assertThat(ran.err()).startsWith("exomem: what listens on " + socket + " is no control socket: ");
+            assertThat(ran.err()).startsWith("exomem: " + socket + " is not a control socket: ");
         }
     }
 
@@ -553,7 +556,8 @@ class CommandsTest {
         try (FakeVmm _ = new FakeVmm(socket)) {
             Ran ran = Ran.of("vms", "--control", socket.toString());
             assertThat(ran.code()).isEqualTo(ExitCode.UNAVAILABLE);
-            assertThat(ran.err()).startsWith("exomem: what answers on " + socket + " is another program");
+            assertThat(ran.err())
+                    .startsWith("exomem: the process on " + socket + " is not exomem, but another program");
         }
     }
 
@@ -561,7 +565,7 @@ class CommandsTest {
     void aPathThatNoSocketCanHaveIsToldAsThat(@TempDir Path folder) {
         Ran ran = Ran.of("vms", "--control", folder.resolve("x".repeat(120)).toString());
         assertThat(ran.code()).isEqualTo(ExitCode.UNAVAILABLE);
-        assertThat(ran.err()).contains("a socket's path has at most 107 bytes");
+        assertThat(ran.err()).contains("is too long: the limit is 107 bytes");
     }
 
     @Test
@@ -569,7 +573,7 @@ class CommandsTest {
         Ran ran = Ran.of("vms", "--control", folder.resolve("none").toString());
         assertThat(ran.code()).isEqualTo(ExitCode.UNAVAILABLE);
         assertThat(ran.err())
-                .contains("nobody answers on the control socket " + folder.resolve("none"))
+                .contains("no process answers on the control socket " + folder.resolve("none"))
                 .contains("exomem serve");
     }
 

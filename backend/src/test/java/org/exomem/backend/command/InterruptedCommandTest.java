@@ -130,8 +130,8 @@ class InterruptedCommandTest {
     @Test
     void waitingForABalloonSaysThatTheGuestGoesOn() throws Exception {
         assertThat(interrupted("balloon", "a", "1G", "--wait"))
-                .isEqualTo(
-                        "exomem: the guest goes on to the size that it was given; \"exomem balloon a SIZE\" gives another\n");
+                .isEqualTo("exomem: the guest continues to the requested size; \"exomem balloon a SIZE\" requests"
+                        + " another\n");
     }
 
     @Test
@@ -155,7 +155,7 @@ class InterruptedCommandTest {
     @Test
     void waitingForAMemoryDeviceSaysHowToEndTheResize() throws Exception {
         assertThat(interrupted("mem", "a", "1G", "--wait"))
-                .startsWith("exomem: the resize goes on; \"exomem mem a")
-                .contains("--cancel\" ends it");
+                .startsWith("exomem: the resize continues; \"exomem mem a")
+                .contains("--cancel\" cancels it");
     }
 }

@@ -69,7 +69,8 @@ class MemCommandsTest {
     void theOnlyDeviceNeedsNoName() throws Exception {
         Ran first = run("mem", "db", "16M");
         assertThat(first.code()).isZero();
-        assertThat(first.err().strip()).isEqualTo("exomem: kept until a VMM connects");
+        assertThat(first.err().strip())
+                .isEqualTo("exomem: no VMM is connected; the size is requested when one" + " connects");
         assertThat(run("mem", "db", "+16M").code()).isZero();
         assertThat(run("mem", "db").out()).contains("big").contains("32 MiB").doesNotContain("web");
         assertThat(run("mem", "--", "db", "-8M").code()).isZero();
@@ -89,7 +90,7 @@ class MemCommandsTest {
     void aDeviceWithoutANameIsNotFound() {
         Ran ran = run("mem", "db", "");
         assertThat(ran.code()).isEqualTo(ExitCode.USAGE);
-        assertThat(ran.err()).startsWith("exomem: DEVICE is an empty word");
+        assertThat(ran.err()).startsWith("exomem: DEVICE is empty");
     }
 
     @Test
@@ -126,8 +127,8 @@ class MemCommandsTest {
         Ran ran = run("mem", "db", "16M", "--wait", "--timeout", "0");
         assertThat(ran.code()).isEqualTo(ExitCode.TIMED_OUT);
         assertThat(ran.err().strip())
-                .isEqualTo("exomem: no progress for 0 s: 0 B of 16 MiB are plugged, no VMM is connected; it goes "
-                        + "on when it can");
+                .isEqualTo("exomem: no progress for 0 s: 0 B of 16 MiB are plugged, no VMM is connected; it continues"
+                        + " when it can");
     }
 
     @Test
@@ -140,7 +141,7 @@ class MemCommandsTest {
         assertThat(ran.out()).contains("6 MiB    6 MiB  cancelled");
         assertThat(driver.config().requestedSize()).isEqualTo(6 * MIB);
         assertThat(run("mem", "web", "m0", "--cancel").err()).contains("has already ended");
-        assertThat(run("mem", "db", "--cancel").err()).contains("nothing was asked for yet");
+        assertThat(run("mem", "db", "--cancel").err()).contains("no resize was requested yet");
     }
 
     @Test
@@ -171,7 +172,7 @@ class MemCommandsTest {
                 .isEqualTo("exomem: there is no VM \"nobody\"; there are db, web");
         assertThat(run("mem", "db", "16M").code()).isZero();
         assertThat(run("mem", "db", "-17M").err().strip())
-                .isEqualTo("exomem: VM \"db\": 16 MiB were asked for last, which can't become 17 MiB less");
+                .isEqualTo("exomem: VM \"db\": the last requested size is 16 MiB, which can't be reduced by 17 MiB");
     }
 
     @Test

@@ -29,7 +29,7 @@ class PageLinesTest {
         assertThat(printed(false, data).stream().map(line -> line.replaceFirst("^\\S+", "T")))
                 .containsExactly(
                         "T  unplugged     0x100000000  4 MiB",
-                        "T  12 messages lost: they came faster than they were read");
+                        "T  12 messages lost: they arrived faster than they were read");
     }
 
     @Test

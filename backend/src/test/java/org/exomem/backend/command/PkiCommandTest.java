@@ -21,7 +21,7 @@ class PkiCommandTest {
         Ran ran = Ran.of("pki", "init", pki.toString(), "--host", "alpha", "--host", "10.0.0.7");
         assertThat(ran.err()).isEmpty();
         assertThat(ran.code()).isZero();
-        assertThat(ran.out()).contains("made the authority", "copy " + pki.resolve("alpha"));
+        assertThat(ran.out()).contains("created the authority", "copy " + pki.resolve("alpha"));
         for (Path key : List.of(pki.resolve("ca-key.pem"), pki.resolve("alpha/host-key.pem"))) {
             assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(key)))
                     .isEqualTo("rw-------");

@@ -237,9 +237,9 @@ class RamCommandsTest {
                 "ram create DIR --block a=1G --block a=1G | two parts of RAM have the name \"a\"",
                 "ram create DIR --block a | is not NAME=SIZE",
                 "ram create DIR --block ../a=1G | not a valid name of a part of RAM",
-                "ram create DIR --name x --block a=1G | --name goes with --size",
+                "ram create DIR --name x --block a=1G | --name needs --size",
                 "ram create | DIR is missing",
-                "ram | \"ram\" needs one more word: ram create, ram list, ram check, ram remove",
+                "ram | \"ram\" requires a subcommand: ram create, ram list, ram check, ram remove",
             })
     void wrongWordsAreExplained(String words, String why) {
         Ran ran = Ran.of(words.replace("DIR", folder).split(" ", -1));

@@ -125,10 +125,10 @@ class SpecCommandTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
-            baloon.hint.12     | no requirement is found for "baloon.hint.12"; similar are balloon.hint.12, balloon.hint.1
-            FPB-DECS-3         | no requirement is found for "FPB-DECS-3"; similar are FPB-DESC-3
-            ballon.hint        | no requirement is found for "ballon.hint"; similar are balloon.hint
-            a completely other thing | no requirement is found for "a completely other thing"; "exomem spec" lists what there is
+            baloon.hint.12     | no requirement matches "baloon.hint.12"; similar: balloon.hint.12, balloon.hint.1
+            FPB-DECS-3         | no requirement matches "FPB-DECS-3"; similar: FPB-DESC-3
+            ballon.hint        | no requirement matches "ballon.hint"; similar: balloon.hint
+            a completely other thing | no requirement matches "a completely other thing"; "exomem spec" lists the groups
             """)
     void whatIsNotFoundIsAnsweredWithWhatIsSimilar(String words, String message) {
         Ran ran = Ran.of("spec", words);
@@ -170,7 +170,7 @@ class SpecCommandTest {
     @Test
     void pagesAreOfEverything() {
         assertThat(Ran.of("spec", "--html", "x", "balloon.hint.12").err())
-                .contains("--html writes everything: nothing else but --results goes with it");
-        assertThat(Ran.of("spec", "--results", "x").err()).contains("--results is for --html");
+                .contains("--html writes everything: only --results can be combined with it");
+        assertThat(Ran.of("spec", "--results", "x").err()).contains("--results needs --html");
     }
 }

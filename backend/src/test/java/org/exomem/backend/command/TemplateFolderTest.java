@@ -43,7 +43,7 @@ class TemplateFolderTest {
             assertThat(ran.code()).isEqualTo(ExitCode.FAILED);
             assertThat(ran.err().strip())
                     .isEqualTo("exomem: there is no template \"nope\" in " + folder
-                            + "; \"exomem template list\" shows those that are there");
+                            + "; \"exomem template list\" lists all templates");
         }
     }
 }

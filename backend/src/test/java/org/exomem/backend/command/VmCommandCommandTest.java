@@ -131,7 +131,7 @@ class VmCommandCommandTest {
         Ran ran = command("gap", "--size", "1G");
 
         assertThat(ran.code()).isEqualTo(ExitCode.FAILED);
-        assertThat(ran.err()).contains("\"a\" is at 0x180000000", "it has to be at 0x100000000");
+        assertThat(ran.err()).contains("\"a\" is at 0x180000000", "it must be at 0x100000000");
         assertThat(ran.out()).isEmpty();
     }
 
@@ -145,11 +145,11 @@ class VmCommandCommandTest {
         Ran fallback = command("web", "--ram", ram, "--size", "1G", "--fallback");
         assertThat(fallback.code()).isZero();
         assertThat(fallback.out()).contains("memory-backend-memfd,id=ram,size=2G");
-        assertThat(fallback.err()).contains("as --fallback allows");
+        assertThat(fallback.err()).contains("(--fallback)");
         assertThat(command("web", "--ram", folder + "/none", "--size", "1G").err())
                 .contains("there is no folder");
         Path empty = Files.createDirectory(folder.resolve("empty"));
-        assertThat(command("web", "--ram", empty.toString()).err()).contains("\"exomem ram create\" makes it");
+        assertThat(command("web", "--ram", empty.toString()).err()).contains("create it with \"exomem ram create\"");
     }
 
     @Test
@@ -165,7 +165,7 @@ class VmCommandCommandTest {
         assertThat(command("web", "--ram", place, "--mode", "create").err()).contains("--size 8G");
         assertThat(command("web", "--ram", ram("--size", "2G"), "--size", "1G", "--mode", "create")
                         .err())
-                .contains("is there already");
+                .contains("exists already");
     }
 
     @Test

@@ -77,13 +77,13 @@ class WatchCommandsTest {
                 attached.clear();
                 attached.add(vms.attach("a"));
                 attached.add(vms.attach("b"));
-                return out.toString().contains("b balloon: a VMM has attached")
+                return out.toString().contains("b balloon: a VMM attached")
                         && json.toString().contains("DEVICE_CONNECTED");
             });
             breakQueue(attached.getFirst());
-            await().until(() -> out.toString().contains("a balloon: a fault of the driver: "));
+            await().until(() -> out.toString().contains("a balloon: error of the driver: "));
             attached.getFirst().close();
-            await().until(() -> out.toString().contains("a balloon: the VMM has left: "));
+            await().until(() -> out.toString().contains("a balloon: the VMM disconnected: "));
         }
         assertThat(people.get(30, TimeUnit.SECONDS)).isEqualTo(ExitCode.UNAVAILABLE);
         assertThat(program.get(30, TimeUnit.SECONDS)).isEqualTo(ExitCode.UNAVAILABLE);
@@ -116,7 +116,7 @@ class WatchCommandsTest {
         assertThat(people.out())
                 .contains("\"/nonexistent\" can't be run")
                 .contains("  change: ")
-                .contains("  brings: ");
+                .contains("  benefit: ");
     }
 
     private static void breakQueue(BalloonDriver driver) {

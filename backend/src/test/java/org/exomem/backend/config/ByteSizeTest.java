@@ -46,7 +46,7 @@ class ByteSizeTest {
     @ParameterizedTest
     @ValueSource(strings = {"9223372036854775808", "8192P", "9999999999999999999P"})
     void sizesBeyondALongAreRefused(String text) {
-        assertThatThrownBy(() -> ByteSize.parse(text)).hasMessage("\"" + text + "\" is larger than any memory");
+        assertThatThrownBy(() -> ByteSize.parse(text)).hasMessage("\"" + text + "\" is too large for a size of memory");
     }
 
     @ParameterizedTest

@@ -89,10 +89,10 @@ class ConfigFileTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
-        'ballons: []'                                        | 1: "ballons" is not a key; there are balloons, mems, include, control, state, max-memory, metrics, metrics-tls, ui and ui-tls
+        'ballons: []'                                        | 1: "ballons" is not a key; the keys are balloons, mems, include, control, state, max-memory, metrics, metrics-tls, ui and ui-tls
         'control: a~control: b'                              | 2: "control" is given twice
         'control: [a]'                                       | 1: "control" must be a single value
-        'control: none'                                      | 1: control must be a path; leave it out and say --control none to have no control socket
+        'control: none'                                      | 1: control must be a path; for no control socket, leave it out and use --control none
         'control: ""'                                        | 1: the path is empty
         'balloons: 3'                                        | 1: balloons must be a list
         'balloons:~  - web'                                  | 2: a balloon must be a mapping, such as - vm: NAME
@@ -104,10 +104,10 @@ class ConfigFileTest {
         '- vm: a'                                            | 1: the file must be a mapping with balloons, mems, include, control, state, max-memory, metrics, metrics-tls, ui and ui-tls
         ''                                                   | 1: the file must be a mapping with balloons, mems, include, control, state, max-memory, metrics, metrics-tls, ui and ui-tls
         'max-memory: lots'                                   | 1: max-memory: "lots" is not a size; write it like 512M, 2G or 1.5GiB
-        'balloons:~\t- vm: a'                                | 1: not YAML: there is a tab; YAML is indented by spaces only
+        'balloons:~\t- vm: a'                                | 1: not YAML: there is a tab; YAML allows only spaces for indentation
         'balloons:~  - vm: a~    socket: ""'                 | 3: the path is empty
         'state: ""'                                          | 1: the path is empty
-        'control: a~---~control: b'                          | 3: a second document; a file has one
+        'control: a~---~control: b'                          | 3: a second document is not allowed
         """)
     void wrongFileIsExplainedWithItsLine(String text, String complaint) {
         assertThatThrownBy(() -> read(text.replace('~', '\n')))
@@ -141,19 +141,20 @@ class ConfigFileTest {
         Files.writeString(one, "balloons: []\nstate: /elsewhere");
         assertThatThrownBy(() -> read("include: vms"))
                 .isInstanceOf(ConfigException.class)
-                .hasMessage(one + ":2: \"state\" is not for a file that is included; there are balloons and mems");
+                .hasMessage(one + ":2: \"state\" is not allowed in an included file; the keys are balloons and mems");
         Files.writeString(one, "include: .");
-        assertThatThrownBy(() -> read("include: vms")).hasMessageContaining("\"include\" is not for a file");
+        assertThatThrownBy(() -> read("include: vms"))
+                .hasMessageContaining("\"include\" is not allowed in an included" + " file");
         Files.delete(one);
         Files.writeString(folder.resolve("file"), "");
-        assertThatThrownBy(() -> read("include: file")).hasMessageContaining("it is no folder");
+        assertThatThrownBy(() -> read("include: file")).hasMessageContaining("it is not a folder");
     }
 
     @Test
     void unknownOptionNamesItsLine() {
         assertThatThrownBy(() -> read("balloons:\n  - vm: a\n    sockt: s\n"))
-                .hasMessageStartingWith(
-                        folder.resolve("config.yaml") + ":3: \"sockt\" is not an option of a balloon; there are vm, ");
+                .hasMessageStartingWith(folder.resolve("config.yaml")
+                        + ":3: \"sockt\" is not an option of a balloon; the options are" + " vm, ");
     }
 
     @Test
@@ -175,7 +176,7 @@ class ConfigFileTest {
     void folderAndFileThatIsNoTextAreNamed() throws IOException {
         assertThatThrownBy(() -> ConfigFile.read(folder))
                 .isInstanceOf(ConfigException.class)
-                .hasMessage("\"" + folder + "\" is a folder; a YAML file is wanted");
+                .hasMessage("\"" + folder + "\" is a folder, not a YAML file");
         Path binary = Files.write(folder.resolve("binary"), new byte[] {(byte) 0xff, (byte) 0xfe, 0});
         assertThatThrownBy(() -> ConfigFile.read(binary))
                 .isInstanceOf(ConfigException.class)
@@ -185,7 +186,7 @@ class ConfigFileTest {
     @Test
     void fileThatNeverEndsIsRefused() {
         assertThatThrownBy(() -> ConfigFile.read(Path.of("/dev/zero")))
-                .hasMessage("/dev/zero: is larger than 16 MiB, which no configuration needs");
+                .hasMessage("/dev/zero: is larger than 16 MiB, the limit for a configuration file");
     }
 
     private ServeConfig read(String text) throws IOException, ConfigException {

@@ -74,19 +74,19 @@ class MemoryConfigTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
-        id=m,socket=/s,addr=4G,size=1G             | vm is missing: the name by which the control socket knows this VM
+        id=m,socket=/s,addr=4G,size=1G             | vm is missing: the VM's name on the control socket
         vm=a,socket=/s,addr=4G,size=1G             | id is missing: the name of this memory device, such as id=m0
         vm=a,id=m,addr=4G,size=1G                  | socket (or fd) is missing: where the VMM attaches
         vm=a,id=m,socket=/s,size=1G                | addr is missing: where the device's region of guest memory starts (addr), and how large it is (size)
         vm=a,id=m,socket=/s,addr=4G                | size is missing: where the device's region of guest memory starts (addr), and how large it is (size)
-        vm=a,id=2G,socket=/s,addr=4G,size=1G       | id: "2G" is not a name of a memory device; use a letter and up to 63 letters, digits and . _ : @ - but not "balloon"
-        vm=a,id=balloon,socket=/s,addr=4G,size=1G  | id: "balloon" is not a name of a memory device; use a letter and up to 63 letters, digits and . _ : @ - but not "balloon"
+        vm=a,id=2G,socket=/s,addr=4G,size=1G       | id: "2G" is not a valid name of a memory device; use a letter and up to 63 letters, digits and . _ : @ - but not "balloon"
+        vm=a,id=balloon,socket=/s,addr=4G,size=1G  | id: "balloon" is not a valid name of a memory device; use a letter and up to 63 letters, digits and . _ : @ - but not "balloon"
         vm=a,id=m,socket=/s,addr=4G,size=1G,block=3M | block size 3 MiB is not a power of two of at least 1 MiB
         vm=a,id=m,socket=/s,addr=4G,size=1G,block=512K | block size 512 KiB is not a power of two of at least 1 MiB
         vm=a,id=m,socket=/s,addr=4G,size=1025M,block=2M | region size 1.0 GiB (1074790400 bytes) is not a multiple of the block size, 2 MiB
         vm=a,id=m,socket=/s,addr=4G,size=0,block=2M | region size 0 B is not a multiple of the block size, 2 MiB
         vm=a,id=m,socket=/s,addr=4097M,size=1G,block=2M | address 0x100100000 is not a multiple of the block size, 2 MiB
-        vm=a,id=m,socket=/s,addr=0xffffffffffe00000,size=1G,block=2M | addr: "0xffffffffffe00000" is not an address of a guest
+        vm=a,id=m,socket=/s,addr=0xffffffffffe00000,size=1G,block=2M | addr: "0xffffffffffe00000" is not a valid guest address
         vm=a,id=m,socket=/s,addr=0xfffffff00000,size=1G,block=1M | a region of 1 GiB at address 0xfffffff00000 ends above 2^48, the limit of guest memory
         vm=a,id=m,socket=/s,addr=0xg,size=1G       | addr: "0xg" is not a size; write it like 512M, 2G or 1.5GiB
         vm=a,id=m,socket=/s,addr=4G,size=1G,block=2M,requested=2G | 2 GiB is not from 0 to 1 GiB, the size of the device's region
@@ -99,7 +99,7 @@ class MemoryConfigTest {
         vm=a,id=m,socket=/s,addr=4G,size=1G,vmm-qmp=/q,vmm-active=86401 | vmm-active: "86401" is not a number from 0 to 86400
         vm=a,id=m,socket=/s,addr=4G,size=1G,violation=prevent | violation=prevent needs vmm-qmp, the path of the VMM's QMP socket
         vm=a,id=m,socket=/s,addr=4G,size=1G,prevent=punch | prevent: "punch" is none of zero, stop
-        vm=a,id=m,socket=/s,addr=4G,size=1G,prevent=stop | prevent is for violation=prevent only
+        vm=a,id=m,socket=/s,addr=4G,size=1G,prevent=stop | prevent needs violation=prevent
         """)
     void wrongDeviceIsExplained(String words, String complaint) {
         assertThatThrownBy(() -> ServeConfig.mem(words))
@@ -110,9 +110,9 @@ class MemoryConfigTest {
     @Test
     void unknownOptionIsAnsweredWithThoseThatExist() {
         assertThatThrownBy(() -> ServeConfig.mem("vm=a,discard=off"))
-                .hasMessage("--mem vm=a,discard=off: \"discard\" is not an option of a memory device; there are vm, id,"
-                        + " socket, connect, fd, socket-mode, socket-group, addr, size, requested, block, node,"
-                        + " prealloc, patrol, violation, prevent, vmm-qmp, vmm-writes, vmm-active");
+                .hasMessage("--mem vm=a,discard=off: \"discard\" is not an option of a memory device; the options are"
+                        + " vm, id, socket, connect, fd, socket-mode, socket-group, addr, size, requested, block,"
+                        + " node, prealloc, patrol, violation, prevent, vmm-qmp, vmm-writes, vmm-active");
     }
 
     @Test
@@ -129,13 +129,13 @@ class MemoryConfigTest {
     void regionAboveTheLimitIsRefusedAndTheLimitCanBeSet() throws ConfigException {
         ServeConfig config = config("vm=a,id=m,socket=/s,addr=4G,size=4T");
         assertThatThrownBy(() -> config.withMaxMemory(OptionalLong.of(1L << 40)).checked())
-                .hasMessage("VM \"a\", memory device \"m\": a region of 4 TiB is above the limit of 1 TiB; --max-memory"
-                        + " SIZE (max-memory in the file) sets another");
+                .hasMessage("VM \"a\", memory device \"m\": a region of 4 TiB is above the limit of 1 TiB; set another"
+                        + " limit with --max-memory SIZE (max-memory in the file)");
         assertThat(config.withMaxMemory(OptionalLong.of(1L << 42)).checked()).isNotNull();
         assertThat(config.memoryLimit()).isEqualTo(4 * HostRam.bytes());
         assertThatThrownBy(() -> config("vm=a,id=m,socket=/s,addr=0x10000000000,size=128T")
                         .checked())
-                .hasMessageContaining(" (4 times the RAM of this host); --max-memory SIZE");
+                .hasMessageContaining(" (4 times the RAM of this host); set another limit with --max-memory SIZE");
     }
 
     @Test

@@ -56,7 +56,7 @@ class ServeConfigTest {
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
         vm=a                                   | socket (or fd) is missing: where the VMM attaches
-        socket=/s                              | vm is missing: the name by which the control socket knows this VM
+        socket=/s                              | vm is missing: the VM's name on the control socket
         vm=a,socket=/s,fd=3                    | socket and fd exclude each other
         vm=a,fd=3,connect=on                   | connect=on needs socket, the path on which the VMM listens
         vm=a,vm=b,socket=/s                    | "vm" is given twice
@@ -64,19 +64,19 @@ class ServeConfigTest {
         vm=a,socket=                           | socket: the path is empty
         vm=a,socket=/s,discard=maybe           | discard: "maybe" is neither on nor off
         vm=a,socket=/s,size=big                | size: "big" is not a size; write it like 512M, 2G or 1.5GiB
-        vm=a,socket=/s,size=2                  | size: a VM can't live in 2 B; sizes are in bytes unless they have a unit, such as 512M
+        vm=a,socket=/s,size=2                  | size: 2 B is too small for a VM; sizes are in bytes unless they have a unit, such as 512M
         vm=a,socket=/s,stats-interval=-1       | stats-interval: "-1" is not a number from 0 to 86400
         vm=a,socket=/s,stats-interval=86401    | stats-interval: "86401" is not a number from 0 to 86400
-        vm=a,fd=x                              | fd: there is no socket "x" that was handed to this process
+        vm=a,fd=x                              | fd: no socket "x" was passed to this process
         vm=a,socket=/s,statistics=off,stats-interval=1 | stats-interval needs statistics=on
         vm=a,,socket=/s                        | vm: "a,socket=/s" is not a name; use 1 to 64 letters, digits and . _ : @ -
         vm=a,socket=/s,socket-mode=660x        | socket-mode: "660x" is not a mode; write it in octal, such as 0660
         vm=a,socket=/s,socket-mode=0888        | socket-mode: "0888" is not a mode; write it in octal, such as 0660
         vm=a,socket=/s,socket-group=           | socket-group: there is no group "" on this host
             vm=a,socket=/s,socket-group=no-such    | socket-group: there is no group "no-such" on this host
-        vm=a,fd=3,socket-mode=0660             | socket-mode and socket-group are of a socket that exomem listens on (socket=PATH)
-        vm=a,socket=/s,connect,socket-group=0  | socket-mode and socket-group are of a socket that exomem listens on (socket=PATH)
-        vm=a,socket=/s,                        | an option is empty (a comma in a value is written twice)
+        vm=a,fd=3,socket-mode=0660             | socket-mode and socket-group are only for a socket on which exomem listens (socket=PATH)
+        vm=a,socket=/s,connect,socket-group=0  | socket-mode and socket-group are only for a socket on which exomem listens (socket=PATH)
+        vm=a,socket=/s,                        | an option is empty (write a comma in a value twice)
         vm=a,=x                                | "=x" has no name before the =
         """)
     void wrongBalloonIsExplained(String words, String complaint) {
@@ -88,10 +88,10 @@ class ServeConfigTest {
     @Test
     void unknownOptionIsAnsweredWithThoseThatExist() {
         assertThatThrownBy(() -> ServeConfig.balloon("vm=a,sockt=/s"))
-                .hasMessage("--balloon vm=a,sockt=/s: \"sockt\" is not an option of a balloon; there are vm, socket,"
-                        + " connect, fd, socket-mode, socket-group, size, stats-interval, vmm-qmp, vmm-writes, vmm-active, discard,"
-                        + " deflate-on-oom, must-tell-host, statistics, free-page-hint, page-poison,"
-                        + " free-page-reporting, free-pages");
+                .hasMessage("--balloon vm=a,sockt=/s: \"sockt\" is not an option of a balloon; the options are vm,"
+                        + " socket, connect, fd, socket-mode, socket-group, size, stats-interval, vmm-qmp,"
+                        + " vmm-writes, vmm-active, discard, deflate-on-oom, must-tell-host, statistics,"
+                        + " free-page-hint, page-poison, free-page-reporting, free-pages");
     }
 
     @ParameterizedTest
@@ -155,7 +155,7 @@ class ServeConfigTest {
     @Test
     void twoBalloonsOfOneVmAreAnError() {
         assertThatThrownBy(() -> config("vm=a,socket=/s", "vm=a,socket=/t").checked())
-                .hasMessage("VM \"a\" has two balloons; a VM has one");
+                .hasMessage("VM \"a\" has two balloons; only one is allowed");
     }
 
     @Test

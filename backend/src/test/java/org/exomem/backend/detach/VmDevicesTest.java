@@ -130,7 +130,7 @@ class VmDevicesTest {
                     .hasMessageContaining("exomem mem a m 0 --wait");
             assertThat(driver.unplugAll()).isEqualTo(MemDriver.Answer.ACK);
             assertThatThrownBy(() -> ask("vm-detach"))
-                    .hasMessageContaining("a VMM is attached to its device \"m\", but the one on the QMP socket has no"
+                    .hasMessageContaining("a VMM is attached to its device \"m\", but the VMM on the QMP socket has no"
                             + " such device");
         }
         assertThat(record()).doesNotExist();
@@ -147,7 +147,7 @@ class VmDevicesTest {
             assertThatThrownBy(() -> ask("vm-attach"))
                     .isInstanceOf(QmpException.class)
                     .hasMessageContaining(record().toString())
-                    .hasMessageContaining("left as it is");
+                    .hasMessageContaining("exomem leaves the file unchanged");
             assertThat(record()).hasContent(bad);
         }
         Files.delete(record());

@@ -49,7 +49,7 @@ class FreePlacesTest {
         try (ServerSocketChannel listening = listening("a.qmp")) {
             Path place = folder.resolve("a.qmp");
             assertThatThrownBy(() -> expect(place))
-                    .hasMessageStartingWith("somebody listens on " + place)
+                    .hasMessageStartingWith("a process listens on " + place)
                     .hasMessageContaining("\"web\"");
             assertThat(listening.isOpen()).isTrue();
             assertThat(place).exists();
@@ -64,10 +64,10 @@ class FreePlacesTest {
                 .isZero();
         for (Path place : List.of(link, pipe, Files.createDirectory(folder.resolve("folder")))) {
             assertThatThrownBy(() -> expect(place))
-                    .hasMessageStartingWith(place + " is no socket")
+                    .hasMessageStartingWith(place + " is not a socket")
                     .hasMessageContaining("move it away")
                     .message()
-                    .doesNotContain("somebody listens");
+                    .doesNotContain("a process listens");
             assertThat(Files.exists(place, LinkOption.NOFOLLOW_LINKS)).isTrue();
         }
     }

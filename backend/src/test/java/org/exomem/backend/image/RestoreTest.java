@@ -63,7 +63,7 @@ class RestoreTest {
                         .waitFor())
                 .isZero();
         await().atMost(Duration.ofSeconds(40))
-                .until(() -> Files.readString(folder.resolve("said")).contains("broken off"));
+                .until(() -> Files.readString(folder.resolve("said")).contains("cancelled: "));
     }
 
     @ParameterizedTest
@@ -133,7 +133,7 @@ class RestoreTest {
         try (ExecutorService executor = Executors.newSingleThreadExecutor()) {
             Future<Restore.Result> result = executor.submit(() -> restore.run(
                     vm -> {
-                        throw new IOException("nobody answers on the control socket");
+                        throw new IOException("no process answers on the control socket");
                     },
                     new NoPaging()));
             vmm.awaitStart();
@@ -154,7 +154,7 @@ class RestoreTest {
         assertThat(notes)
                 .singleElement()
                 .asString()
-                .isEqualTo("VM \"web\" runs; its devices could not be plugged in: nobody answers on the control"
+                .isEqualTo("VM \"web\" runs; its devices could not be plugged in: no process answers on the control"
                         + " socket");
         assertThatThrownBy(() -> ImageFolder.open(image)).hasMessageContaining("a VM has run on its RAM files");
         // This has no effect any more.

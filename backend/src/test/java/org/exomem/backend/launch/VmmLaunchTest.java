@@ -22,21 +22,22 @@ class VmmLaunchTest {
         Path program = folder.resolve("qemu");
         assertThatThrownBy(() -> VmmLaunch.start(line(program), folder))
                 .isInstanceOf(IOException.class)
-                .hasMessage("the VMM " + program + " can't be started: there is no such file; --vmm names another one");
+                .hasMessage("the VMM " + program + " can't be started: there is no such file; name another one with"
+                        + " --vmm");
     }
 
     @Test
     void aFileThatIsNoProgramIsToldAsThat() throws IOException {
         Path program = Files.writeString(folder.resolve("qemu"), "text");
         assertThatThrownBy(() -> VmmLaunch.start(line(program), folder))
-                .hasMessageContaining("it is no program that this user may run");
+                .hasMessageContaining("it is not a program that this user may run");
     }
 
     @Test
     void aFolderThatHasGoneIsToldAsThat() {
         Path gone = folder.resolve("gone");
         assertThatThrownBy(() -> VmmLaunch.start(line(Path.of("/bin/true")), gone))
-                .hasMessageContaining("the folder " + gone + " in which it is to start is not there");
+                .hasMessageContaining("its working folder " + gone + " does not exist");
     }
 
     @Test

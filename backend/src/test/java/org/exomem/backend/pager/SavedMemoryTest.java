@@ -92,7 +92,7 @@ class SavedMemoryTest {
                 note -> {});
         try (SavedMemory _ = SavedMemory.open(image, Optional.empty())) {
             assertThatThrownBy(() -> restore.run(vm -> Map.of(), new NoPaging()))
-                    .hasMessageContaining("which therefore can't be used up");
+                    .hasMessageContaining("--take would use up the image");
             ImageFolder.open(image);
         }
         // The restore now reaches the start of a VMM.

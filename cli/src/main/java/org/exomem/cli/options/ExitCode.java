@@ -19,11 +19,11 @@ public final class ExitCode {
             "Exit codes",
             List.of(
                     "  0    done",
-                    "  1    tried and refused, or failed; the message says why",
-                    "  2    usage error; nothing was tried",
-                    "  3    nobody listens on the control socket, or something needed is missing",
-                    "  4    not done in the time given; it goes on",
-                    "  130  interrupted by Ctrl-C; what the command had asked for goes on"));
+                    "  1    refused or failed; the message gives the reason",
+                    "  2    usage error; nothing was done",
+                    "  3    no process listens on the control socket, or something needed is missing",
+                    "  4    timed out; the operation continues",
+                    "  130  interrupted by Ctrl-C; the requested operation continues"));
 
     private ExitCode() {}
 }

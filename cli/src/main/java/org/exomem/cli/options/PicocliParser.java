@@ -30,7 +30,7 @@ final class PicocliParser {
             Argument.Option option = usage.option(matched.longestName()).orElseThrow();
             for (String value : matched.stringValues()) {
                 if (option.label() != null && value.isEmpty()) {
-                    throw new UsageException(option.name() + " needs " + option.label() + " after it, which is empty");
+                    throw new UsageException(option.name() + " requires a value, but " + option.label() + " is empty");
                 }
                 option.setter().set(value);
             }
@@ -44,8 +44,7 @@ final class PicocliParser {
                 Argument.Parameter parameter =
                         usage.parameters().get(matched.index().min());
                 if (value.isEmpty()) {
-                    throw new UsageException(
-                            parameter.label() + " is an empty word; is a variable of the shell not set?");
+                    throw new UsageException(parameter.label() + " is empty; is a shell variable not set?");
                 }
                 parameter.setter().set(value);
             }

@@ -34,7 +34,7 @@ final class PicocliSpec {
     /** The usage's help, 80 columns wide. */
     static String help(Usage usage, List<Section> common) {
         CommandSpec spec = spec(usage);
-        spec.addOption(option("Shows this.", "-h", "--help"));
+        spec.addOption(option("Shows this help.", "-h", "--help"));
         spec.addOption(option("Shows the version.", "-V", "--version"));
         Map<String, Section> sections = new LinkedHashMap<>();
         usage.sections().forEach(section -> sections.put(section.heading(), section));

@@ -43,7 +43,7 @@ final class UsageMessages {
         String name = option.longestName();
         boolean given = arguments.stream().anyMatch(word -> word.equals(name) || word.startsWith(name + "="));
         return given
-                ? name + " needs " + option.paramLabel() + " after it"
+                ? name + " requires a value: " + option.paramLabel()
                 : name + " " + option.paramLabel() + " is missing";
     }
 
@@ -53,14 +53,14 @@ final class UsageMessages {
                 .map(word -> usage.option(word.substring(0, word.indexOf('='))))
                 .flatMap(Optional::stream)
                 .filter(option -> option.label() == null)
-                .map(option -> option.name() + " stands alone, without a value")
+                .map(option -> option.name() + " takes no value")
                 .findFirst();
     }
 
     private static String tooMany(String word, List<String> arguments) {
         boolean behindDashes = arguments.contains("--") && arguments.indexOf("--") < arguments.indexOf(word);
-        return "\"" + word + "\" is one word too many"
-                + (behindDashes && looksLikeOption(word) ? "; options stand before \"--\"" : "");
+        return "unexpected argument \"" + word + "\""
+                + (behindDashes && looksLikeOption(word) ? "; options must be before \"--\"" : "");
     }
 
     /** The message for a word that looks like an option but is not one of the command's; empty for any other word. */
@@ -81,7 +81,7 @@ final class UsageMessages {
                         .map(Argument.Option::name)
                         .toList());
         return Optional.of(new UsageException("there is no option \"" + name + "\""
-                + (near.isEmpty() ? "" : "; is it " + String.join(" or ", near) + " that is meant?")));
+                + (near.isEmpty() ? "" : "; did you mean " + String.join(" or ", near) + "?")));
     }
 
     /** A minus before a digit begins a value: no option begins so, and a size may be negative. */

@@ -25,11 +25,11 @@ public final class FileFault {
         return switch (e) {
             case FileSystemException told when told.getReason() != null -> told.getReason();
             case AccessDeniedException _ -> "permission denied";
-            case NoSuchFileException _ -> "it is not there, nor can it be made there";
-            case FileAlreadyExistsException _ -> "it is there already";
-            case NotDirectoryException _ -> "it is no folder";
+            case NoSuchFileException _ -> "it does not exist, and can't be created there";
+            case FileAlreadyExistsException _ -> "it exists already";
+            case NotDirectoryException _ -> "it is not a folder";
             case DirectoryNotEmptyException _ -> "the folder is not empty";
-            case FileSystemLoopException _ -> "its symbolic links lead in a circle";
+            case FileSystemLoopException _ -> "its symbolic links form a loop";
             default -> String.valueOf(e.getMessage());
         };
     }

@@ -14,9 +14,9 @@ class FileFaultTest {
     @Test
     void whatHasNoMessageButAFileIsToldWithTheReason() {
         assertThat(FileFault.text(new AccessDeniedException("/a"))).isEqualTo("/a: permission denied");
-        assertThat(FileFault.text(new NoSuchFileException("/a"))).startsWith("/a: it is not there");
-        assertThat(FileFault.text(new FileAlreadyExistsException("/a"))).isEqualTo("/a: it is there already");
-        assertThat(FileFault.text(new NotDirectoryException("/a"))).isEqualTo("/a: it is no folder");
+        assertThat(FileFault.text(new NoSuchFileException("/a"))).startsWith("/a: it does not exist");
+        assertThat(FileFault.text(new FileAlreadyExistsException("/a"))).isEqualTo("/a: it exists already");
+        assertThat(FileFault.text(new NotDirectoryException("/a"))).isEqualTo("/a: it is not a folder");
     }
 
     @Test

@@ -99,7 +99,7 @@ public final class CommandBackEnd implements BackEnd {
                     }
                     start();
                 } else if (connected && System.nanoTime() > refusedUntil) {
-                    throw new Skipped("the back-end's process takes one connection only");
+                    throw new Skipped("the back-end's process accepts only one connection");
                 } else if (System.nanoTime() > end) {
                     throw new IOException("the back-end did not listen on " + socket + " within " + limit.toSeconds()
                             + " s: " + e.getMessage());

@@ -57,10 +57,11 @@ final class AsDevice {
             });
             Runtime.getRuntime().addShutdownHook(interrupted);
             try {
-                streams.note("listens on " + socket + "; the report comes when the front-end has gone, or with Ctrl-C");
+                streams.note("listening on " + socket
+                        + "; the report is printed when the front-end disconnects, or on Ctrl-C");
                 Optional<RunReport> report = device.run(observations, limit);
                 if (report.isEmpty()) {
-                    throw new CommandFailure(ExitCode.UNAVAILABLE, "no front-end came");
+                    throw new CommandFailure(ExitCode.UNAVAILABLE, "no front-end connected");
                 }
                 PrintWriter out = streams.out();
                 int code = reporting.show(report.get());

@@ -66,79 +66,86 @@ public final class ConformCommand implements Command {
     @Override
     public void describe(Usage usage) {
         usage.does(
-                "Tests whether a vhost-user back-end keeps to VIRTIO and vhost-user.",
-                "Plays the front-end and the driver, with guest memory of its own; no VMM and no virtualization is"
-                        + " needed. Each check has a session of its own and names the requirement that it is about;"
-                        + " \"exomem spec ID\" shows that. A check that needs what the back-end does not offer is"
-                        + " skipped.");
+                "Tests whether a vhost-user back-end conforms to VIRTIO and vhost-user.",
+                "Acts as the front-end and the driver, with its own guest memory. Needs no VMM and no"
+                        + " virtualization. Each check has its own session and names the requirement that it tests;"
+                        + " \"exomem spec ID\" shows the requirement. A check that needs what the back-end does not"
+                        + " offer"
+                        + " is skipped.");
         usage.path("--socket", "PATH", "The socket on which the back-end listens.", value -> socket = value);
         usage.flag(
                 "--listen",
-                "Listens on --socket; the back-end connects, again after each session.",
+                "Listens on --socket. The back-end connects, and connects again after each session.",
                 () -> listen = true);
         usage.option(
                 "--command",
                 "COMMAND",
-                "Starts the back-end, with a path in place of {socket}, and starts it again whenever it has ended. A"
-                        + " crash is a failure of the check that it came with.",
+                "Starts the back-end with this command, in which the runner replaces {socket} with the path of a"
+                        + " socket. Starts it again each time it exits. A crash is a failure of the check that ran.",
                 Completion.NOTHING,
                 value -> command = value);
         usage.choice(
                 "--device",
-                "What the back-end is; with \"any\", the default, what does not depend on the device is tested.",
+                "The type of the device. \"any\", the default, tests only what does not depend on the type.",
                 DeviceType.class,
                 value -> device = value);
         usage.repeatableOption(
                 "--only",
                 "ID",
-                "Only checks about that requirement or group of requirements.",
+                "Runs only the checks of this requirement or group of requirements.",
                 Completion.REQUIREMENT,
                 only::add);
         usage.repeatableOption(
                 "--report",
                 "FORMAT[=FILE]",
-                "A report as " + ReportTarget.FORMS + ", in a file or in place of the usual output.",
+                "Writes a report as " + ReportTarget.FORMS + ", to a file or instead of the usual output.",
                 new Completion.Words(List.of("junit", "json", "html", "tap")),
                 value -> reports.add(ReportTarget.parse(value)));
         usage.path(
                 "--expect",
                 "FILE",
-                "Known failures, one in a line: the id of a requirement, or \"ID: name of a check\". They don't count.",
+                "Known failures, one on each line: the id of a requirement, or \"ID: name of a check\". They do not"
+                        + " change the exit code.",
                 value -> expect = value);
         usage.number(
                 "--limit",
                 "SECONDS",
-                "How long an answer is waited for until it is a hang; 5 by default.",
+                "How long the runner waits for an answer before it reports a hang; 5 by default.",
                 1,
                 LONGEST_LIMIT,
                 value -> limits = new Limits(Duration.ofSeconds(value), limits.quiet()));
         usage.option(
                 "--name",
                 "NAME",
-                "What the reports call the back-end; its command or socket by default.",
+                "The name of the back-end in reports; its command or socket by default.",
                 Completion.NOTHING,
                 value -> name = value);
         usage.number(
                 "--explore",
                 "N",
-                "Tries N random scripts of messages and ring contents, valid and not, in place of the checks. What the"
-                        + " back-end does not survive is made as short as it can be.",
+                "Runs N random scripts of valid and invalid messages and ring contents, instead of the checks. Shortens"
+                        + " a script that the back-end does not survive.",
                 1,
                 Integer.MAX_VALUE,
                 value -> explore = value);
         usage.option(
                 "--seed",
                 "S",
-                "The seed of the first script, 1 by default; the next has the next number.",
+                "The seed of the first script, 1 by default. Each following script has the next number.",
                 Completion.NOTHING,
                 this::setSeed);
-        usage.path("--script", "FILE", "Where a script goes that --explore has found.", value -> script = value);
-        usage.path("--replay", "FILE", "Repeats such a script.", value -> replay = value);
+        usage.path(
+                "--script",
+                "FILE",
+                "The file to which --explore writes a script that it found.",
+                value -> script = value);
+        usage.path("--replay", "FILE", "Repeats a script that --explore found.", value -> replay = value);
         usage.option(
                 "--as-device",
                 "balloon|mem[,OPTION=…]",
-                "Tests a front-end and its driver in place of a back-end: listens on --socket as a strict device,"
-                        + " serves whoever connects, has the driver do what it can, and tells what both did wrong."
+                "Tests a front-end and its driver instead of a back-end: listens on --socket as a strict device,"
+                        + " serves the front-end that connects, requests all that the driver supports, and reports"
+                        + " what both did wrong."
                         + " Options: addr=, size= and block= of a memory device (4G, 1G, 4M); packed=, in-order=,"
                         + " event-idx=, indirect=, deflate-on-oom= with \"on\" or \"off\".",
                 new Completion.Words(List.of("balloon", "mem")),
@@ -146,24 +153,24 @@ public final class ConformCommand implements Command {
         usage.number(
                 "--for",
                 "SECONDS",
-                "With --as-device: ends then, if the front-end has not gone.",
+                "With --as-device: ends the run after this time, if the front-end has not disconnected before.",
                 1,
                 Integer.MAX_VALUE,
                 value -> length = Duration.ofSeconds(value));
         usage.choice(
                 "--provoke",
-                "With --as-device: what the device does on purpose that a VMM may not survive.",
+                "With --as-device: the device does something that a VMM may not survive.",
                 Provocation.class,
                 value -> provocation = value);
-        usage.flag("--list", "Lists the checks, and tries nothing.", () -> list = true);
+        usage.flag("--list", "Lists the checks without running them.", () -> list = true);
         usage.section(
                 "Verdicts",
-                "  PASS     the requirement is kept",
+                "  PASS     the requirement is met",
                 "  REFUSED  the back-end closed the connection, which is acceptable there",
                 "  SKIP     the back-end does not offer what the check needs",
-                "  FAIL     the requirement is not kept",
-                "  HANG     what had to come did not come in time",
-                "  ERROR    the check could not be made");
+                "  FAIL     the requirement is not met",
+                "  HANG     an expected answer or event did not come in time",
+                "  ERROR    the check could not run");
         usage.section(
                 "Examples",
                 "  exomem conform --socket /run/vm1.sock --device balloon",
@@ -183,7 +190,7 @@ public final class ConformCommand implements Command {
             return asDevice(asDevice, streams);
         }
         if (!length.equals(FOREVER) || provocation != Provocation.NONE) {
-            throw new UsageException((!length.equals(FOREVER) ? "--for" : "--provoke") + " goes with --as-device");
+            throw new UsageException((!length.equals(FOREVER) ? "--for" : "--provoke") + " requires --as-device");
         }
         List<Check> checks = checks();
         if (list) {
@@ -221,7 +228,7 @@ public final class ConformCommand implements Command {
                 Observers.all(),
                 Observers.unwatched(),
                 Suite.all(),
-                "that is about a device or a back-end; without --as-device it is tested");
+                "this requirement is for a device or back-end; test it without --as-device");
         List<Observation> observations = Observers.all().stream()
                 .filter(each -> only.isEmpty() || only.stream().anyMatch(wanted -> Selection.isAbout(each, wanted)))
                 .toList();
@@ -231,7 +238,7 @@ public final class ConformCommand implements Command {
         requireOneOutput();
         requireFiles();
         if (socket == null || command != null || listen) {
-            throw new UsageException("--as-device goes with --socket, where it listens, and with no back-end");
+            throw new UsageException("--as-device requires --socket, and excludes --command and --listen");
         }
         Expectations expected = expectations();
         return new AsDevice(
@@ -249,14 +256,15 @@ public final class ConformCommand implements Command {
 
     private void requireOneOutput() throws UsageException {
         if (reports.stream().filter(report -> report.file().isEmpty()).count() > 1) {
-            throw new UsageException("only one report can go to the output; write FORMAT=FILE for the others");
+            throw new UsageException("only one report can go to standard output; use FORMAT=FILE for the others");
         }
     }
 
     /** Files are looked at before a run, which takes a minute, and not behind it. */
     private void requireFiles() {
         if (replay != null && !Files.isReadable(replay)) {
-            throw new CommandFailure(ExitCode.FAILED, "--replay " + replay + ": no such file can be read");
+            throw new CommandFailure(
+                    ExitCode.FAILED, "--replay " + replay + ": the file does not exist or can't be read");
         }
         for (ReportTarget target : reports) {
             Path file = target.file().orElse(null);
@@ -287,7 +295,7 @@ public final class ConformCommand implements Command {
                 Suite.all(),
                 Suite.untried(),
                 Observers.all(),
-                "that is about a driver or a front-end; with --as-device it is tested");
+                "this requirement is for a driver or front-end; test it with --as-device");
         return Selection.of(only);
     }
 
@@ -328,17 +336,18 @@ public final class ConformCommand implements Command {
     private BackEnd backEnd() throws UsageException, IOException {
         if (command != null && socket == null) {
             if (listen) {
-                throw new UsageException("--listen goes with --socket");
+                throw new UsageException("--listen requires --socket");
             }
             if (!command.contains(CommandBackEnd.SOCKET)) {
-                throw new UsageException("--command must have " + CommandBackEnd.SOCKET + " where the path belongs");
+                throw new UsageException(
+                        "--command must contain " + CommandBackEnd.SOCKET + " in place of the path of the socket");
             }
             return new CommandBackEnd(command, TO_LISTEN);
         }
         if (socket != null && command == null) {
             return listen ? new ConnectingBackEnd(socket, TO_LISTEN) : new ListeningBackEnd(socket);
         }
-        throw new UsageException("either --socket or --command must be there");
+        throw new UsageException("either --socket or --command is required");
     }
 
     private int show(RunReport report, Streams streams) {
@@ -363,7 +372,7 @@ public final class ConformCommand implements Command {
             throw new CommandFailure(ExitCode.FAILED, "a report can't be written: " + e.getMessage());
         }
         for (String entry : only.isEmpty() ? report.known().unneeded(report) : List.<String>of()) {
-            streams.note("a known failure did not come: " + entry);
+            streams.note("a known failure did not occur: " + entry);
         }
         return report.isGood() ? ExitCode.OK : ExitCode.FAILED;
     }

@@ -16,7 +16,7 @@ import org.exomem.conformance.guest.BalloonFeatures;
  * @param mem the memory device's region; a balloon does not use it
  */
 record DeviceSpec(Offer offer, MemState mem) {
-    static final String FORMS = "balloon or mem, and options behind commas";
+    static final String FORMS = "balloon or mem, with options after commas";
 
     private static final Pattern SIZE = Pattern.compile("(\\d{1,15})([KMGT]?)");
 
@@ -25,7 +25,7 @@ record DeviceSpec(Offer offer, MemState mem) {
         boolean isMem = switch (words[0].toLowerCase(Locale.ROOT)) {
             case "balloon" -> false;
             case "mem" -> true;
-            default -> throw new UsageException("--as-device " + text + ": it is " + FORMS);
+            default -> throw new UsageException("--as-device " + text + ": expected " + FORMS);
         };
         Offer offer = Offer.of(isMem ? DeviceType.MEM : DeviceType.BALLOON);
         long features = offer.features();
@@ -51,8 +51,7 @@ record DeviceSpec(Offer offer, MemState mem) {
                 case "addr" -> address = size(text, value);
                 case "size" -> size = size(text, value);
                 case "block" -> block = size(text, value);
-                default ->
-                    throw new UsageException("--as-device " + text + ": there is no option \"" + option[0] + "\"");
+                default -> throw new UsageException("--as-device " + text + ": unknown option \"" + option[0] + "\"");
             }
         }
         if (Long.bitCount(block) != 1 || address % block != 0 || size % block != 0 || size == 0) {
@@ -66,14 +65,14 @@ record DeviceSpec(Offer offer, MemState mem) {
         return switch (value) {
             case "on" -> true;
             case "off" -> false;
-            default -> throw new UsageException("--as-device " + text + ": features are on or off");
+            default -> throw new UsageException("--as-device " + text + ": a feature is \"on\" or \"off\"");
         };
     }
 
     private static long size(String text, String value) throws UsageException {
         Matcher matcher = SIZE.matcher(value);
         if (!matcher.matches()) {
-            throw new UsageException("--as-device " + text + ": \"" + value + "\" is no size such as 4G");
+            throw new UsageException("--as-device " + text + ": \"" + value + "\" is not a size such as 4G");
         }
         int shift = switch (matcher.group(2)) {
             case "K" -> 10;

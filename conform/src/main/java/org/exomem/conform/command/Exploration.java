@@ -45,11 +45,12 @@ final class Exploration {
                 "# " + discovery.finding().kind() + ", from seed " + discovery.seed() + "\n" + ScriptText.write(script);
         streams.out()
                 .println("seed " + discovery.seed() + ": " + discovery.finding().message());
-        streams.out().println("the script, " + script.steps().size() + " steps left of " + discovery.steps() + ":");
+        streams.out()
+                .println("the script, shortened to " + script.steps().size() + " of " + discovery.steps() + " steps:");
         streams.out().println();
         streams.out().print(text);
         if (file == null) {
-            streams.note("to repeat it, write it into a file, or repeat with --script FILE");
+            streams.note("to repeat it, save it to a file, or run again with --script FILE");
         } else {
             Files.writeString(file, text);
             streams.note("to repeat it: --replay " + file);

@@ -22,7 +22,7 @@ record ReportTarget(ReportFormat format, Optional<Path> file) {
     static ReportTarget parse(String text) throws UsageException {
         String[] parts = text.split("=", 2);
         ReportFormat format = ReportFormat.of(parts[0])
-                .orElseThrow(() -> new UsageException("there is no report \"" + parts[0] + "\"; it is " + FORMS));
+                .orElseThrow(() -> new UsageException("unknown report format \"" + parts[0] + "\"; it is " + FORMS));
         if (parts.length == 2 && parts[1].isEmpty()) {
             throw new UsageException("--report " + text + ": the file has no name");
         }

@@ -217,8 +217,9 @@ final class ScriptRun {
                 if (inStep && flagsAreRight && (!isReply(reply) || !asked.contains(reply.request()))) {
                     return Optional.of(new Finding(
                             Finding.WRONG_ANSWER,
-                            "a message came that answers nothing: " + MessageText.requestName(reply.request())
-                                    + ", flags 0x" + Integer.toHexString(reply.flags())));
+                            "the back-end sent a message that is not a reply: "
+                                    + MessageText.requestName(reply.request()) + ", flags 0x"
+                                    + Integer.toHexString(reply.flags())));
                 }
                 if (toFeatures && reply.request() == Request.GET_FEATURES) {
                     return Optional.empty();

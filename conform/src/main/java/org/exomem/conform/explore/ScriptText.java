@@ -76,7 +76,7 @@ public final class ScriptText {
                 try {
                     steps.add(step(line.split("\\s+")));
                 } catch (IllegalArgumentException | IndexOutOfBoundsException e) {
-                    throw new IllegalArgumentException("line " + (i + 1) + " is no step: " + lines.get(i), e);
+                    throw new IllegalArgumentException("line " + (i + 1) + " is not a step: " + lines.get(i), e);
                 }
             }
         }

@@ -52,7 +52,7 @@ final class HtmlReport {
         List<CheckResult> bad = report.results().stream().filter(report::isNews).toList();
         List<CheckResult> known =
                 report.results().stream().filter(report::isKnown).toList();
-        section("To be looked at", bad, bad.size() <= 3);
+        section("Failures", bad, bad.size() <= 3);
         section("Known failures", known, false);
         notes(report.notes());
         for (Verdict verdict : Verdict.values()) {
@@ -68,8 +68,8 @@ final class HtmlReport {
         return switch (verdict) {
             case PASS -> "Kept";
             case REFUSED -> "Refused by closing the connection, which is acceptable";
-            case SKIP -> "Skipped, or not come up";
-            case FAIL, HANG, ERROR -> "To be looked at";
+            case SKIP -> "Skipped, or not observed";
+            case FAIL, HANG, ERROR -> "Failures";
         };
     }
 
@@ -91,7 +91,7 @@ final class HtmlReport {
 
     private void head(RunReport report) {
         page.append("<h1>").append(escaped(report.subject())).append("</h1>\n<p class=\"soft\">");
-        page.append("Conformance to VIRTIO and vhost-user, tried by exomem conform on ")
+        page.append("Conformance to VIRTIO and vhost-user, tested by exomem conform on ")
                 .append(MINUTE.format(report.begin().atOffset(ZoneOffset.UTC)))
                 .append(" in ")
                 .append(String.format(Locale.ROOT, "%.1f", report.nanos() / 1e9))
@@ -101,18 +101,18 @@ final class HtmlReport {
         fact("Protocol features", FeatureNames.protocol(report.offeredProtocol()));
         fact(
                 "Request of the ring checks",
-                report.sample().isEmpty() ? "none that the device serves was found" : report.sample());
+                report.sample().isEmpty() ? "none found that the device serves" : report.sample());
         page.append("</dl>\n");
     }
 
     private static String verdict(RunReport report) {
         long news = report.results().stream().filter(report::isNews).count();
         if (news > 0) {
-            return news + " of " + report.results().size() + (news == 1 ? " is" : " are") + " to be looked at";
+            return news + " of " + report.results().size() + (news == 1 ? " check" : " checks") + " failed";
         }
         return report.results().stream().anyMatch(report::isKnown)
-                ? "nothing to be looked at: what failed is known"
-                : "nothing to be looked at";
+                ? "no new failures: all failures are known"
+                : "no failures";
     }
 
     private void fact(String name, String value) {

@@ -23,7 +23,7 @@ public final class TerminalReport {
     private static final int TOLD_IN_FULL = 5;
 
     private static final String HOW_TO_SEE =
-            "Left out is what was sent and received. To see it: --report html=FILE, or --only ID.\n\n";
+            "Sent and received messages are omitted. To see them: --report html=FILE, or --only ID.\n\n";
 
     /** The results that need attention. */
     public static String failures(RunReport report, Catalogue catalogue) {
@@ -42,7 +42,7 @@ public final class TerminalReport {
         StringBuilder text = head(result, catalogue);
         List<String> lines = result.transcript().stream().map(Told::line).toList();
         if (lines.size() > LINES + GOOD_TO_HAVE) {
-            text.append("      (").append(lines.size() - LINES).append(" lines before are in the other reports)\n");
+            text.append("      (").append(lines.size() - LINES).append(" earlier lines are in the other reports)\n");
             lines = lines.subList(lines.size() - LINES, lines.size());
         }
         lines.forEach(line -> text.append("      ").append(line).append('\n'));
@@ -69,7 +69,7 @@ public final class TerminalReport {
                 + "\nProtocol features  " + FeatureNames.protocol(report.offeredProtocol())
                 + "\nRings tested with  "
                 + (report.sample().isEmpty()
-                        ? "nothing: no request was found that the device serves, so the checks of rings are skipped"
+                        ? "none: the runner found no request that the device serves, so the checks of rings are skipped"
                         : report.sample())
                 + "\n\n";
     }

@@ -148,7 +148,7 @@ public final class Runner {
             ending = endingSoon(ending);
         }
         if (result.verdict == Verdict.HANG && ending.isEmpty() && backEnd.kill()) {
-            transcript.say("the back-end was killed, so that a hang in it does not count against the checks to come");
+            transcript.say("the back-end was killed, so that its hang does not affect later checks");
         }
         if (ending.isPresent()) {
             transcript.say("the back-end " + ending.get());
@@ -197,7 +197,7 @@ public final class Runner {
             return new Result(Verdict.FAIL, closing(e));
         } catch (Exception e) {
             trial.transcript().say(e.toString());
-            return new Result(Verdict.ERROR, "a fault of the check itself: " + e);
+            return new Result(Verdict.ERROR, "an internal error of the check: " + e);
         }
     }
 

@@ -13,7 +13,7 @@ public final class BalloonSample implements Sample {
 
     @Override
     public String name() {
-        return "virtio-balloon, one page into the balloon";
+        return "virtio-balloon, inflate by one page";
     }
 
     @Override

@@ -59,7 +59,7 @@ public final class BlkSample implements Sample {
                 byte answer = memory.getByte(status);
                 if (answer != 0) {
                     throw new Unmet("a read of sector 0 has status " + Byte.toUnsignedInt(answer)
-                            + (answer == UNWRITTEN ? ", which is what the driver left there" : ", not 0 (OK)"));
+                            + (answer == UNWRITTEN ? ", which is the initial value of the byte" : ", not 0 (OK)"));
                 }
             }
         };

@@ -37,14 +37,14 @@ public final class Selection {
         }
         String reason = reasons.get(idOrGroup.toLowerCase(Locale.ROOT));
         if (reason != null) {
-            return Optional.of("no check is about that: " + reason);
+            return Optional.of("no check tests that: " + reason);
         }
         SortedSet<String> names = names(all);
         names.addAll(reasons.keySet());
         return Optional.of(Similar.to(idOrGroup, names).stream()
                 .findFirst()
-                .map(name -> "no check is about that; did you mean " + name + "?")
-                .orElse("no check is about that; --list shows all"));
+                .map(name -> "no check tests that; did you mean " + name + "?")
+                .orElse("no check tests that; --list shows all"));
     }
 
     /** All valid names: requirements, and their groups. */

@@ -76,7 +76,7 @@ public interface BackEnd extends AutoCloseable {
 
         /** The end of its output, on separate lines, for a message; empty if there is no output. */
         public String written() {
-            return lastWords.isEmpty() ? "" : "; it wrote at last:\n" + lastWords;
+            return lastWords.isEmpty() ? "" : "; its last output:\n" + lastWords;
         }
 
         @Override

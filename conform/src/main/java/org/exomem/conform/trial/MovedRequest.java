@@ -110,7 +110,7 @@ public final class MovedRequest {
         for (Part part : parts) {
             for (long i = 1; i <= GUARD; i++) {
                 requireCanary(part.address - i, i + " bytes before", part);
-                requireCanary(part.address + part.original.length() + i - 1, i + " bytes behind the end of", part);
+                requireCanary(part.address + part.original.length() + i - 1, i + " bytes after the end of", part);
             }
         }
     }

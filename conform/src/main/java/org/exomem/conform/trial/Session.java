@@ -80,7 +80,7 @@ public final class Session {
      */
     public RingDriver ring() {
         if (ring == null) {
-            throw new Skipped("no request is known that this device serves");
+            throw new Skipped("the runner knows no request that this device serves");
         }
         return ring;
     }
@@ -123,8 +123,8 @@ public final class Session {
     /** Checks the answer to the sample request. */
     public void verify(Used used) {
         if (used.written() < request().leastWritten()) {
-            throw new Unmet("the used length of the request is " + used.written() + ", and at least "
-                    + request().leastWritten() + " bytes are its answer");
+            throw new Unmet("the used length of the request is " + used.written() + ", but its answer has at least "
+                    + request().leastWritten() + " bytes");
         }
         request().verify(ram, used);
     }

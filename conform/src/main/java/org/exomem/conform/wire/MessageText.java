@@ -65,7 +65,7 @@ public final class MessageText {
 
     private static String text(byte[] message, int fds, Map<Integer, String> names, boolean reply) {
         if (message.length < Connection.HEADER_SIZE) {
-            return message.length + " bytes, which are no whole header";
+            return message.length + " bytes, which are not a complete header";
         }
         ByteBuffer buffer = ByteBuffer.wrap(message).order(ByteOrder.nativeOrder());
         int request = buffer.getInt(0);

@@ -104,7 +104,7 @@ public final class Transcript implements RingTraffic {
     public List<Line> lines() {
         List<Line> all = new ArrayList<>(first);
         if (leftOut > 0) {
-            all.add(new Line(last.getFirst().nanos(), "(" + leftOut + " lines are left out)", new byte[0]));
+            all.add(new Line(last.getFirst().nanos(), "(" + leftOut + " lines are omitted)", new byte[0]));
         }
         all.addAll(last);
         return List.copyOf(all);

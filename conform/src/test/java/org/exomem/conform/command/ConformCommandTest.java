@@ -41,23 +41,23 @@ class ConformCommandTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
-            ''                                | either --socket or --command must be there
-            --socket s --command c            | either --socket or --command must be there
-            --command backend                 | --command must have {socket} where the path belongs
-            --command c{socket} --listen      | --listen goes with --socket
-            --socket s --only no.such         | --only no.such: no check is about that; --list shows all
-            --socket s --only balloon.hnt.12  | --only balloon.hnt.12: no check is about that; did you mean balloon.hint.12?
-            --socket s --only balloon.hint.2  | --only balloon.hint.2: that is about a driver or a front-end; with --as-device it is tested
-            --as-device mem --only robust.leak.2 | --only robust.leak.2: that is about a device or a back-end; without --as-device it is tested
-            --socket s --only rign.split      | --only rign.split: no check is about that; did you mean ring.split?
-            --as-device mem --only mem.blok   | --only mem.blok: no check is about that; did you mean mem.block?
-            --as-device mem --only vhost.connection.3 | --only vhost.connection.3: no check is about that: A permission. The run ends with the connection.
-            --socket s --report pdf           | there is no report "pdf"; it is junit, json, html or tap
+            ''                                | either --socket or --command is required
+            --socket s --command c            | either --socket or --command is required
+            --command backend                 | --command must contain {socket} in place of the path of the socket
+            --command c{socket} --listen      | --listen requires --socket
+            --socket s --only no.such         | --only no.such: no check tests that; --list shows all
+            --socket s --only balloon.hnt.12  | --only balloon.hnt.12: no check tests that; did you mean balloon.hint.12?
+            --socket s --only balloon.hint.2  | --only balloon.hint.2: this requirement is for a driver or front-end; test it with --as-device
+            --as-device mem --only robust.leak.2 | --only robust.leak.2: this requirement is for a device or back-end; test it without --as-device
+            --socket s --only rign.split      | --only rign.split: no check tests that; did you mean ring.split?
+            --as-device mem --only mem.blok   | --only mem.blok: no check tests that; did you mean mem.block?
+            --as-device mem --only vhost.connection.3 | --only vhost.connection.3: no check tests that: A permission. The run ends with the connection.
+            --socket s --report pdf           | unknown report format "pdf"; it is junit, json, html or tap
             --socket s --report json=         | --report json=: the file has no name
-            --socket s --report tap --report json | only one report can go to the output; write FORMAT=FILE for the others
+            --socket s --report tap --report json | only one report can go to standard output; use FORMAT=FILE for the others
             --socket s --explore 3 --replay f | --explore and --replay exclude each other
-            --socket s --for 3                | --for goes with --as-device
-            --socket s --provoke failure      | --provoke goes with --as-device
+            --socket s --for 3                | --for requires --as-device
+            --socket s --provoke failure      | --provoke requires --as-device
             --socket s --seed one             | --seed one: not a whole number
             """)
     void whatDoesNotGoTogetherIsAUsageError(String line, String message) {
@@ -69,7 +69,7 @@ class ConformCommandTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
-            --replay no/such                 | --replay no/such: no such file can be read
+            --replay no/such                 | --replay no/such: the file does not exist or can't be read
             --report junit=/no/such/r.xml    | --report: /no/such/r.xml can't be written: there is no folder /no/such
             --report json=/proc              | --report: /proc can't be written: it is a folder
             """)

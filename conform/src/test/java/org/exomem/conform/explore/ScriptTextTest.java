@@ -56,6 +56,6 @@ class ScriptTextTest {
     void aLineThatIsNoStepIsNamed(String line) {
         assertThatThrownBy(() -> ScriptText.read(List.of("settle", line)))
                 .isInstanceOf(IllegalArgumentException.class)
-                .hasMessageContaining("line 2 is no step: " + line);
+                .hasMessageContaining("line 2 is not a step: " + line);
     }
 }

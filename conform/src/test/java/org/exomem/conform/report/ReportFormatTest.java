@@ -114,9 +114,9 @@ class ReportFormatTest {
                 List.of("a <note>"));
         assertThat(written(ReportFormat.HTML, noted))
                 .containsSubsequence(
-                        "2 of 6 are to be looked at",
+                        "2 of 6 checks failed",
                         "PAGE_POISON",
-                        "<h2>To be looked at</h2>",
+                        "<h2>Failures</h2>",
                         "<h2>Known failures</h2>",
                         "<h2>Notes</h2>",
                         "a &lt;note&gt;",

@@ -65,7 +65,7 @@ class RightFrontEndTest {
                 .filteredOn(result -> !result.verdict().isGood())
                 .map(result -> TerminalReport.failure(result, Catalogue.load()))
                 .isEmpty();
-        assertThat(report.notes()).noneMatch(note -> note.contains("did not do"));
+        assertThat(report.notes()).noneMatch(note -> note.contains("did not happen"));
     }
 
     @ParameterizedTest(name = "features 0x{0}")

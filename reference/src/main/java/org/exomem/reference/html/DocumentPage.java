@@ -84,7 +84,7 @@ record DocumentPage(Document document) {
                 "At",
                 source.url().startsWith("http") ? Html.link(source.url(), source.url()) : Html.escape(source.url()));
         fact(html, "Date", Html.escape(source.date()));
-        fact(html, "What was read", Html.escape(source.text()));
+        fact(html, "Text", Html.escape(source.text()));
         fact(html, "Method", Html.escape(source.method()));
         html.append(
                 "</dl>\n<div class=\"scroll\"><table><thead><tr><th>section</th><th class=\"number\">found</th><th class=\"number\">catalogued</th>"

@@ -43,11 +43,11 @@ final class MatrixPage {
                         " requirements of devices, drivers, back-ends and front-ends can be observed over vhost-user. ");
         if (results.runs().isEmpty()) {
             html.append(
-                    "No results are in this copy of the reference: <code>exomem spec --html DIR --results REPORT.json</code>"
-                            + " makes one with the reports of <code>exomem conform</code>.");
+                    "This copy of the reference contains no results. <code>exomem spec --html DIR --results REPORT.json</code>"
+                            + " creates a copy with the results in reports of <code>exomem conform</code>.");
         } else {
             html.append(checked)
-                    .append(" of them have a check. A requirement with several checks shows the worst that came out.");
+                    .append(" of them have a check. A requirement with several checks shows the worst result.");
         }
         html.append("</p>\n");
         if (!results.runs().isEmpty()) {

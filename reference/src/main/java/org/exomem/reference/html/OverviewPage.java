@@ -13,9 +13,9 @@ record OverviewPage(Catalogue catalogue, Results results) {
         List<Requirement> all = catalogue.requirements();
         StringBuilder html = new StringBuilder("<h1>The exomem reference</h1>\n");
         html.append(
-                "<p class=\"lead\">What VIRTIO and vhost-user demand of a device, a driver, a back-end and a front-end, one"
-                        + " statement each; and what exomem does, chapter by chapter. Each statement has an id, which tests, code and"
-                        + " the reports of <code>exomem conform</code> name.</p>\n");
+                "<p class=\"lead\">The requirements of VIRTIO and vhost-user for devices, drivers, back-ends and front-ends, one"
+                        + " statement each, and the chapters that specify exomem. Each statement has an id. Tests, code and"
+                        + " the reports of <code>exomem conform</code> refer to it.</p>\n");
         html.append("<ul class=\"figures\">");
         figure(html, all.size(), "requirements");
         figure(html, all.stream().filter(Requirement::observable).count(), "observable from outside");
@@ -26,16 +26,16 @@ record OverviewPage(Catalogue catalogue, Results results) {
                             .filter(each -> !results.checks(each.id()).isEmpty())
                             .count(),
                     "with a check");
-            figure(html, results.runs().size(), "devices and back-ends tried");
+            figure(html, results.runs().size(), "devices and back-ends tested");
         }
         figure(
                 html,
                 chapters.stream().mapToInt(chapter -> chapter.rules().size()).sum(),
                 "rules in the chapters");
         html.append(
-                "</ul>\n<h2 id=\"requirements\">Requirements</h2>\n<p>Entries that bind one side, in our own words, with the"
-                        + " section of the source. MUST, SHOULD and MAY mean what RFC 2119 says. The <a href=\"matrix.html\">conformance"
-                        + " matrix</a> has those that can be observed, with the checks and what they found.</p>\n");
+                "</ul>\n<h2 id=\"requirements\">Requirements</h2>\n<p>Each entry binds one side. It is in our own words, and names the"
+                        + " section of the source. MUST, SHOULD and MAY are defined in RFC 2119. The <a href=\"matrix.html\">conformance"
+                        + " matrix</a> lists the entries that can be observed, with the checks and their results.</p>\n");
         html.append(
                 "<div class=\"scroll\"><table><thead><tr><th>document</th><th class=\"number\">requirements</th><th class=\"number\">observable</th>"
                         + "<th>read</th></tr></thead><tbody>\n");
@@ -54,11 +54,10 @@ record OverviewPage(Catalogue catalogue, Results results) {
                     .append(Html.escape(document.source().date()))
                     .append("</td></tr>\n");
         }
-        html.append(
-                "</tbody></table></div>\n<h2 id=\"chapters\">Chapters of exomem</h2>\n<p>Layouts, states and rules, short"
-                        + " enough to read in one sitting. A rule that says what an entry above says leads to it, and the entry to the"
-                        + " rule.</p>\n<div class=\"scroll\"><table><thead><tr><th>chapter</th><th class=\"number\">rules</th><th>ids</th></tr></thead>"
-                        + "<tbody>\n");
+        html.append("</tbody></table></div>\n<h2 id=\"chapters\">Chapters of exomem</h2>\n<p>Layouts, states and rules."
+                + " A rule that repeats an entry above has a link to the entry, and the entry has a link to the"
+                + " rule.</p>\n<div class=\"scroll\"><table><thead><tr><th>chapter</th><th class=\"number\">rules</th><th>ids</th></tr></thead>"
+                + "<tbody>\n");
         for (ChapterPage chapter : chapters) {
             html.append("<tr><td>").append(Html.link(chapter.name(), chapter.title()));
             html.append("</td><td class=\"number\">")
@@ -72,9 +71,9 @@ record OverviewPage(Catalogue catalogue, Results results) {
             html.append("</td></tr>\n");
         }
         html.append(
-                "</tbody></table></div>\n<h2 id=\"keys\">Keys</h2>\n<p><kbd>/</kbd> goes to the search, <kbd>↑</kbd> and"
-                        + " <kbd>↓</kbd> choose, <kbd>Enter</kbd> goes there, <kbd>Esc</kbd> leaves. An id, the beginning of one, the"
-                        + " number of a section, or words: all of them must occur.</p>\n");
+                "</tbody></table></div>\n<h2 id=\"keys\">Keys</h2>\n<p><kbd>/</kbd> opens the search, <kbd>↑</kbd> and"
+                        + " <kbd>↓</kbd> select a result, <kbd>Enter</kbd> opens it, <kbd>Esc</kbd> closes the search. Search for an id,"
+                        + " the start of an id, the number of a section, or words. All words must occur.</p>\n");
         return new Page(NAME, "exomem reference", Page.Kind.OVERVIEW, html.toString(), List.of());
     }
 

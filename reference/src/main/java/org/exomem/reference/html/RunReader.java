@@ -65,7 +65,7 @@ public final class RunReader {
         } catch (IOException e) {
             throw new ReportException(file + ": can't be read: " + e.getMessage(), e);
         } catch (IllegalArgumentException e) {
-            throw new ReportException(name + ": no report of exomem conform: " + e.getMessage(), e);
+            throw new ReportException(name + ": not a report of exomem conform: " + e.getMessage(), e);
         }
     }
 
@@ -117,7 +117,7 @@ public final class RunReader {
         return Stream.of(Verdict.values())
                 .filter(each -> each.name().equals(text))
                 .findFirst()
-                .orElseThrow(() -> new IllegalArgumentException("\"" + text + "\" is no verdict"));
+                .orElseThrow(() -> new IllegalArgumentException("\"" + text + "\" is not a verdict"));
     }
 
     private static JsonNode wanted(JsonNode node, String field) {

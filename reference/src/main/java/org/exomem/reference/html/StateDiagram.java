@@ -42,7 +42,7 @@ final class StateDiagram {
             }
             Matcher parts = LINE.matcher(line.strip());
             if (!parts.matches()) {
-                throw new IllegalArgumentException("\"" + line + "\" is not like \"FROM -> TO: what happens\"");
+                throw new IllegalArgumentException("\"" + line + "\" is not of the form \"FROM -> TO: what happens\"");
             }
             transitions.add(new Transition(parts.group("from"), parts.group("to"), parts.group("what")));
             names.add(parts.group("from"));

@@ -194,7 +194,7 @@
                 list.append(link);
             });
             const note = document.createElement("p");
-            note.textContent = found.length === 0 ? "Nothing is found."
+            note.textContent = found.length === 0 ? "No results."
                 : found.length > MOST ? "The best " + MOST + " of " + found.length + "." : "";
             if (note.textContent) {
                 list.append(note);

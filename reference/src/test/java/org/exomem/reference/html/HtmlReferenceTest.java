@@ -298,7 +298,7 @@ class HtmlReferenceTest {
                     .hasSize(files.size() + 1);
         }
         assertThat(pages.resolve("mine.txt")).hasContent("mine");
-        assertThat(pages.resolve("matrix.html")).content().contains("No results are in this copy");
+        assertThat(pages.resolve("matrix.html")).content().contains("This copy of the reference contains no results");
     }
 
     /** A chapter may itself be a document of the catalogue: then its rules are the requirements. */

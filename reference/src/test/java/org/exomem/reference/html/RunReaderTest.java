@@ -43,10 +43,10 @@ class RunReaderTest {
         Path none = file("{\"subject\": \"x\"}");
         assertThatThrownBy(() -> RunReader.read(none))
                 .isInstanceOf(ReportException.class)
-                .hasMessage("report.json: no report of exomem conform: results is missing");
+                .hasMessage("report.json: not a report of exomem conform: results is missing");
         Path unknown = file(
                 "{\"subject\": \"x\", \"results\": [{\"requirement\":\"a.1\",\"check\":\"c\",\"verdict\":\"OK\"}]}");
-        assertThatThrownBy(() -> RunReader.read(unknown)).hasMessageEndingWith("\"OK\" is no verdict");
+        assertThatThrownBy(() -> RunReader.read(unknown)).hasMessageEndingWith("\"OK\" is not a verdict");
         Path text = file("no");
         assertThatThrownBy(() -> RunReader.read(text)).hasMessageStartingWith("report.json: not JSON: ");
         assertThatThrownBy(() -> RunReader.read(folder.resolve("none")))

@@ -24,6 +24,6 @@ class StateDiagramTest {
     @Test
     void aLineOfAnotherFormIsAnError() {
         assertThatThrownBy(() -> StateDiagram.html("a to b\n", new Addresses()))
-                .hasMessage("\"a to b\" is not like \"FROM -> TO: what happens\"");
+                .hasMessage("\"a to b\" is not of the form \"FROM -> TO: what happens\"");
     }
 }

@@ -7,9 +7,9 @@ import java.io.IOException;
 import java.nio.file.Path;
 
 /**
- * Ties threads to processors. A wake-up costs a few microseconds on the waker's processor, and many times that on
+ * Pins threads to processors. A wake-up costs a few microseconds on the waker's processor, and many times that on
  * another. The kernel chooses the processor by the other load of the machine. So threads whose times are compared must
- * be placed alike.
+ * be placed in the same way.
  */
 final class Affinity {
     /** The number of processors. The JVM counts only those that its thread may use. */
@@ -21,7 +21,7 @@ final class Affinity {
 
     private Affinity() {}
 
-    /** Ties the calling thread to one processor, 0 to 63. */
+    /** Pins the calling thread to one processor, 0 to 63. */
     static void tie(int cpu) {
         set(0, 1L << cpu);
     }
@@ -31,7 +31,7 @@ final class Affinity {
         set(0, (1L << CPUS) - 1);
     }
 
-    /** Ties the threads with that name of another process. */
+    /** Pins the threads with that name of another process. */
     static void tie(long pid, String name, int cpu) throws IOException {
         for (Path thread : ProcessUsage.threads(pid, name)) {
             set(Integer.parseInt(thread.getFileName().toString()), 1L << cpu);

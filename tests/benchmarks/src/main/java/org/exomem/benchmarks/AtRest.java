@@ -5,10 +5,10 @@ import java.time.Duration;
 import org.awaitility.Awaitility;
 import org.awaitility.core.ConditionTimeoutException;
 
-/** Waits until a process that serves has come to rest: the JVM compiles and collects on for a moment. */
+/** Waits until a serving process is idle: after its work, the JVM compiles and collects garbage for a moment. */
 final class AtRest {
     private static final Duration LOOK = Duration.ofMillis(500);
-    /** Between two looks. */
+    /** The maximum CPU time of an idle process between two checks. */
     private static final long MOST_MILLIS = 1;
     /** The JVM gives back what its compilers have used every 10 s ({@code packaging/jvm}). */
     private static final Duration SETTLED = Duration.ofSeconds(12);

@@ -19,7 +19,7 @@ abstract class Benchmark implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
-    @Option(names = "--results", paramLabel = "FOLDER", description = "Where the JSON goes.")
+    @Option(names = "--results", paramLabel = "FOLDER", description = "The folder for the JSON results.")
     private Path results = Path.of(System.getProperty("exomem.results", "target/results"));
 
     private record Result(String benchmark, Machine machine, List<Figure> figures) {}

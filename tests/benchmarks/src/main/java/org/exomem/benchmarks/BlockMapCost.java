@@ -21,7 +21,7 @@ import picocli.CommandLine.Mixin;
 @Command(
         name = "block-map",
         mixinStandardHelpOptions = true,
-        description = "Memory for the block map of 4 TiB, and the time of a state query by JMH.")
+        description = "Memory of the block map of 4 TiB, and the time of a state query with JMH.")
 final class BlockMapCost extends Benchmark {
     private static final double WANTED_KB = 1000;
     private static final double WANTED_NANOS = 1000;
@@ -104,7 +104,9 @@ final class BlockMapCost extends Benchmark {
             String what = blocks(query) + " blocks, " + query.getParams().getParam("place");
             figures.add(Figure.of("state of " + what, nanos, "ns"));
             figures.add(Figure.of(
-                            "  beyond a bare loop", Math.max(0, nanos - passes.getOrDefault(blocks(query), 0.0)), "ns")
+                            "  in addition to a bare loop",
+                            Math.max(0, nanos - passes.getOrDefault(blocks(query), 0.0)),
+                            "ns")
                     .atMost(WANTED_NANOS));
         }
         return figures;

@@ -72,7 +72,7 @@ final class BlockRequests {
         for (long request : requests) {
             int answer = ram.getByte(request + RESPONSE);
             if (answer != MemDriver.Answer.ACK.ordinal()) {
-                throw new IOException("a request of type " + type + " was answered " + answer);
+                throw new IOException("a request of type " + type + " was answered with " + answer);
             }
         }
         return nanos;

@@ -103,7 +103,7 @@ final class ChildJvm implements AutoCloseable {
         try (MessageSocket socket = new MessageSocket(UnixSockets.connect(Path.of(arguments[0])))) {
             MemorySegment one = Arena.ofAuto().allocate(1);
             if (!Poll.readable(socket.fd(), LIMIT) || socket.receive(one, descriptors) != 1) {
-                throw new IOException("no descriptors came");
+                throw new IOException("the parent sent no descriptors");
             }
         }
         return descriptors;
@@ -127,7 +127,7 @@ final class ChildJvm implements AutoCloseable {
     String answer() throws IOException {
         String answer = answers.readLine();
         if (answer == null) {
-            throw new IOException("process " + process.pid() + " ended instead of answering");
+            throw new IOException("process " + process.pid() + " exited without an answer");
         }
         return answer;
     }

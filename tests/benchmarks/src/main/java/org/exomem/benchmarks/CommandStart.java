@@ -26,13 +26,13 @@ import picocli.CommandLine.Option;
         name = "command-start",
         mixinStandardHelpOptions = true,
         description =
-                "Time of \"exomem vms\" against a bare JVM with the same options and a cache of its own, in turns.")
+                "Time of \"exomem vms\", compared with a bare JVM with the same options and its own cache, alternating.")
 final class CommandStart extends Benchmark {
     private static final double WANTED_RATIO = 1.5;
     private static final Duration LIMIT = Duration.ofSeconds(60);
     private static final List<String> CACHES = List.of("-XX:AOTCache=", "-XX:AOTCacheOutput=");
 
-    @Option(names = "--rounds", description = "Starts of each, in turns. Default: ${DEFAULT-VALUE}")
+    @Option(names = "--rounds", description = "Starts of each, alternating. Default: ${DEFAULT-VALUE}")
     private int rounds = 41;
 
     @Override
@@ -55,7 +55,7 @@ final class CommandStart extends Benchmark {
             return List.of(
                     Figure.of("bare JVM, median", Median.of(bareMillis), "ms"),
                     Figure.of("exomem vms, median", Median.of(vmsMillis), "ms"),
-                    Figure.of("exomem vms against a bare JVM, median", Median.of(ratios), "")
+                    Figure.of("exomem vms / bare JVM, median", Median.of(ratios), "")
                             .atMost(WANTED_RATIO));
         } finally {
             try (var files = Files.list(folder)) {
@@ -123,7 +123,7 @@ final class CommandStart extends Benchmark {
         try (JarOutputStream out = new JarOutputStream(Files.newOutputStream(jar), manifest);
                 InputStream in = CommandStart.class.getClassLoader().getResourceAsStream(entry)) {
             if (in == null) {
-                throw new IOException("there is no " + entry);
+                throw new IOException("missing: " + entry);
             }
             out.putNextEntry(new JarEntry(entry));
             in.transferTo(out);

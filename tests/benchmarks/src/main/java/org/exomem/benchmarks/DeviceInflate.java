@@ -16,20 +16,23 @@ import picocli.CommandLine.Option;
 @Command(
         name = "device-inflate",
         mixinStandardHelpOptions = true,
-        description = "The device alone: page numbers a second, and discards against bare fallocate.")
+        description = "The device alone: page numbers per second, and discards compared with bare fallocate.")
 final class DeviceInflate extends Benchmark {
     private static final double WANTED_MILLIONS = 50;
     private static final double WANTED_OF_FALLOCATE = 0.9;
     /** Bytes of the guest's own memory below the pages for the balloon: rings, and buffers of page numbers. */
     private static final long OWN = 32L << 20;
 
-    @Option(names = "--memory", paramLabel = "MIB", description = "What the runs lie in. Default: ${DEFAULT-VALUE}")
+    @Option(
+            names = "--memory",
+            paramLabel = "MIB",
+            description = "The memory that contains the runs. Default: ${DEFAULT-VALUE}")
     private long memory = 2048;
 
     @Option(names = "--rounds", description = "Rounds of each shape. Default: ${DEFAULT-VALUE}")
     private int rounds = 9;
 
-    @Option(names = "--warm-up", description = "Rounds before, not measured. Default: ${DEFAULT-VALUE}")
+    @Option(names = "--warm-up", description = "Warm-up rounds, not measured. Default: ${DEFAULT-VALUE}")
     private int warmUp = 60;
 
     @Override
@@ -106,7 +109,7 @@ final class DeviceInflate extends Benchmark {
         String what = format + ", " + shape.name();
         return List.of(
                 Figure.of("inflate with discard, " + what, Median.of(rates), "M PFN/s"),
-                Figure.of("  of the rate of bare fallocate", Median.of(ratios), "")
+                Figure.of("  relative to the rate of bare fallocate", Median.of(ratios), "")
                         .atLeast(WANTED_OF_FALLOCATE));
     }
 
@@ -118,7 +121,7 @@ final class DeviceInflate extends Benchmark {
 
     private static void requireEmpty(GuestRam ram) throws IOException {
         if (ram.hostBytes() > OWN) {
-            throw new IOException(ram.hostBytes() + " bytes are still there after all runs were discarded");
+            throw new IOException(ram.hostBytes() + " bytes are still allocated after all runs were discarded");
         }
     }
 }

@@ -18,7 +18,7 @@ import picocli.CommandLine.Option;
 @Command(
         name = "device-plug",
         mixinStandardHelpOptions = true,
-        description = "The memory device alone: requests a second, and unplugging against bare fallocate.")
+        description = "The memory device alone: requests per second, and unplugging compared with bare fallocate.")
 final class DevicePlug extends Benchmark {
     private static final double WANTED_A_SECOND = 200_000;
     private static final double WANTED_OF_FALLOCATE = 0.9;
@@ -28,19 +28,19 @@ final class DevicePlug extends Benchmark {
 
     private static final long SEED = 4711;
 
-    @Option(names = "--requests", description = "Requests that are counted at once. Default: ${DEFAULT-VALUE}")
+    @Option(names = "--requests", description = "Requests in each measurement. Default: ${DEFAULT-VALUE}")
     private int requests = 16384;
 
     @Option(
             names = "--memory",
             paramLabel = "MIB",
-            description = "What is filled and unplugged. Default: ${DEFAULT-VALUE}")
+            description = "Memory that is filled and unplugged. Default: ${DEFAULT-VALUE}")
     private long memory = 1024;
 
     @Option(names = "--rounds", description = "Rounds of each shape. Default: ${DEFAULT-VALUE}")
     private int rounds = 9;
 
-    @Option(names = "--warm-up", description = "Rounds before, not measured. Default: ${DEFAULT-VALUE}")
+    @Option(names = "--warm-up", description = "Warm-up rounds, not measured. Default: ${DEFAULT-VALUE}")
     private int warmUp = 40;
 
     /** What the guest has written into its blocks before it unplugs them. */
@@ -170,7 +170,7 @@ final class DevicePlug extends Benchmark {
         }
         return List.of(
                 Figure.of("unplug, " + what, Median.of(rates), "/s"),
-                Figure.of("  of the rate of bare fallocate", Median.of(ratios), "")
+                Figure.of("  relative to the rate of bare fallocate", Median.of(ratios), "")
                         .atLeast(WANTED_OF_FALLOCATE));
     }
 
@@ -192,7 +192,7 @@ final class DevicePlug extends Benchmark {
 
     private static void requireEmpty(GuestRam ram) throws IOException {
         if (ram.hostBytes() > MemoryGuest.OWN) {
-            throw new IOException(ram.hostBytes() + " bytes are still there after all blocks were given back");
+            throw new IOException(ram.hostBytes() + " bytes are still allocated after all blocks were unplugged");
         }
     }
 }

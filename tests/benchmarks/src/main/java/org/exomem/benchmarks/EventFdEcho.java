@@ -17,7 +17,7 @@ final class EventFdEcho implements AutoCloseable {
         child = ChildJvm.start(EventFdEcho.class, List.of(there.fd(), back.fd()));
     }
 
-    /** Ties the other process's thread to one processor. */
+    /** Pins the other process's thread to one processor. */
     void tie(int cpu) throws IOException {
         child.tell(TIE + cpu);
         child.answer();

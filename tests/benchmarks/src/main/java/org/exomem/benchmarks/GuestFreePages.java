@@ -53,10 +53,10 @@ final class GuestFreePages extends Benchmark {
             names = "--reported-after",
             split = ",",
             paramLabel = "SECONDS",
-            description = "When it is looked at what was reported of freed memory. Default: ${DEFAULT-VALUE}")
+            description = "Seconds after which the reported part of freed memory is read. Default: ${DEFAULT-VALUE}")
     private List<Integer> reportedAfter = List.of(2, 10, 30);
 
-    @Option(names = "--seconds", description = "How long the program is watched. Default: ${DEFAULT-VALUE}")
+    @Option(names = "--seconds", description = "How long the program is measured. Default: ${DEFAULT-VALUE}")
     private int seconds = 10;
 
     @Option(names = "--linux", description = "The guest's kernel: ${COMPLETION-CANDIDATES}. Default: ${DEFAULT-VALUE}")
@@ -83,10 +83,11 @@ final class GuestFreePages extends Benchmark {
             rate(guest, () -> {});
             double alone = rate(guest, () -> {});
             double asked = rate(guest, () -> request(control));
-            say("  words a second: " + alone + " alone, " + asked + " while it is asked");
+            say("  words per second: " + alone + " alone, " + asked + " while bitmaps are requested");
             guest.run("randwrite end");
-            figures.add(Figure.of("words written while it is asked once a second, of those without", asked / alone, "")
-                    .atLeast(WANTED_THROUGHPUT));
+            figures.add(
+                    Figure.of("words written with one request per second, relative to no requests", asked / alone, "")
+                            .atLeast(WANTED_THROUGHPUT));
             guest.run("memeat fill gone " + fragmented + " 1 && memeat holes gone", LIMIT);
             figures.addAll(figures("fragmented", ask("fragmented", control, qemu), false));
             figures.addAll(holdsOfTheDriver(control, qemu));
@@ -113,7 +114,7 @@ final class GuestFreePages extends Benchmark {
                 Duration left = Duration.ofSeconds(after).minusNanos(System.nanoTime() - start);
                 Awaitility.await().pollDelay(left).atMost(LIMIT).until(() -> true);
                 figures.add(Figure.of(
-                        "freed: reported after " + after + " s, of it",
+                        "freed: part that was reported after " + after + " s",
                         (told(control, "reported") - before) / (fragmented << 20),
                         ""));
             }
@@ -124,7 +125,7 @@ final class GuestFreePages extends Benchmark {
                     .atMost(LIMIT)
                     .pollInterval(Duration.ofMillis(20))
                     .until(() -> state(control).equals("stopped"));
-            figures.add(Figure.of("hinted, of what the guest calls free", told(control, "hinted") / free, ""));
+            figures.add(Figure.of("hinted, relative to the guest's free memory", told(control, "hinted") / free, ""));
             figures.add(Figure.of("hinted: time", (System.nanoTime() - asked) / 1e6, "ms"));
             control.execute("free-page-hint", Map.of("vm", VM, "action", "done"));
         }
@@ -166,22 +167,22 @@ final class GuestFreePages extends Benchmark {
                 state + ": request to last chunk, median",
                 median(answers.stream().map(Answer::time).toList()),
                 "ms");
-        Figure first = Figure.of(state + ": the first of a process", answers.getFirst().time, "ms");
+        Figure first = Figure.of(state + ": first request of a process", answers.getFirst().time, "ms");
         return List.of(
                 limited ? time.atMost(WANTED_MILLIS) : time,
                 limited ? first.atMost(WANTED_MILLIS) : first,
                 Figure.of(
-                                state + ": of that, exomem, median",
+                                state + ": exomem's part, median",
                                 median(answers.stream().map(Answer::device).toList()),
                                 "ms")
                         .atMost(WANTED_DEVICE_MILLIS),
                 longestHold(state, answers),
                 Figure.of(
-                        state + ": the same, median",
+                        state + ": hold of a zone's lock, median",
                         median(answers.stream().map(Answer::hold).toList()),
                         "ms"),
                 Figure.of(
-                                state + ": told, of what the guest calls free, least",
+                                state + ": answered, relative to the guest's free memory, minimum",
                                 answers.stream()
                                         .mapToDouble(Answer::coverage)
                                         .min()
@@ -192,7 +193,7 @@ final class GuestFreePages extends Benchmark {
 
     private static Figure longestHold(String state, List<Answer> answers) {
         double longest = answers.stream().mapToDouble(Answer::hold).max().orElseThrow();
-        return Figure.of(state + ": longest hold of a zone's lock, of all", longest, "ms")
+        return Figure.of(state + ": longest hold of a zone's lock", longest, "ms")
                 .atMost(WANTED_HOLD_MILLIS);
     }
 
@@ -204,10 +205,10 @@ final class GuestFreePages extends Benchmark {
         try {
             SystemCommand.run("chrt", "--all-tasks", "--fifo", "--pid", "1", Long.toString(qemu.pid()));
         } catch (IOException e) {
-            say("  QEMU's threads don't run before all others: " + e.getMessage());
+            say("  QEMU's threads have no real-time priority: " + e.getMessage());
             return List.of();
         }
-        String state = "fragmented, QEMU's threads before all others";
+        String state = "fragmented, QEMU's threads with real-time priority";
         return List.of(longestHold(state, ask(state, control, qemu)));
     }
 

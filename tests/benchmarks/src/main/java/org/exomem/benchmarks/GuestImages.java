@@ -50,10 +50,10 @@ final class GuestImages extends Benchmark {
     @Option(
             names = "--used",
             paramLabel = "MIB",
-            description = "What a program in it has filled. Default: ${DEFAULT-VALUE}")
+            description = "Memory that a program in the guest has filled. Default: ${DEFAULT-VALUE}")
     private int used = 300;
 
-    @Option(names = "--clones", description = "Clones at once. Default: ${DEFAULT-VALUE}")
+    @Option(names = "--clones", description = "Clones that start at the same time. Default: ${DEFAULT-VALUE}")
     private int clones = 20;
 
     @Option(names = "--rounds", description = "Updates and saves of each guest. Default: ${DEFAULT-VALUE}")
@@ -131,9 +131,9 @@ final class GuestImages extends Benchmark {
             figures.add(Figure.of(name("cpr-transfer of QEMU: pause"), cpr, "ms"));
             figures.add(
                     Figure.of(name("update: pause"), Median.of(updates), "ms").atMost(WANTED_UPDATE_MILLIS));
-            figures.add(Figure.of(name("update: pause, of cpr-transfer's"), Median.of(updates) / cpr, "")
+            figures.add(Figure.of(name("update: pause, relative to cpr-transfer"), Median.of(updates) / cpr, "")
                     .atMost(1));
-            figures.add(Figure.of(name("save, guest runs on: pause"), Median.of(saves), "ms")
+            figures.add(Figure.of(name("save, guest continues: pause"), Median.of(saves), "ms")
                     .atMost(WANTED_SAVE_MILLIS));
             Files.deleteIfExists(folder.resolve("a.ram"));
             clone(figures);
@@ -143,10 +143,10 @@ final class GuestImages extends Benchmark {
             // The first clone checks the template.
             end(start(1));
             oneByOne("clone to running", false, figures);
-            oneByOne("clone to running, its VMM waited", true, figures);
+            oneByOne("clone to running, prepared VMM", true, figures);
             many("clones", figures);
             oneByOne("clone with a balloon to running", false, figures, SERVE);
-            oneByOne("clone with a balloon to running, its VMM waited", true, figures, SERVE);
+            oneByOne("clone with a balloon to running, prepared VMM", true, figures, SERVE);
             many("clones with balloons", figures, SERVE);
         }
 
@@ -154,7 +154,7 @@ final class GuestImages extends Benchmark {
             long begin = System.nanoTime();
             JsonNode all = start(clones, more);
             figures.add(Figure.of(
-                    name(clones + " " + what + " to running, with the command's own start"),
+                    name(clones + " " + what + " to running, including the start of the command"),
                     (System.nanoTime() - begin) / 1e6,
                     "ms"));
             try {
@@ -163,7 +163,7 @@ final class GuestImages extends Benchmark {
                         awaitBalloon(one.path("name").asText());
                     }
                     figures.add(Figure.of(
-                            name(clones + " " + what + ": until the last guest's driver is there"),
+                            name(clones + " " + what + ": until the last guest's driver is ready"),
                             (System.nanoTime() - begin) / 1e6,
                             "ms"));
                 }
@@ -192,12 +192,12 @@ final class GuestImages extends Benchmark {
                 }
                 end(one);
             }
-            say("  " + what + ": " + times + " ms, with the command: " + walls + " ms");
+            say("  " + what + ": " + times + " ms, including the command: " + walls + " ms");
             Figure time = Figure.of(name(what), Median.of(times), "ms");
             figures.add(size <= 1024 ? time.atMost(WANTED_CLONE_MILLIS) : time);
-            figures.add(Figure.of(name(what + ", with the command's own start"), Median.of(walls), "ms"));
+            figures.add(Figure.of(name(what + ", including the start of the command"), Median.of(walls), "ms"));
             if (serve) {
-                figures.add(Figure.of(name(what + ": until its driver is there"), Median.of(drivers), "ms"));
+                figures.add(Figure.of(name(what + ": until its driver is ready"), Median.of(drivers), "ms"));
             }
         }
 
@@ -216,12 +216,12 @@ final class GuestImages extends Benchmark {
             }
             double each = own / template.path("clones").size();
             double shmem = sharedMemory(folder);
-            figures.add(Figure.of(name(what + ": memory of each of its own"), each / MIB, "MiB"));
+            figures.add(Figure.of(name(what + ": private memory of each"), each / MIB, "MiB"));
             figures.add(Figure.of(name(what + ": the template's memory"), data / MIB, "MiB"));
             figures.add(Figure.of(name(what + ": memory saved by each"), (data - each) / MIB, "MiB")
                     .atLeast(WANTED_SAVED_MIB));
             figures.add(Figure.of(
-                            name(what + ": guests' memory, of the template's and what they wrote"),
+                            name(what + ": guests' memory, relative to the template's and what they wrote"),
                             (shmem + own) / (data + own),
                             "")
                     .atMost(WANTED_CLONES_RATIO));
@@ -332,7 +332,7 @@ final class GuestImages extends Benchmark {
                             Duration.between(source.awaitEvent("STOP", LIMIT).time(), running)
                                             .toNanos()
                                     / 1e6;
-                    say("  cpr-transfer: " + all + " ms in all, a pause of " + paused + " ms, of which QEMU counts "
+                    say("  cpr-transfer: " + all + " ms in total, pause " + paused + " ms, of which QEMU reports "
                             + told + " ms");
                     return paused;
                 } finally {

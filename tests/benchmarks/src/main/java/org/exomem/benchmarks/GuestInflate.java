@@ -20,7 +20,7 @@ import picocli.CommandLine.Option;
 @Command(
         name = "guest-inflate",
         mixinStandardHelpOptions = true,
-        description = "A real Linux guest inflates: exomem's time against QEMU's own balloon.")
+        description = "A real Linux guest inflates the balloon: exomem's time compared with QEMU's own balloon.")
 final class GuestInflate extends Benchmark {
     private static final double WANTED = 0.7;
     // Each query wakes threads of the measured system; a hundred a second would cost it some percent.
@@ -30,15 +30,16 @@ final class GuestInflate extends Benchmark {
     @Option(names = "--memory", paramLabel = "MIB", description = "The guest's memory. Default: ${DEFAULT-VALUE}")
     private long memory = 8192;
 
-    @Option(names = "--inflate", paramLabel = "MIB", description = "How much of it goes. Default: ${DEFAULT-VALUE}")
+    @Option(names = "--inflate", paramLabel = "MIB", description = "Memory to inflate. Default: ${DEFAULT-VALUE}")
     private long inflate = 6144;
 
     @Option(
             names = "--used",
             split = ",",
             paramLabel = "MIB",
-            description = "What a program in the guest fills and frees before, so that the host holds it; 0 for a guest"
-                    + " that has just booted. Default: ${DEFAULT-VALUE}")
+            description =
+                    "Memory that a program in the guest fills and frees before, so that the host holds it; 0 for a guest"
+                            + " that has just booted. Default: ${DEFAULT-VALUE}")
     private List<Long> used = List.of(0L, 7000L);
 
     @Option(names = "--rounds", description = "Rounds of each, alternating. Default: ${DEFAULT-VALUE}")
@@ -50,7 +51,8 @@ final class GuestInflate extends Benchmark {
     @Option(
             names = "--balloon",
             paramLabel = "OPTIONS",
-            description = "Options of exomem's balloon, as in discard=off: shows what the guest alone takes.")
+            description =
+                    "Options of exomem's balloon, for example discard=off, which shows the guest's part of the time.")
     private String balloonOptions = "";
 
     /** The result of one guest, in ms; {@code cpu} is the processor time of QEMU and the back-end while it inflated. */

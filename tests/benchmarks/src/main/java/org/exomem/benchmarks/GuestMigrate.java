@@ -30,7 +30,7 @@ import picocli.CommandLine.Option;
 @Command(
         name = "guest-migrate",
         mixinStandardHelpOptions = true,
-        description = "A real Linux guest migrates: QEMU alone against exomem, with and without hints.")
+        description = "A real Linux guest migrates: exomem compared with QEMU alone, with and without hints.")
 final class GuestMigrate extends Benchmark {
     private static final Duration LIMIT = Duration.ofMinutes(3);
     private static final Duration LOOK_AGAIN = Duration.ofMillis(20);
@@ -41,7 +41,7 @@ final class GuestMigrate extends Benchmark {
     /** Bytes a second, far more than any socket here carries. */
     private static final long NO_LIMIT = 100L << 30;
 
-    /** More than the engine's part is not available to the whole of exomem, at the source or at the destination. */
+    /** The heap limit of exomem at the source and at the destination: as much as the migration engine may use. */
     private static final String HEAP = "-Xmx64m";
 
     private static final double WANTED_BYTES = 22;
@@ -114,7 +114,7 @@ final class GuestMigrate extends Benchmark {
         BOOT("idle guest", 1),
         /** As with a VMM that preallocates: the host holds all memory, and the guest uses little of it. */
         TOUCHING("idle guest, all its memory touched", WANTED_TOUCHED),
-        WORK("guest whose work has ended", WANTED_TIME);
+        WORK("guest after its work", WANTED_TIME);
 
         private final String title;
         /** The required ratio of the time without hints to the time with them. */
@@ -132,14 +132,14 @@ final class GuestMigrate extends Benchmark {
     @Option(
             names = "--used",
             paramLabel = "MIB",
-            description = "What a program in the guest has filled and freed when its work has ended. Default:"
+            description = "Memory that a program in the guest has filled and freed before the migration. Default:"
                     + " ${DEFAULT-VALUE}")
     private long used = 7000;
 
-    @Option(names = "--after", split = ",", description = "Of ${COMPLETION-CANDIDATES}. Default: all")
+    @Option(names = "--after", split = ",", description = "Which of ${COMPLETION-CANDIDATES}. Default: all")
     private List<Before> befores = List.of(Before.values());
 
-    @Option(names = "--ways", split = ",", description = "Of ${COMPLETION-CANDIDATES}. Default: all")
+    @Option(names = "--ways", split = ",", description = "Which of ${COMPLETION-CANDIDATES}. Default: all")
     private List<Way> ways = List.of(Way.values());
 
     @Option(names = "--channels", description = "Connections for exomem's stream. Default: ${DEFAULT-VALUE}")
@@ -227,7 +227,7 @@ final class GuestMigrate extends Benchmark {
         Run alone = runs.get(Way.QEMU);
         if (plain != null && alone != null && before == Before.WORK) {
             figures.add(Figure.of(
-                            before.title + ", " + Way.EXOMEM.title + ": time of QEMU's with private memory",
+                            before.title + ", " + Way.EXOMEM.title + ": time relative to QEMU with private memory",
                             plain.time / alone.time,
                             "")
                     .atMost(1));
@@ -245,18 +245,18 @@ final class GuestMigrate extends Benchmark {
             }
             String name = before.title + ", " + way.title + ": ";
             if (plain != null) {
-                figures.add(Figure.of(name + "times shorter than without", plain.time / run.time, "")
+                figures.add(Figure.of(name + "times shorter than without hints", plain.time / run.time, "")
                         .atLeast(before.wanted));
             }
             if (before != Before.WORK) {
                 continue;
             }
             if (plain != null) {
-                figures.add(Figure.of(name + "times fewer bytes than without", plain.bytes / run.bytes, "")
+                figures.add(Figure.of(name + "times fewer bytes than without hints", plain.bytes / run.bytes, "")
                         .atLeast(WANTED_BYTES));
             }
             boolean bitmap = way == Way.EXOMEM_BITMAP;
-            figures.add(Figure.of(name + "bytes / what the guest uses", run.bytes / run.used, "")
+            figures.add(Figure.of(name + "bytes / memory that the guest uses", run.bytes / run.used, "")
                     .atMost(bitmap ? 1 : WANTED_SHARE));
             if (hinting != null) {
                 figures.add(Figure.of(name + "times shorter than QEMU with hints", hinting.time / run.time, "")
@@ -378,7 +378,7 @@ final class GuestMigrate extends Benchmark {
     private static void check(Qemu destination, String checksum) throws IOException {
         String found = destination.guest().run("memeat verify kept", LIMIT);
         if (!found.equals(checksum)) {
-            throw new IOException("the guest has other memory at the destination: " + found);
+            throw new IOException("the guest's memory differs at the destination: " + found);
         }
     }
 
@@ -416,7 +416,7 @@ final class GuestMigrate extends Benchmark {
                     };
                 });
         if (!last[0].path("status").asText().equals("completed")) {
-            throw new IOException("the guest did not move: " + last[0]);
+            throw new IOException("the guest did not migrate: " + last[0]);
         }
         return last[0];
     }

@@ -26,7 +26,7 @@ import picocli.CommandLine.Option;
         name = "guest-plug",
         mixinStandardHelpOptions = true,
         description =
-                "A real Linux guest plugs and unplugs: exomem's time against QEMU's own memory device, and with a guard.")
+                "A real Linux guest plugs and unplugs: exomem compared with QEMU's own memory device, without and with a guard.")
 final class GuestPlug extends Benchmark {
     private static final double WANTED_PLUG = 1.0;
     private static final double WANTED_UNPLUG = 0.8;
@@ -40,16 +40,15 @@ final class GuestPlug extends Benchmark {
     private static final Duration LOOK_WHEN_PLUGGING = Duration.ofMillis(20);
     private static final Duration LOOK_WHEN_UNPLUGGING = Duration.ofMillis(100);
 
-    @Option(names = "--size", paramLabel = "MIB", description = "How much is plugged. Default: ${DEFAULT-VALUE}")
+    @Option(names = "--size", paramLabel = "MIB", description = "Memory to plug. Default: ${DEFAULT-VALUE}")
     private long size = 4096;
 
     @Option(
             names = "--used",
             split = ",",
             paramLabel = "MIB",
-            description =
-                    "What a program in the guest fills and frees before memory is unplugged, so that the host holds"
-                            + " it. Default: ${DEFAULT-VALUE}")
+            description = "Memory that a program in the guest fills and frees before the unplug, so that the host holds"
+                    + " it. Default: ${DEFAULT-VALUE}")
     private List<Long> used = List.of(0L, 5000L);
 
     @Option(names = "--rounds", description = "Rounds of each, alternating. Default: ${DEFAULT-VALUE}")
@@ -107,7 +106,7 @@ final class GuestPlug extends Benchmark {
                         "ms"),
                 Figure.of("exomem: plug", Median.of(ours.stream().map(Run::plug).toList()), "ms"),
                 ratio("plug, exomem / QEMU", ours, own, Run::plug).atMost(WANTED_PLUG),
-                ratio("plug, guarded / not", guarded, ours, Run::plug).atMost(WANTED_GUARD),
+                ratio("plug, with guard / without", guarded, ours, Run::plug).atMost(WANTED_GUARD),
                 Figure.of(
                         "QEMU's device: unplug, " + guest,
                         Median.of(own.stream().map(Run::unplug).toList()),
@@ -117,7 +116,7 @@ final class GuestPlug extends Benchmark {
                         Median.of(ours.stream().map(Run::unplug).toList()),
                         "ms"),
                 ratio("unplug, exomem / QEMU, " + guest, ours, own, Run::unplug).atMost(WANTED_UNPLUG),
-                ratio("unplug, guarded / not, " + guest, guarded, ours, Run::unplug)
+                ratio("unplug, with guard / without, " + guest, guarded, ours, Run::unplug)
                         .atMost(WANTED_GUARD));
     }
 
@@ -207,7 +206,7 @@ final class GuestPlug extends Benchmark {
             guard = control.execute("query-memory-devices").path(0).path("data").path("guard");
         } while (!guard.path("on").asBoolean() && System.nanoTime() < limit);
         if (!guard.path("on").asBoolean()) {
-            throw new IOException("the guard did not come on: " + guard);
+            throw new IOException("the guard did not start: " + guard);
         }
     }
 

@@ -26,20 +26,20 @@ import picocli.CommandLine.Option;
 @Command(
         name = "guest-postcopy",
         mixinStandardHelpOptions = true,
-        description = "A real Linux guest migrates by post-copy: QEMU's own against exomem's.")
+        description = "A real Linux guest migrates by post-copy: exomem compared with QEMU.")
 final class GuestPostCopy extends Benchmark {
     private static final Duration LIMIT = Duration.ofMinutes(3);
     private static final Duration LOOK_AGAIN = Duration.ofMillis(5);
     private static final String VM = "a";
     private static final double WANTED_PAUSE = 1.2;
 
-    @Option(names = "--memory", paramLabel = "MIB", description = "Of the guest. Default: ${DEFAULT-VALUE}")
+    @Option(names = "--memory", paramLabel = "MIB", description = "The guest's memory. Default: ${DEFAULT-VALUE}")
     private long memory = 8192;
 
     @Option(
             names = "--used",
             paramLabel = "MIB",
-            description = "What it has filled, and reads. Default: ${DEFAULT-VALUE}")
+            description = "Memory that a program in the guest has filled, and reads. Default: ${DEFAULT-VALUE}")
     private int used = 500;
 
     @Option(names = "--rounds", description = "Rounds of each, alternating. Default: ${DEFAULT-VALUE}")
@@ -71,17 +71,17 @@ final class GuestPostCopy extends Benchmark {
             }
         }
         List<Figure> figures = new ArrayList<>();
-        add(figures, "guest stands still", "ms", theirs, ours, Run::pause, WANTED_PAUSE);
-        add(figures, "guest runs over there after the command", "ms", theirs, ours, Run::asked, 0);
-        add(figures, "program's time while memory comes, of its time before", "times", theirs, ours, Run::reading, 1);
-        add(figures, "all memory there after the command", "ms", theirs, ours, Run::all, 0);
+        add(figures, "pause of the guest", "ms", theirs, ours, Run::pause, WANTED_PAUSE);
+        add(figures, "command until the guest runs at the destination", "ms", theirs, ours, Run::asked, 0);
+        add(figures, "program's time during the transfer, relative to before", "times", theirs, ours, Run::reading, 1);
+        add(figures, "command until all memory is at the destination", "ms", theirs, ours, Run::all, 0);
         return figures;
     }
 
     private Run told(String who, Run run) {
         say(String.format(
                 Locale.ROOT,
-                "  %s: stands still for %.1f ms, runs over there after %.0f ms, reads %.2f times as long, all there"
+                "  %s: paused %.1f ms, runs at the destination after %.0f ms, reads %.2f times as long, complete"
                         + " after %.0f ms",
                 who,
                 run.pause,
@@ -104,8 +104,7 @@ final class GuestPostCopy extends Benchmark {
         figures.add(Figure.of("QEMU's post-copy: " + what, their, unit));
         figures.add(Figure.of("exomem's post-copy: " + what, our, unit));
         if (wanted > 0) {
-            figures.add(
-                    Figure.of(what + ", exomem's of QEMU's", our / their, "").atMost(wanted));
+            figures.add(Figure.of(what + ", exomem / QEMU", our / their, "").atMost(wanted));
         }
     }
 
@@ -126,7 +125,7 @@ final class GuestPostCopy extends Benchmark {
         long begin = System.nanoTime();
         String found = qemu.guest().run("memeat verify kept", LIMIT);
         if (!checksum.isEmpty() && !found.equals(checksum)) {
-            throw new IOException("the guest has other memory at the destination: " + found);
+            throw new IOException("the guest's memory differs at the destination: " + found);
         }
         return (System.nanoTime() - begin) / 1e6;
     }
@@ -200,7 +199,7 @@ final class GuestPostCopy extends Benchmark {
         Awaitility.await().atMost(LIMIT).pollInterval(LOOK_AGAIN).until(() -> {
             String status = asking.status();
             if (status.equals("failed")) {
-                throw new IOException("the guest did not move");
+                throw new IOException("the guest did not migrate");
             }
             return status.equals("completed");
         });

@@ -58,17 +58,17 @@ final class GuestWrite extends Benchmark {
     @Option(names = "--written", paramLabel = "MIB", description = "Memory that is written. Default: ${DEFAULT-VALUE}")
     private long written = 1024;
 
-    @Option(names = "--seconds", description = "How long is looked at, each time. Default: ${DEFAULT-VALUE}")
+    @Option(names = "--seconds", description = "Length of each measurement. Default: ${DEFAULT-VALUE}")
     private int seconds = 5;
 
     @Option(
             names = "--bandwidth",
             paramLabel = "MIB",
             description =
-                    "What migrations may send in a second, so that they last long enough. Default: ${DEFAULT-VALUE}")
+                    "Limit of a migration's bandwidth per second, so that it lasts long enough. Default: ${DEFAULT-VALUE}")
     private long bandwidth = 256;
 
-    @Option(names = "--ways", split = ",", description = "Of ${COMPLETION-CANDIDATES}. Default: all")
+    @Option(names = "--ways", split = ",", description = "Which of ${COMPLETION-CANDIDATES}. Default: all")
     private List<Way> ways = List.of(Way.values());
 
     @Option(names = "--rounds", description = "Rounds of each, alternating. Default: ${DEFAULT-VALUE}")
@@ -90,7 +90,7 @@ final class GuestWrite extends Benchmark {
                 runs.computeIfAbsent(way, key -> new ArrayList<>()).add(run);
                 say(String.format(
                         Locale.ROOT,
-                        "  %s: %.2f million words a second before, %.2f while the guest migrates: %.3f times slower",
+                        "  %s: %.2f million words per second before, %.2f while the guest migrates: %.3f times slower",
                         way.title,
                         run.before,
                         run.meanwhile,
@@ -99,8 +99,10 @@ final class GuestWrite extends Benchmark {
         }
         List<Figure> figures = new ArrayList<>();
         runs.forEach((way, all) -> {
-            figures.add(Figure.of(way.title + ": words written a second, no migration", median(all, false), "million"));
-            figures.add(Figure.of(way.title + ": the same while the guest migrates", median(all, true), "million"));
+            figures.add(
+                    Figure.of(way.title + ": words written per second, no migration", median(all, false), "million"));
+            figures.add(Figure.of(
+                    way.title + ": words written per second while the guest migrates", median(all, true), "million"));
             figures.add(Figure.of(way.title + ": times slower", slowDown(all), ""));
         });
         List<Run> alone = runs.get(Way.QEMU);
@@ -108,7 +110,7 @@ final class GuestWrite extends Benchmark {
             runs.forEach((way, all) -> {
                 if (way != Way.QEMU) {
                     Figure figure =
-                            Figure.of(way.title + ": slow-down of QEMU's own", slowDown(all) / slowDown(alone), "");
+                            Figure.of(way.title + ": slow-down relative to QEMU", slowDown(all) / slowDown(alone), "");
                     figures.add(way == Way.EXOMEM ? figure.atMost(WANTED) : figure);
                 }
             });
@@ -181,7 +183,7 @@ final class GuestWrite extends Benchmark {
         JsonNode state = control.execute("query-migrate", vm);
         if (!state.path("status").asText().equals("active")) {
             throw new IOException("the guest migrated for less than " + (seconds + 1)
-                    + " s, or not at all; --bandwidth and --seconds say how long it takes: " + state);
+                    + " s, or not at all; adjust --bandwidth and --seconds: " + state);
         }
         say("    " + state.path("ram") + " " + state.path("writes"));
         control.execute(cancel, vm);

@@ -24,15 +24,15 @@ import picocli.CommandLine.Option;
         name = "huge-pages",
         mixinStandardHelpOptions = true,
         description =
-                "Memory that arrives at a destination, in small pages and in huge ones. Needs root, for a file system that"
-                        + " gives huge pages.")
+                "Memory that arrives at a destination, in small and in huge pages. Needs root, for a file system with"
+                        + " huge pages.")
 final class HugePagesCost extends Benchmark {
     private static final int CHUNK = 1 << 18;
 
     @Option(names = "--memory", paramLabel = "MIB", description = "Memory that arrives. Default: ${DEFAULT-VALUE}")
     private long memory = 1024;
 
-    @Option(names = "--rounds", description = "Rounds of both, in turns. Default: ${DEFAULT-VALUE}")
+    @Option(names = "--rounds", description = "Rounds of both, alternating. Default: ${DEFAULT-VALUE}")
     private int rounds = 9;
 
     /** Both in seconds. */
@@ -55,8 +55,8 @@ final class HugePagesCost extends Benchmark {
                 Figure.of("huge pages: " + memory + " MiB stored", stored(huge), "s"),
                 Figure.of("stored, huge / small", stored(huge) / stored(small), "")
                         .atMost(1.0),
-                Figure.of("small pages: touched then by another mapping", touched(small), "s"),
-                Figure.of("huge pages: touched then by another mapping", touched(huge), "s"));
+                Figure.of("small pages: first touched by another mapping", touched(small), "s"),
+                Figure.of("huge pages: first touched by another mapping", touched(huge), "s"));
     }
 
     private static double stored(List<Run> runs) {

@@ -13,7 +13,8 @@ import picocli.CommandLine.Option;
 @Command(
         name = "idle",
         mixinStandardHelpOptions = true,
-        description = "Memory and CPU time of an idle exomem serve, memory of each further VM, start to listening.")
+        description =
+                "Memory and CPU time of an idle exomem serve, memory of each further VM, time from start to listening.")
 final class Idle extends Benchmark {
     private static final double WANTED_MIB = 100;
     /** Percent of one processor: the JVM's own threads wake up a few times a second. */
@@ -30,13 +31,13 @@ final class Idle extends Benchmark {
     @Option(names = "--vms", description = "Further VMs. Default: ${DEFAULT-VALUE}")
     private int furtherVms = 50;
 
-    @Option(names = "--seconds", description = "How long a process at rest is watched. Default: ${DEFAULT-VALUE}")
+    @Option(names = "--seconds", description = "How long an idle process is measured. Default: ${DEFAULT-VALUE}")
     private int seconds = 20;
 
     @Option(
             names = "--settle",
             paramLabel = "SECONDS",
-            description = "The longest that a process gets to come to rest. Default: ${DEFAULT-VALUE}")
+            description = "The maximum time until a process is idle. Default: ${DEFAULT-VALUE}")
     private int settle = 60;
 
     @Override
@@ -54,9 +55,9 @@ final class Idle extends Benchmark {
                         .atMost(WANTED_START_MILLIS),
                 Figure.of("resident, one VM connected", mib(one.residentBytes), "MiB")
                         .atMost(WANTED_MIB),
-                Figure.of("CPU use at rest over " + seconds + " s", one.cpuNanos / (seconds * 1e7), "%")
+                Figure.of("CPU use when idle, over " + seconds + " s", one.cpuNanos / (seconds * 1e7), "%")
                         .atMost(WANTED_CPU_PERCENT),
-                Figure.of("threads going to sleep at rest", (double) one.switches / seconds, "per s"),
+                Figure.of("thread switches when idle", (double) one.switches / seconds, "per s"),
                 Figure.of("resident, " + (1 + furtherVms) + " VMs connected", mib(many.residentBytes), "MiB"),
                 Figure.of("resident, each further VM", mib(many.residentBytes - one.residentBytes) / furtherVms, "MiB")
                         .atMost(WANTED_MIB_PER_VM));

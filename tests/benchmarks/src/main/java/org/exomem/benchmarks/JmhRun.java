@@ -19,10 +19,10 @@ final class JmhRun {
     @Option(names = "--millis", description = "Length of an iteration. Default: ${DEFAULT-VALUE}")
     private int millis = 1000;
 
-    @Option(names = "--iterations", description = "Iterations, and as many before. Default: ${DEFAULT-VALUE}")
+    @Option(names = "--iterations", description = "Iterations, and as many for warm-up. Default: ${DEFAULT-VALUE}")
     private int iterations = 5;
 
-    @Option(names = "--forks", description = "JVMs one after the other; 0: in this one. Default: ${DEFAULT-VALUE}")
+    @Option(names = "--forks", description = "JVMs, one after the other; 0: in this JVM. Default: ${DEFAULT-VALUE}")
     private int forks = 1;
 
     /** @param wanted regular expressions for names without the package */

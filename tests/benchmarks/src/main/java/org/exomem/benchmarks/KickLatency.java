@@ -20,7 +20,7 @@ import picocli.CommandLine.Option;
 @Command(
         name = "kick-latency",
         mixinStandardHelpOptions = true,
-        description = "From a kick to the call for one buffer, against a bare eventfd ping-pong.")
+        description = "Time from a kick to the call for one buffer, compared with a bare eventfd ping-pong.")
 final class KickLatency extends Benchmark {
     private static final double WANTED = 1.5;
     private static final int LIMIT_MILLIS = 5000;
@@ -85,7 +85,7 @@ final class KickLatency extends Benchmark {
             kick(times, ring, call, chain, kicks);
         }
         say(describe("kick to call, " + where, kicks));
-        say(describe("eventfd there and back, " + where, pings));
+        say(describe("eventfd round trip, " + where, pings));
         Figure ratio = Figure.of(
                 "kick to call / eventfd ping-pong, p50, " + where,
                 (double) kicks.getValueAtPercentile(50) / pings.getValueAtPercentile(50),

@@ -14,7 +14,7 @@ import picocli.CommandLine.Parameters;
 @Command(
         name = "micro",
         mixinStandardHelpOptions = true,
-        description = "The parts on the way from a kick to a used entry, by JMH, and what they allocate.")
+        description = "The parts of the path from a kick to a used entry, with JMH, and their allocations.")
 final class Micro extends Benchmark {
     /**
      * Bytes an operation that count as no allocation. The smallest object has 16. Less is what the runner itself

@@ -38,8 +38,8 @@ final class MigrationPicture {
                 rows * ROW + 10);
         line(svg, "<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>");
         int y = ROW;
-        text(svg, LABELS, y, "bold", "time, and the pause in it (ms)");
-        text(svg, LABELS + BARS + GAP, y, "bold", "memory that travelled (MiB)");
+        text(svg, LABELS, y, "bold", "time, and the pause in red (ms)");
+        text(svg, LABELS + BARS + GAP, y, "bold", "transferred memory (MiB)");
         for (Group group : groups) {
             y += ROW + 8;
             text(svg, 8, y, "bold", memory / 1024 + " GiB: " + group.title);

@@ -37,13 +37,13 @@ import picocli.CommandLine.Option;
 @Command(
         name = "page-faults",
         mixinStandardHelpOptions = true,
-        description = "A touch of a page that is missing, served from an image, against a bare handler.")
+        description = "An access to a missing page, served from an image, compared with a bare handler.")
 final class PageFaultCost extends Benchmark {
     private static final double WANTED = 1.3;
     private static final Duration LIMIT = Duration.ofMillis(100);
     private static final int FAULTS_NICE = -15;
 
-    @Option(names = "--memory", paramLabel = "MIB", description = "Memory that is touched. Default: ${DEFAULT-VALUE}")
+    @Option(names = "--memory", paramLabel = "MIB", description = "Memory that is accessed. Default: ${DEFAULT-VALUE}")
     private long memory = 64;
 
     @Option(names = "--rounds", description = "Rounds of each of the two, alternating. Default: ${DEFAULT-VALUE}")
@@ -81,10 +81,10 @@ final class PageFaultCost extends Benchmark {
         }
         double ratio = median(paged, true) / median(bare, true);
         return List.of(
-                Figure.of("touch served by the pager, p50", median(paged, true), "us"),
-                Figure.of("touch served by the pager, p99", median(paged, false), "us"),
-                Figure.of("touch served by a bare handler, p50", median(bare, true), "us"),
-                Figure.of("touch served by a bare handler, p99", median(bare, false), "us"),
+                Figure.of("access served by the pager, p50", median(paged, true), "us"),
+                Figure.of("access served by the pager, p99", median(paged, false), "us"),
+                Figure.of("access served by a bare handler, p50", median(bare, true), "us"),
+                Figure.of("access served by a bare handler, p99", median(bare, false), "us"),
                 Figure.of("pager / bare handler, p50", ratio, "").atMost(WANTED),
                 Figure.of("pager / bare handler, p99", median(paged, false) / median(bare, false), ""));
     }
@@ -116,7 +116,7 @@ final class PageFaultCost extends Benchmark {
     private Taken touch(ChildJvm child, long sum) throws IOException {
         String[] words = ask(child, "touch " + (memory << 8) + " 0").split(" ");
         if (Long.parseLong(words[2]) != sum) {
-            throw new IOException("the memory does not hold what the image has");
+            throw new IOException("the memory differs from the image");
         }
         return new Taken(Long.parseLong(words[0]) / 1e3, Long.parseLong(words[1]) / 1e3);
     }

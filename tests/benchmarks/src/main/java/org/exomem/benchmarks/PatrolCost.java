@@ -34,22 +34,23 @@ final class PatrolCost extends Benchmark {
     @Option(names = "--region", paramLabel = "GIB", description = "The device's region. Default: ${DEFAULT-VALUE}")
     private long region = 64;
 
-    @Option(names = "--rounds", description = "Rounds of which the cost is taken. Default: ${DEFAULT-VALUE}")
+    @Option(names = "--rounds", description = "Rounds of which the cost is measured. Default: ${DEFAULT-VALUE}")
     private int rounds = 10;
 
     @Option(
             names = "--found",
             paramLabel = "MIB",
-            description = "What a round that finds much finds. Default: ${DEFAULT-VALUE}")
+            description = "Memory that one round finds. Default: ${DEFAULT-VALUE}")
     private long found = 1024;
 
     @Option(
             names = "--interval",
             paramLabel = "SECONDS",
-            description = "Between two rounds, where a violation is to be found. Default: ${DEFAULT-VALUE}")
+            description =
+                    "Interval between two rounds, for the time until a violation is found. Default: ${DEFAULT-VALUE}")
     private int interval = 10;
 
-    @Option(names = "--violations", description = "How many are to be found. Default: ${DEFAULT-VALUE}")
+    @Option(names = "--violations", description = "Number of violations. Default: ${DEFAULT-VALUE}")
     private int violations = 3;
 
     @Override
@@ -95,10 +96,10 @@ final class PatrolCost extends Benchmark {
             wall.add((System.nanoTime() - start) / 1e9);
             cpu.add((site.cpuNanos() - cpuBefore) / 1e6);
         }
-        String what = found + " MiB in blocks that were given up";
+        String what = found + " MiB in unplugged blocks";
         return List.of(
-                Figure.of("CPU until all was found and punched: " + what, Median.of(cpu), "ms"),
-                Figure.of("  from before it was written, at an interval of 1 s", Median.of(wall), "s"));
+                Figure.of("CPU until all was found and discarded: " + what, Median.of(cpu), "ms"),
+                Figure.of("  time since before the write, at an interval of 1 s", Median.of(wall), "s"));
     }
 
     /** The longest time until a violation is found: the page is written just after a round has ended. */
@@ -113,7 +114,7 @@ final class PatrolCost extends Benchmark {
             site.control.awaitEvent("GUEST_VIOLATION", LIMIT);
             seconds.add((System.nanoTime() - start) / 1e9);
         }
-        return List.of(Figure.of("a page written just after a round is found and punched", Median.of(seconds), "s")
+        return List.of(Figure.of("time until a page written just after a round is discarded", Median.of(seconds), "s")
                 .atMost(interval + WANTED_DELAY));
     }
 

@@ -31,7 +31,7 @@ final class PlainCopy {
         }
         ByteBuffer done = ByteBuffer.allocate(1);
         if (socket.read(done) != 1) {
-            throw new IOException("the receiver of a plain copy hung up");
+            throw new IOException("the receiver of a plain copy closed the connection");
         }
     }
 
@@ -69,7 +69,7 @@ final class PlainCopy {
 
     private static void read(SocketChannel socket, ByteBuffer into) throws IOException {
         if (socket.read(into) < 0) {
-            throw new IOException("the sender of a plain copy hung up");
+            throw new IOException("the sender of a plain copy closed the connection");
         }
     }
 

@@ -69,7 +69,8 @@ import picocli.CommandLine.Option;
 @Command(
         name = "remote-faults",
         mixinStandardHelpOptions = true,
-        description = "A touch of a page that is owed, served over loopback by the stream, against a bare handler.")
+        description =
+                "An access to a page that the source still has, served over loopback by the stream, compared with a bare handler.")
 final class RemoteFaultCost extends Benchmark {
     private static final double HALF_WANTED = 1.5;
     private static final double MOST_WANTED = 2;
@@ -86,10 +87,16 @@ final class RemoteFaultCost extends Benchmark {
             .withChannels(2)
             .withFeatures(EnumSet.of(StreamFeature.RESUME, StreamFeature.POSTCOPY), Set.of());
 
-    @Option(names = "--memory", paramLabel = "MIB", description = "Memory that is owed. Default: ${DEFAULT-VALUE}")
+    @Option(
+            names = "--memory",
+            paramLabel = "MIB",
+            description = "Memory that the source still has. Default: ${DEFAULT-VALUE}")
     private long memory = 1024;
 
-    @Option(names = "--touched", paramLabel = "MIB", description = "Of that is touched. Default: ${DEFAULT-VALUE}")
+    @Option(
+            names = "--touched",
+            paramLabel = "MIB",
+            description = "Part of it that is accessed. Default: ${DEFAULT-VALUE}")
     private long touched = 64;
 
     @Option(names = "--rounds", description = "Rounds of each, alternating. Default: ${DEFAULT-VALUE}")
@@ -146,19 +153,22 @@ final class RemoteFaultCost extends Benchmark {
             }
         }
         return List.of(
-                Figure.of("touch served over loopback, p50", median(idle, Taken::half), "us"),
-                Figure.of("touch served over loopback, p99", median(idle, Taken::most), "us"),
-                Figure.of("touch served by a bare handler, p50", median(bare, Taken::half), "us"),
-                Figure.of("touch served by a bare handler, p99", median(bare, Taken::most), "us"),
+                Figure.of("access served over loopback, p50", median(idle, Taken::half), "us"),
+                Figure.of("access served over loopback, p99", median(idle, Taken::most), "us"),
+                Figure.of("access served by a bare handler, p50", median(bare, Taken::half), "us"),
+                Figure.of("access served by a bare handler, p99", median(bare, Taken::most), "us"),
                 Figure.of("stream / bare handler, p50", median(idle, Taken::half) / median(bare, Taken::half), "")
                         .atMost(HALF_WANTED),
                 Figure.of("stream / bare handler, p99", median(idle, Taken::most) / median(bare, Taken::most), "")
                         .atMost(MOST_WANTED),
-                Figure.of("all, by itself", Median.of(bulk) / 1e6, "MB/s"),
-                Figure.of("what nobody waits for, meanwhile", median(busy, Taken::rate) / 1e6, "MB/s"),
-                Figure.of("touch with that in the background, p50", median(busy, Taken::half), "us"),
-                Figure.of("touch with that in the background, p99", median(busy, Taken::most), "us"),
-                Figure.of("with that / idle, p99", median(busy, Taken::most) / median(idle, Taken::most), "")
+                Figure.of("background transfer alone", Median.of(bulk) / 1e6, "MB/s"),
+                Figure.of("background transfer meanwhile", median(busy, Taken::rate) / 1e6, "MB/s"),
+                Figure.of("access with background transfer, p50", median(busy, Taken::half), "us"),
+                Figure.of("access with background transfer, p99", median(busy, Taken::most), "us"),
+                Figure.of(
+                                "with background transfer / idle, p99",
+                                median(busy, Taken::most) / median(idle, Taken::most),
+                                "")
                         .atMost(BUSY_WANTED));
     }
 
@@ -325,7 +335,7 @@ final class RemoteFaultCost extends Benchmark {
 
         @Override
         public void prefetch(long first, long count, PagePlacer into) {
-            throw new IllegalStateException("the source sends by itself what nobody waits for");
+            throw new IllegalStateException("the source sends pages without a request");
         }
 
         @Override
@@ -474,7 +484,7 @@ final class RemoteFaultCost extends Benchmark {
                             long address = faults.address(i) & -SharedFile.SMALL_PAGE;
                             peer.write(question.clear().putLong(address - first).flip());
                             if (!read(peer, content.clear())) {
-                                throw new EOFException("the peer has gone");
+                                throw new EOFException("the peer closed the connection");
                             }
                             giver.copy(address, SharedFile.SMALL_PAGE, page.address());
                         }

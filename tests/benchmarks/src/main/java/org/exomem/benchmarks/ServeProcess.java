@@ -140,7 +140,7 @@ final class ServeProcess implements AutoCloseable {
                     return;
                 }
                 if (System.nanoTime() - start > START_LIMIT_NANOS) {
-                    throw new IOException("nobody listens on " + socket);
+                    throw new IOException("no process listens on " + socket);
                 }
             } while (!process.waitFor(1, TimeUnit.MILLISECONDS));
             throw new IOException("exit code " + process.exitValue());

@@ -27,7 +27,8 @@ import picocli.CommandLine.Option;
 @Command(
         name = "stream",
         mixinStandardHelpOptions = true,
-        description = "The migration stream's bulk throughput, against a plain copy over the same kind of socket.")
+        description =
+                "The migration stream's bulk throughput, compared with a plain copy over the same kind of socket.")
 final class StreamThroughput extends Benchmark {
     private static final double WANTED = 0.7;
     private static final double WANTED_WITH_TLS = 0.5;
@@ -35,10 +36,10 @@ final class StreamThroughput extends Benchmark {
     @Option(names = "--memory", description = "MiB to copy. Default: ${DEFAULT-VALUE}")
     private int memory = 1024;
 
-    @Option(names = "--rounds", description = "Rounds of all ways. Default: ${DEFAULT-VALUE}")
+    @Option(names = "--rounds", description = "Rounds of each. Default: ${DEFAULT-VALUE}")
     private int rounds = 9;
 
-    @Option(names = "--warm-up", description = "Rounds before that. Default: ${DEFAULT-VALUE}")
+    @Option(names = "--warm-up", description = "Warm-up rounds, not measured. Default: ${DEFAULT-VALUE}")
     private int warmUp = 3;
 
     @Override
@@ -114,7 +115,7 @@ final class StreamThroughput extends Benchmark {
         try (Mapping sent = Mapping.of(source, 0, source.size());
                 Mapping came = Mapping.of(destination, 0, destination.size())) {
             if (sent.segment().mismatch(came.segment()) >= 0) {
-                throw new IOException("what came by " + way + " is not what was sent");
+                throw new IOException("the data received by " + way + " differs from the data sent");
             }
         }
     }

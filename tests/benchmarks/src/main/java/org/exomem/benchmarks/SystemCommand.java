@@ -3,14 +3,14 @@ package org.exomem.benchmarks;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 
-/** Programs of the system that a benchmark needs done and have nothing to tell. */
+/** Runs programs of the system whose output is not needed. */
 final class SystemCommand {
     private SystemCommand() {}
 
     /**
      * Runs a program to its end.
      *
-     * @throws IOException with what it said, if it is not there or fails
+     * @throws IOException with its output, if the program is missing or fails
      */
     static void run(String... words) throws IOException {
         Process process = new ProcessBuilder(words).redirectErrorStream(true).start();

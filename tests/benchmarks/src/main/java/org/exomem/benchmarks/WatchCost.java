@@ -22,7 +22,7 @@ import picocli.CommandLine.Option;
 @Command(
         name = "watch",
         mixinStandardHelpOptions = true,
-        description = "Watching another process's memory: how long its thread stands still, and what a sync takes.")
+        description = "Watching another process's memory: how long its thread is stopped, and the time of a sync.")
 final class WatchCost extends Benchmark {
     private static final double WANTED_STOP_MILLIS = 10;
     private static final double WANTED_SYNC_MILLIS = 10;
@@ -32,7 +32,7 @@ final class WatchCost extends Benchmark {
     /** Seconds, as in the examples of the documentation. */
     private static final int INTERVAL = 5;
 
-    @Option(names = "--memory", paramLabel = "MIB", description = "Memory that is watched. Default: ${DEFAULT-VALUE}")
+    @Option(names = "--memory", paramLabel = "MIB", description = "Watched memory. Default: ${DEFAULT-VALUE}")
     private long memory = 8192;
 
     @Option(names = "--rounds", description = "Syncs of each kind. Default: ${DEFAULT-VALUE}")
@@ -45,7 +45,8 @@ final class WatchCost extends Benchmark {
             figures.addAll(attach(process.pid));
             long start = System.nanoTime();
             try (WatchedWrites watch = process.watch(false)) {
-                figures.add(Figure.of("begin to watch " + memory + " MiB, all touched", millisSince(start), "ms"));
+                figures.add(
+                        Figure.of("start of the watch of " + memory + " MiB, all touched", millisSince(start), "ms"));
                 figures.add(sync(watch, process, 0).atMost(WANTED_SYNC_MILLIS));
                 figures.add(sync(watch, process, process.image.pages() / 100));
             }
@@ -150,9 +151,9 @@ final class WatchCost extends Benchmark {
             }
         }
         return List.of(
-                Figure.of("the process's thread stands still, median of " + ATTACHES, Median.of(stopped), "ms"),
+                Figure.of("stop of the process's thread, median of " + ATTACHES, Median.of(stopped), "ms"),
                 Figure.of(
-                                "  the longest",
+                                "  longest",
                                 stopped.stream()
                                         .mapToDouble(Double::doubleValue)
                                         .max()
@@ -174,7 +175,7 @@ final class WatchCost extends Benchmark {
                 millis.add(millisSince(start));
             }
             if (found.count() < written) {
-                throw new IOException(found.count() + " of " + written + " written pages were told");
+                throw new IOException(found.count() + " of " + written + " written pages were reported");
             }
         }
         return Figure.of("a sync, " + written + " pages written", Median.of(millis), "ms");

@@ -55,7 +55,7 @@ import picocli.CommandLine.Option;
 @Command(
         name = "watched-loop",
         mixinStandardHelpOptions = true,
-        description = "The delay of event loops with the page open and metrics scraped, against without.")
+        description = "The delay of event loops with the web page open and metrics scraped, compared with neither.")
 final class WatchedLoop extends Benchmark {
     /** The limit for the ratio of the 99th percentiles. */
     private static final double WANTED = 1.05;
@@ -63,16 +63,19 @@ final class WatchedLoop extends Benchmark {
     private static final long GIB = 1L << 30;
     private static final Duration BETWEEN = Duration.ofMillis(1);
 
-    @Option(names = "--vms", description = "VMs that are served. Default: ${DEFAULT-VALUE}")
+    @Option(names = "--vms", description = "Served VMs. Default: ${DEFAULT-VALUE}")
     private int vms = 20;
 
-    @Option(names = "--memory", paramLabel = "GIB", description = "Of the VM that is shown. Default: ${DEFAULT-VALUE}")
+    @Option(
+            names = "--memory",
+            paramLabel = "GIB",
+            description = "Memory of the VM that the page shows. Default: ${DEFAULT-VALUE}")
     private long memory = 64;
 
-    @Option(names = "--seconds", description = "Of each round. Default: ${DEFAULT-VALUE}")
+    @Option(names = "--seconds", description = "Length of each round. Default: ${DEFAULT-VALUE}")
     private int seconds = 20;
 
-    @Option(names = "--rounds", description = "With and without, in turns. Default: ${DEFAULT-VALUE}")
+    @Option(names = "--rounds", description = "Rounds with and without, alternating. Default: ${DEFAULT-VALUE}")
     private int rounds = 5;
 
     @Override
@@ -152,9 +155,9 @@ final class WatchedLoop extends Benchmark {
         double without = Median.of(quiet);
         double with = Median.of(watched);
         return List.of(
-                Figure.of("delay of " + vms + " VMs' event loops, p99, nobody looks", without, "us"),
-                Figure.of("  with the page of a VM of " + memory + " GiB open, and a scrape each second", with, "us"),
-                Figure.of("  against without", with / without, "").atMost(WANTED));
+                Figure.of("delay of " + vms + " VMs' event loops, p99, no clients", without, "us"),
+                Figure.of("  with the page of a VM of " + memory + " GiB open, and a scrape per second", with, "us"),
+                Figure.of("  with / without", with / without, "").atMost(WANTED));
     }
 
     private static int port(List<HttpAddress> addresses) {

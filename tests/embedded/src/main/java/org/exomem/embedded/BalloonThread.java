@@ -215,7 +215,7 @@ final class BalloonThread implements AutoCloseable {
     /** Waits until the driver has started. The guest must run. */
     void awaitDriver() throws IOException {
         if (!await(begun)) {
-            throw new IOException("the balloon does not work: " + broken);
+            throw new IOException("the balloon failed: " + broken);
         }
     }
 

@@ -85,7 +85,7 @@ final class DeviceCommands {
         String id = devices.any();
         Device device = id == null ? null : devices.device(id);
         if (device == null) {
-            throw new QmpError("DeviceNotActive", "there is no balloon");
+            throw new QmpError("DeviceNotActive", "no balloon device is active");
         }
         GuestBalloon.Seen seen = device.balloon().seen();
         ObjectNode answer = QmpServer.object()

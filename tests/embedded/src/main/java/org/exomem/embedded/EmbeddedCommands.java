@@ -182,7 +182,7 @@ final class EmbeddedCommands implements QmpServer.Commands {
     private synchronized JsonNode setCapabilities(JsonNode arguments) throws QmpError {
         for (JsonNode capability : arguments.path("capabilities")) {
             if (!capability.path("capability").asText().equals(SHARED)) {
-                throw QmpError.general("this VMM has no capability but " + SHARED);
+                throw QmpError.general("this VMM has only the capability " + SHARED);
             }
             ignoresShared = capability.path("state").asBoolean();
         }
@@ -200,7 +200,7 @@ final class EmbeddedCommands implements QmpServer.Commands {
             throw QmpError.general("this VMM migrates to and from " + FILE + "… only, not " + uri);
         }
         if (!ignoresShared) {
-            throw QmpError.general("this VMM does not move memory: set the capability " + SHARED + " first");
+            throw QmpError.general("this VMM does not migrate memory: set the capability " + SHARED + " first");
         }
         migration = QmpServer.object();
         try {
@@ -226,7 +226,7 @@ final class EmbeddedCommands implements QmpServer.Commands {
     private ObjectNode dirtyLog() throws QmpError {
         WriteLog log = guest.ram().log();
         if (log == null) {
-            throw QmpError.general("there is no log");
+            throw QmpError.general("no log is open");
         }
         return QmpServer.object()
                 .put("path", log.path().toString())

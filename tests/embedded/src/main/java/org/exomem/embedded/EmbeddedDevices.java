@@ -101,10 +101,11 @@ final class EmbeddedDevices implements AutoCloseable {
             throw new IllegalStateException("Property can't find value '" + chardev + "'");
         }
         if (closed) {
-            throw new IllegalStateException("this VMM is ending");
+            throw new IllegalStateException("this VMM is shutting down");
         }
         if (!devices.isEmpty()) {
-            throw new IllegalStateException("this VMM has one device at a time, and '" + any() + "' is plugged in");
+            throw new IllegalStateException(
+                    "this VMM supports one device at a time, and '" + any() + "' is plugged in");
         }
         BalloonThread balloon = BalloonThread.plug(FrontEnd.connect(socket), ram, program, hints, running);
         devices.put(id, new Device(id, chardev, arguments, balloon));

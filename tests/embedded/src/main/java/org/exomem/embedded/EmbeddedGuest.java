@@ -140,7 +140,7 @@ public final class EmbeddedGuest implements AutoCloseable {
                 letRun();
                 event("RESUME");
             }
-            case GUEST_PANICKED -> throw new IllegalStateException("the guest can't go on: " + failure);
+            case GUEST_PANICKED -> throw new IllegalStateException("the guest can't continue: " + failure);
         }
     }
 
@@ -196,13 +196,13 @@ public final class EmbeddedGuest implements AutoCloseable {
      */
     public void work(long fill, long free) {
         if ((fill > 0 || free > 0) && state() != RunState.RUNNING) {
-            throw new IllegalStateException("the guest is " + state() + ", and does nothing");
+            throw new IllegalStateException("the guest is " + state() + " and does not run");
         }
         if (fill > 0 && !program.work(Job.Kind.FILL, fill / GuestRam.PAGE)) {
-            throw new IllegalStateException("the guest has not so much free memory");
+            throw new IllegalStateException("the guest does not have enough free memory");
         }
         if (free > 0 && !program.work(Job.Kind.FREE, free / GuestRam.PAGE)) {
-            throw new IllegalStateException("the guest's program does not use so much memory");
+            throw new IllegalStateException("the guest's program does not use that much memory");
         }
     }
 

@@ -60,8 +60,7 @@ public record EmbeddedOptions(
                     "a guest needs at least 2 MiB of memory, in whole pages of 4096 bytes; size=" + size);
         }
         if (low < 2 * MIB || low % GuestRam.PAGE != 0 || Math.min(low, size) > FOUR_GIB) {
-            throw new IllegalArgumentException(
-                    "of a guest's memory 2 MiB to 4 GiB are below 4 GiB, in whole pages of 4096 bytes; low=" + low);
+            throw new IllegalArgumentException("low must be 2 MiB to 4 GiB, in whole pages of 4096 bytes; low=" + low);
         }
         if (processors < 1) {
             throw new IllegalArgumentException("a guest needs at least one processor");
@@ -150,7 +149,7 @@ public record EmbeddedOptions(
                 case "handover" -> value.equals("on") ? options.thatHandsOver() : options;
                 case "clone" -> value.equals("on") ? options.thatIsAClone() : options;
                 case "incoming" -> value.equals("on") ? options.thatIsIncoming() : options;
-                default -> throw new IllegalArgumentException("there is no option " + word.getKey());
+                default -> throw new IllegalArgumentException("unknown option " + word.getKey());
             };
         }
         return options;

@@ -131,7 +131,7 @@ final class EmbeddedRam implements AutoCloseable {
         try {
             ram.file().allocate(run.first() * GuestRam.PAGE, run.count() * GuestRam.PAGE);
         } catch (LinuxException e) {
-            throw new UncheckedIOException("there is no room for the guest's memory in " + path, e);
+            throw new UncheckedIOException("not enough space for the guest's memory in " + path, e);
         }
     }
 

@@ -51,7 +51,7 @@ public final class EmbeddedVmm {
         for (String argument : arguments) {
             int equals = argument.indexOf('=');
             if (equals < 0 || words.put(argument.substring(0, equals), argument.substring(equals + 1)) != null) {
-                throw new IllegalArgumentException("\"" + argument + "\" is not KEY=VALUE, or comes twice");
+                throw new IllegalArgumentException("\"" + argument + "\" is not KEY=VALUE, or is a duplicate");
             }
         }
         return words;

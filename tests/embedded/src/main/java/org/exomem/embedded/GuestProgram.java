@@ -102,7 +102,7 @@ final class GuestProgram implements AutoCloseable {
     /** @param percent of its time that a processor does not run */
     void setThrottle(int percent) {
         if (percent < 0 || percent > MOST_THROTTLE) {
-            throw new IllegalArgumentException("a guest is throttled by 0 to " + MOST_THROTTLE + " percent");
+            throw new IllegalArgumentException("a throttle must be 0 to " + MOST_THROTTLE + " percent");
         }
         throttle = percent;
         gate.call();

@@ -114,7 +114,7 @@ final class HeldPages {
                         : "of generation " + generation + ", not " + generations[index];
             }
         }
-        return "0x" + Long.toHexString(word) + ", which was not written lately";
+        return "0x" + Long.toHexString(word) + ", which was not written recently";
     }
 
     private long content(int page, int generation) {
@@ -144,7 +144,7 @@ final class HeldPages {
         nextGeneration = in.readInt();
         count = in.readInt();
         if (count < 0 || count > ram.pages()) {
-            throw new IOException("the state has " + count + " pages, the memory " + ram.pages());
+            throw new IOException("the state has " + count + " pages, but the memory has " + ram.pages());
         }
         pages = load(in, count);
         generations = load(in, count);

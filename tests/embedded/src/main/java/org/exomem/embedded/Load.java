@@ -19,7 +19,7 @@ record Load(long writes, long churn, long checks, boolean pressure) {
 
     Load {
         if (writes < 0 || churn < 0 || checks < 0) {
-            throw new IllegalArgumentException("a rate is not negative");
+            throw new IllegalArgumentException("a rate must not be negative");
         }
     }
 
@@ -39,7 +39,7 @@ record Load(long writes, long churn, long checks, boolean pressure) {
         try {
             return new Load(in.readLong(), in.readLong(), in.readLong(), in.readBoolean());
         } catch (IllegalArgumentException e) {
-            throw new IOException("the saved load is impossible: " + e.getMessage(), e);
+            throw new IOException("the saved load is invalid: " + e.getMessage(), e);
         }
     }
 }

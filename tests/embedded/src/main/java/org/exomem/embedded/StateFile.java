@@ -56,7 +56,7 @@ final class StateFile {
     static boolean load(Path path, Machine machine, GuestProgram program) throws IOException {
         byte[] state = Files.readAllBytes(path);
         if (state.length < Integer.BYTES) {
-            throw new IOException(path + " ends too early");
+            throw new IOException(path + " is truncated");
         }
         CRC32C sum = new CRC32C();
         sum.update(state, 0, state.length - Integer.BYTES);
@@ -65,11 +65,11 @@ final class StateFile {
                 throw new IOException(path + " is not a guest's state of this version");
             }
             if (ByteBuffer.wrap(state).getInt(state.length - Integer.BYTES) != (int) sum.getValue()) {
-                throw new IOException(path + " is damaged: its check sum is wrong");
+                throw new IOException(path + " is damaged: its checksum is wrong");
             }
             Machine saved = new Machine(in.readLong(), in.readLong(), in.readInt());
             if (!saved.equals(machine)) {
-                throw new IOException(path + " is of another machine: " + saved + ", not " + machine);
+                throw new IOException(path + " belongs to another machine: " + saved + ", not " + machine);
             }
             boolean running = in.readBoolean();
             program.load(in);

@@ -28,14 +28,14 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "exomem fuzz",
         description = {
-            "Tries inputs that a coverage-guided fuzzer makes up on what reads the input of others, and checks properties of what comes"
-                    + " of it. All targets, one after the other, or those that are named.",
+            "Runs a coverage-guided fuzzer on the code that reads untrusted input, and checks properties of the results."
+                    + " Runs all targets, one after the other, or the named ones.",
             "",
-            "Inputs that reach new code are kept in tests/fuzz/target/corpus, and the next run goes on from them; a finding is kept in"
+            "Inputs that reach new code are kept in tests/fuzz/target/corpus, and the next run starts with them. A finding is kept in"
                     + " tests/fuzz/target/findings."
         },
         exitCodeListHeading = "%nExit codes:%n",
-        exitCodeList = {"0:nothing was found", "1:something was found", "2:the command is wrong"})
+        exitCodeList = {"0:no finding", "1:a finding", "2:usage error"})
 final class Fuzz implements Callable<Integer> {
     private static final Pattern TIME = Pattern.compile("(\\d{1,6})(s|m|h)");
     private static final Duration LEAST = Duration.ofSeconds(1);
@@ -44,35 +44,31 @@ final class Fuzz implements Callable<Integer> {
 
     private static final Duration OFTEN = Duration.ofMillis(200);
 
-    @Parameters(arity = "0..*", paramLabel = "TARGET", description = "what to fuzz; all of them if none is named")
+    @Parameters(arity = "0..*", paramLabel = "TARGET", description = "the targets to fuzz; default: all")
     private List<String> names = new ArrayList<>();
 
     @Option(
             names = "--time",
             paramLabel = "TIME",
             defaultValue = "1m",
-            description = "how long to fuzz each target, such as 30s, 10m or 8h; 1m if it is not given")
+            description = "how long to fuzz each target, for example 30s, 10m or 8h; default: 1m")
     private String time = "1m";
 
     @Option(
             names = "--seed",
             paramLabel = "N",
             defaultValue = "0",
-            description =
-                    "the fuzzer's seed, for the same inputs again; each run has one of its own if it is not given")
+            description = "the fuzzer's seed, to repeat the same inputs; default: a new seed for each run")
     private int seed;
 
-    @Option(
-            names = "--replay",
-            paramLabel = "FILE",
-            description = "tries the input in this file only, on the one target")
+    @Option(names = "--replay", paramLabel = "FILE", description = "runs only the input in this file, on one target")
     private @Nullable Path replay;
 
     @Option(
             names = "--keep",
             description =
-                    "does not fuzz: puts what was found to reach new code into the corpus of the repository, and makes that as small"
-                            + " as it can be")
+                    "instead of fuzzing, adds the inputs that reach new code to the corpus of the repository, and minimizes"
+                            + " the corpus")
     private boolean keep;
 
     @Option(
@@ -104,7 +100,7 @@ final class Fuzz implements Callable<Integer> {
         List<Target> targets = targets();
         if (replay != null) {
             if (targets.size() != 1 || names.isEmpty()) {
-                throw wrong("--replay is for one target");
+                throw wrong("--replay requires exactly one target");
             }
             return replay(targets.getFirst(), replay);
         }
@@ -132,7 +128,7 @@ final class Fuzz implements Callable<Integer> {
         List<Target> targets = new ArrayList<>();
         for (String name : names) {
             targets.add(Target.of(name)
-                    .orElseThrow(() -> wrong("\"" + name + "\" is not a target; there are "
+                    .orElseThrow(() -> wrong("\"" + name + "\" is not a target; targets are "
                             + Arrays.stream(Target.values()).map(Target::id).collect(Collectors.joining(", ")))));
         }
         return targets;
@@ -141,7 +137,7 @@ final class Fuzz implements Callable<Integer> {
     private Duration duration() {
         Matcher matcher = TIME.matcher(time);
         if (!matcher.matches()) {
-            throw wrong("\"" + time + "\" is not a time; write it like 30s, 10m or 8h");
+            throw wrong("\"" + time + "\" is not a time, for example 30s, 10m or 8h");
         }
         long number = Long.parseLong(matcher.group(1));
         Duration duration = switch (matcher.group(2)) {
@@ -150,7 +146,7 @@ final class Fuzz implements Callable<Integer> {
             default -> Duration.ofHours(number);
         };
         if (duration.compareTo(LEAST) < 0) {
-            throw wrong("no time at all");
+            throw wrong("the time must be greater than 0");
         }
         return duration;
     }
@@ -167,7 +163,7 @@ final class Fuzz implements Callable<Integer> {
             e.printStackTrace();
             return 1;
         }
-        System.out.println(target.id() + ": nothing is wrong with this input");
+        System.out.println(target.id() + ": no finding with this input");
         return 0;
     }
 
@@ -208,7 +204,7 @@ final class Fuzz implements Callable<Integer> {
                     seconds,
                     output.inputs() / seconds,
                     output.coverage(),
-                    result.isClean() ? "nothing found" : "FOUND SOMETHING");
+                    result.isClean() ? "no finding" : "FINDING");
         }
         if (!result.isClean()) {
             tellFinding(target, result);
@@ -223,7 +219,7 @@ final class Fuzz implements Callable<Integer> {
             result.lastLines().forEach(line -> System.out.println("  | " + line));
         }
         file.ifPresent(
-                input -> System.out.println("  try it again: ./exomem fuzz " + target.id() + " --replay " + input));
+                input -> System.out.println("  to repeat it: ./exomem fuzz " + target.id() + " --replay " + input));
         // For machines on which the file is lost at the end, as in CI.
         result.lastLines().stream()
                 .filter(line -> line.startsWith("Base64:"))

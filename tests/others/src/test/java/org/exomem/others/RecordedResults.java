@@ -16,7 +16,7 @@ import org.exomem.conform.run.RunReport;
 final class RecordedResults {
     private static final ObjectMapper JSON = new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
     private static final Pattern DESCRIPTOR = Pattern.compile("\\bfd \\d+");
-    private static final Pattern LAST_WORDS = Pattern.compile("; it wrote at last:.*", Pattern.DOTALL);
+    private static final Pattern LAST_WORDS = Pattern.compile("; its last output:.*", Pattern.DOTALL);
 
     private RecordedResults() {}
 

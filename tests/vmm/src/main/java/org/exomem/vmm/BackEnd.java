@@ -220,7 +220,8 @@ public final class BackEnd implements AutoCloseable {
     private int awaitExit() throws IOException {
         try {
             if (!process.waitFor(60, TimeUnit.SECONDS)) {
-                throw new IOException("the back-end, process " + process.pid() + ", does not end when asked to");
+                throw new IOException(
+                        "the back-end, process " + process.pid() + ", did not exit after a request to end");
             }
             return process.exitValue();
         } catch (InterruptedException e) {

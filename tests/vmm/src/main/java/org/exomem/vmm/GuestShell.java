@@ -92,7 +92,7 @@ public final class GuestShell implements AutoCloseable {
     /** Runs a command, and returns its result even if it fails. */
     public synchronized Result tryRun(String command, Duration limit) throws IOException {
         if (command.indexOf('\n') >= 0) {
-            throw new IllegalArgumentException("a command is one line: " + command);
+            throw new IllegalArgumentException("a command must be one line: " + command);
         }
         long id = ++lastId;
         ByteBuffer line = ByteBuffer.wrap((id + " " + command + "\n").getBytes(StandardCharsets.UTF_8));
@@ -144,7 +144,7 @@ public final class GuestShell implements AutoCloseable {
     }
 
     private static IOException gone(String what) {
-        return new IOException("guest: " + what + ": the guest has gone");
+        return new IOException("guest: " + what + ": the guest does not run any more");
     }
 
     private void dispatch(String end, String output) {

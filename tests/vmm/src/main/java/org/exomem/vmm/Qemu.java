@@ -130,7 +130,7 @@ public final class Qemu implements AutoCloseable {
     private void awaitExit() throws IOException {
         try {
             if (!process.waitFor(60, TimeUnit.SECONDS)) {
-                throw new IOException("QEMU, process " + process.pid() + ", does not end when killed");
+                throw new IOException("QEMU, process " + process.pid() + ", did not end after SIGKILL");
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

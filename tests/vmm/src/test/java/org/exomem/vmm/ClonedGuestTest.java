@@ -97,8 +97,8 @@ final class ClonedGuestTest {
                             .isBetween(wrote ? 100 * MIB : MIB / 16, wrote ? 240 * MIB : 100 * MIB);
                 }
                 assertThatThrownBy(() -> exomem.run("template", "remove", "golden", "--templates", templates))
-                        .hasMessageContaining("clones run from template");
-                assertThat(exomem.run(with(clone, "--prepare", "1"))).contains("golden-4", "waits");
+                        .hasMessageContaining("running clones use template");
+                assertThat(exomem.run(with(clone, "--prepare", "1"))).contains("golden-4", "waiting");
                 assertThat(exomem.run(with(clone))).contains("golden-4");
                 running.add(OwnQemu.of(guests.file("clones/golden-4/a")));
                 assertThat(running.getLast().guest().run("memeat verify kept")).isEqualTo(checksum);

@@ -154,14 +154,14 @@ final class DemandedGuestTest {
                 assertThatThrownBy(() -> exomem.command("quit"))
                         .hasMessageContaining("memory on demand of vm has not all arrived");
                 assertThatThrownBy(() -> exomem.command("restore", image.toString(), "--take"))
-                        .hasMessageContaining("somebody listens on");
+                        .hasMessageContaining("a process listens on");
                 assertThatThrownBy(() -> exomem.command(
                                 "restore",
                                 image.toString(),
                                 "--take",
                                 "--replace",
                                 guests.file("a") + "=" + guests.file("b")))
-                        .hasMessageContaining("can't be used up");
+                        .hasMessageContaining("--take would use up the image");
 
                 exomem.kill();
                 assertThat(pagerFile()).exists();
@@ -226,7 +226,7 @@ final class DemandedGuestTest {
 
             small.resize(8192);
             assertThatThrownBy(() -> exomem.command("restore", image.toString(), "--on-demand"))
-                    .hasMessageContaining("its memory can't come: ")
+                    .hasMessageContaining("its memory can't be loaded: ")
                     .hasMessageContaining("ENOMEM");
             awaitStatus(exomem, "vmm-ended");
             assertThat(ram).doesNotExist();

@@ -67,7 +67,7 @@ final class SavedVmTest {
                     .as(outcomeText)
                     .isBetween(200 * MIB, 480 * MIB);
             assertThatThrownBy(() -> exomem.command("restore", image.toString()))
-                    .hasMessageContaining("is there already: does the VM still run?");
+                    .hasMessageContaining("exists already: does the VM still run?");
             Files.delete(guests.file("a.ram"));
             assertThat(exomem.command("restore", image.toString())).contains("VM \"vm\" runs");
             try (OwnQemu qemu = OwnQemu.of(guests.file("a"))) {

@@ -69,7 +69,7 @@ final class StrictRun implements AutoCloseable {
     RunReport report() throws IOException {
         try {
             return run.get(TO_REPORT.toSeconds(), TimeUnit.SECONDS)
-                    .orElseThrow(() -> new IOException("no front-end came"));
+                    .orElseThrow(() -> new IOException("no front-end connected"));
         } catch (ExecutionException | TimeoutException e) {
             throw new IOException("no report", e);
         } catch (InterruptedException e) {

@@ -77,7 +77,7 @@ final class UpdatedVmmTest {
                     .hasMessageContaining("the VMM " + broken + " did not start: no such machine");
             assertThatThrownBy(() -> exomem.command(
                             "update-vmm", "vm", "--to", guests.qmp("b").toString()))
-                    .hasMessageContaining("the memory \"ram\" of the VMM that waits is");
+                    .hasMessageContaining("the memory \"ram\" of the waiting VMM is");
             assertThat(other.isAlive()).isTrue();
             assertThat(qemu.guest().run("echo still here")).contains("still here");
             assertThat(exomem.balloon("vm").features()).contains("free-page-hint");

@@ -41,20 +41,20 @@ public final class BalloonChecks {
                     BalloonChecks::withoutTelling),
             balloon(
                     "balloon.pages.13",
-                    "what the guest writes after an inflate request was used stays",
+                    "pages keep what the guest writes after the inflate request was used",
                     BalloonChecks::keptAfterInflate),
             balloon(
                     "balloon.pages.14",
-                    "with MUST_TELL_HOST, what is written after a deflate request was used stays",
+                    "with MUST_TELL_HOST, pages keep what is written after the deflate request was used",
                     BalloonChecks::keptAfterDeflate),
             balloon(
                             "balloon.pages.13",
-                            "pages beside those of an inflate request keep their content",
+                            "pages next to those of an inflate request keep their content",
                             BalloonChecks::neighboursAreKept)
                     .and("balloon.pages.14"),
             balloon(
                     "balloon.stats.9",
-                    "statistics with tags that nobody knows are accepted",
+                    "statistics with unknown tags are accepted",
                     trial -> statistics(trial, unknownTags())),
             balloon(
                     "balloon.stats.10",
@@ -62,15 +62,12 @@ public final class BalloonChecks {
                     trial -> statistics(trial, backwards())),
             balloon(
                     "balloon.hint.13",
-                    "hints under another command id than the one that is shown change no page",
+                    "hints with another command id than the current one change no page",
                     BalloonChecks::staleHints),
-            balloon(
-                    "balloon.hint.12",
-                    "a command id does not come again before STOP",
-                    BalloonChecks::idsDoNotComeAgain),
+            balloon("balloon.hint.12", "a command id is not repeated before STOP", BalloonChecks::idsDoNotComeAgain),
             balloon(
                     "balloon.hint.14",
-                    "a page that was written under the command id keeps its content",
+                    "a page that was written after the command id was set keeps its content",
                     BalloonChecks::writtenPagesAreKept),
             balloon(
                     "balloon.hint.15",
@@ -78,11 +75,11 @@ public final class BalloonChecks {
                     BalloonChecks::keptWhenDone),
             balloon(
                     "balloon.report.7",
-                    "what the guest writes after a report was used stays",
+                    "pages keep what the guest writes after the report was used",
                     BalloonChecks::keptAfterReport),
             balloon(
                     "balloon.report.8",
-                    "with PAGE_POISON, reported pages have poison_val",
+                    "with PAGE_POISON, reported pages are filled with poison_val",
                     trial -> poisoned(trial, POISON)),
             balloon(
                     "balloon.report.8",
@@ -149,9 +146,9 @@ public final class BalloonChecks {
         BalloonSession session = BalloonSession.start(trial, 0);
         session.write(BEFORE, 0, 1, 2, 3, 4);
         session.driver().inflatePages(session.pfn(3), session.pfn(1));
-        session.expectKept(BEFORE, "when pages beside it were put into the balloon", 0, 2, 4);
+        session.expectKept(BEFORE, "when pages next to it were put into the balloon", 0, 2, 4);
         session.driver().deflatePages(session.pfn(3), session.pfn(1));
-        session.expectKept(BEFORE, "when pages beside it were taken out of the balloon", 0, 2, 4);
+        session.expectKept(BEFORE, "when pages next to it were taken out of the balloon", 0, 2, 4);
     }
 
     // Statistics
@@ -191,7 +188,7 @@ public final class BalloonChecks {
         session.expectServed();
         trial.expect(
                 !Poll.readable(error.fd(), trial.limits().quiet()),
-                "the back-end told an error of the statistics queue after values with tags " + values.keySet());
+                "the back-end reported an error of the statistics queue after values with tags " + values.keySet());
     }
 
     private static boolean requested(Trial trial, BalloonSession session) throws IOException {
@@ -219,7 +216,7 @@ public final class BalloonChecks {
         ring.kick();
         session.expectKept(
                 BEFORE,
-                "for a hint under command id 0x" + Integer.toHexString(stale) + ", which the device does not show",
+                "by a hint with command id 0x" + Integer.toHexString(stale) + ", which is not the current one",
                 0,
                 1,
                 2);
@@ -237,7 +234,8 @@ public final class BalloonChecks {
             int now = session.driver().commandId();
             trial.expect(
                     !past.contains(now) || now == 0 || now == 1,
-                    "command id 0x" + Integer.toHexString(now) + " is shown again, and the driver has not sent STOP");
+                    "command id 0x" + Integer.toHexString(now)
+                            + " is set again, although the driver has not sent STOP");
             if (now != shown) {
                 past.add(shown);
                 shown = now;
@@ -252,7 +250,7 @@ public final class BalloonChecks {
         session.driver().sendCommand(id);
         session.write(AFTER, 0, 1);
         session.driver().hint(session.page(0), 2 * GuestRam.PAGE, GuestRam.PAGE);
-        session.expectKept(AFTER, "although the guest had written it after the command id was shown", 0, 1);
+        session.expectKept(AFTER, "although the guest had written it after the command id was set", 0, 1);
         session.driver().endHinting();
     }
 
@@ -265,7 +263,7 @@ public final class BalloonChecks {
         session.driver().endHinting();
         int shown = session.awaitOther(id, 0);
         if (shown != 1) {
-            throw new Skipped("the host does not end the session of hinting: the command id is 0x"
+            throw new Skipped("the host does not end the hinting session: the command id is 0x"
                     + Integer.toHexString(shown) + ", not DONE");
         }
         session.write(AFTER, 0, 1);
@@ -280,7 +278,7 @@ public final class BalloonChecks {
         session.driver().report(session.page(1), 2 * GuestRam.PAGE, 2 * GuestRam.PAGE);
         session.write(AFTER, 1, 2);
         session.expectKept(AFTER, "after the report was used", 1, 2);
-        session.expectKept(BEFORE, "by a report of pages beside it", 0, 3);
+        session.expectKept(BEFORE, "by a report of pages next to it", 0, 3);
     }
 
     private static void poisoned(Trial trial, int poison) throws Exception {
@@ -288,6 +286,6 @@ public final class BalloonChecks {
         session.driver().writePoison(poison * EVERY_BYTE);
         session.write(poison, 0, 1, 2);
         session.driver().report(session.page(0), 3 * GuestRam.PAGE, 3 * GuestRam.PAGE);
-        session.expectKept(poison, "by a report, to something that is not poison_val", 0, 1, 2);
+        session.expectKept(poison, "by a report, to a value other than poison_val", 0, 1, 2);
     }
 }

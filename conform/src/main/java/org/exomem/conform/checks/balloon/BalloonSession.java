@@ -115,7 +115,7 @@ final class BalloonSession {
     int awaitCommandId() throws IOException {
         int id = awaitOther(0, STOP_AND_DONE);
         if (id == 0 || id == STOP_AND_DONE) {
-            throw new Skipped("the host asks for no hints");
+            throw new Skipped("the host requests no hints");
         }
         return id;
     }

@@ -99,7 +99,8 @@ final class ChannelChecks {
             Reply reply = session.connection().receive();
             trial.expect(
                     reply.request() == Request.SET_BACKEND_REQ_FD && reply.asLong() == 0,
-                    "SET_BACKEND_REQ_FD was answered with request " + reply.request() + ", number " + reply.asLong());
+                    "SET_BACKEND_REQ_FD was answered with a reply to request " + reply.request() + ", number "
+                            + reply.asLong());
         }
     }
 
@@ -134,14 +135,14 @@ final class ChannelChecks {
     private static void expectNoDescriptors(Trial trial, Reply request) {
         trial.expect(
                 request.fds().isEmpty(),
-                "request " + request.request() + " of the back-end came with "
+                "request " + request.request() + " of the back-end has "
                         + request.fds().size() + " descriptors");
     }
 
     private static void expectFewDescriptors(Trial trial, Reply request) {
         trial.expect(
                 request.fds().size() <= MOST_DESCRIPTORS,
-                "request " + request.request() + " of the back-end came with "
+                "request " + request.request() + " of the back-end has "
                         + request.fds().size() + " descriptors");
     }
 
@@ -153,15 +154,15 @@ final class ChannelChecks {
         BadChain.send(session);
         if (BadChain.effect(trial, session) != BadChain.Effect.NEEDS_RESET
                 || !session.device().channel().awaitReadable(trial.limits().answer())) {
-            throw new Skipped("nothing made the device send a configuration change notification");
+            throw new Skipped("the runner could not make the device send a configuration change notification");
         }
         Reply request = session.device().channel().receive();
         trial.expect(
                 request.request() == Request.BackEnd.CONFIG_CHANGE,
-                "request " + request.request() + " came, not BACKEND_CONFIG_CHANGE_MSG");
+                "the back-end sent request " + request.request() + ", not BACKEND_CONFIG_CHANGE_MSG");
         trial.expect(
                 request.payload().length == 0 && request.fds().isEmpty(),
-                "BACKEND_CONFIG_CHANGE_MSG came with " + request.payload().length + " bytes and "
+                "BACKEND_CONFIG_CHANGE_MSG has " + request.payload().length + " bytes and "
                         + request.fds().size() + " descriptors");
         trial.expect(
                 (request.flags() & (3 | Connection.REPLY)) == Connection.VERSION,

@@ -17,12 +17,11 @@ public final class ConfigChecks {
             .flatMap(List::stream)
             .toList();
 
-    private static final String MAY_USE_IT = "A back-end may do it or not, and nothing that it does is wrong.";
+    private static final String MAY_USE_IT = "This is optional for a back-end, so nothing can break it.";
     private static final String NOBODY_CHANGES_IT =
-            "The device alone changes its config space: nothing that a front-end or driver sends makes it do so.";
+            "Only the device changes its config space; the runner cannot trigger that.";
     private static final String OWN_REQUEST =
-            "The device alone decides whether and when it sends such a message; nothing that"
-                    + " a front-end or driver does makes it do so.";
+            "The device decides whether and when it sends such a message; the runner cannot trigger it.";
 
     /** Observable requirements without a check, and why. */
     public static final Map<String, String> UNTRIED = Map.ofEntries(

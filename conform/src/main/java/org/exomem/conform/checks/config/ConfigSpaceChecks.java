@@ -38,20 +38,20 @@ final class ConfigSpaceChecks {
                     ConfigSpaceChecks::readableBeforeFeatures),
             Check.of(
                     "vhost.config.1",
-                    "GET_CONFIG is answered with as many bytes as were asked for",
+                    "The reply to GET_CONFIG has as many bytes as requested",
                     ConfigSpaceChecks::sizesMatch),
             Check.of(
                     "vhost.config.2",
-                    "GET_CONFIG of bytes that no config space has is answered with an empty payload",
+                    "GET_CONFIG outside of the config space is answered with an empty payload",
                     ConfigSpaceChecks::emptyPayloadIsTheError),
             Check.of(
                             "vhost.config.5",
-                            "The number of pages that a balloon should have is not changed by a write of the driver",
+                            "A write of the driver does not change num_pages of a balloon",
                             trial -> readOnlyFieldStays(trial, BALLOON_NUM_PAGES, Integer.BYTES))
                     .on(DeviceType.BALLOON),
             Check.of(
                             "vhost.config.5",
-                            "The size that a memory device asks for is not changed by a write of the driver",
+                            "A write of the driver does not change requested_size of a memory device",
                             trial -> readOnlyFieldStays(trial, MEM_REQUESTED_SIZE, Long.BYTES))
                     .on(DeviceType.MEM));
 
@@ -98,7 +98,7 @@ final class ConfigSpaceChecks {
         trial.expect(
                 came == 0 || came == Payload.CONFIG_HEADER_SIZE + LARGEST,
                 "GET_CONFIG of " + LARGEST + " bytes was answered with a payload of " + came
-                        + " bytes, neither empty nor as long as was asked for");
+                        + " bytes; expected was an empty payload or the requested length");
     }
 
     private static void emptyPayloadIsTheError(Trial trial) throws IOException {

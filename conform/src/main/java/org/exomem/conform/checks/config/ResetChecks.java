@@ -21,7 +21,7 @@ final class ResetChecks {
             Check.of("reset.1", "The status is 0 after a reset", ResetChecks::statusIsZero),
             Check.of(
                     "reset.2",
-                    "After a reset by the status the device leaves its queues alone and calls nobody",
+                    "After a reset by SET_STATUS the device processes no queue and sends no calls",
                     trial -> queuesAreLeftAlone(trial, Protocol.STATUS)),
             Check.of(
                     "vhost.reset.1",
@@ -33,7 +33,7 @@ final class ResetChecks {
                     ResetChecks::initializedAgain),
             Check.of(
                     "vhost.reset.3",
-                    "After RESET_DEVICE the session goes on, without another SET_OWNER",
+                    "After RESET_DEVICE the session continues without another SET_OWNER",
                     ResetChecks::ownerStays));
 
     private ResetChecks() {}
@@ -74,7 +74,7 @@ final class ResetChecks {
         ring.kickFd().signal();
         trial.expectNever(
                 () -> ring.poll() != null || ring.callFd().drain(),
-                "the device served a request, or called, though it was reset");
+                "the device served a request or sent a call after it was reset");
     }
 
     private static void initializedAgain(Trial trial) throws IOException {

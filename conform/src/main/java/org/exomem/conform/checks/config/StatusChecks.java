@@ -23,15 +23,15 @@ final class StatusChecks {
     static final List<Check> ALL = List.of(
             Check.of(
                     "vhost.status.2",
-                    "The status has the bits that were set, and the device works at DRIVER_OK",
+                    "The status has the bits that the driver set, and the device operates after DRIVER_OK",
                     StatusChecks::statusIsKept),
             Check.of(
                     "status.5",
-                    "Before its rings are started the device takes no buffers and calls nobody",
+                    "Before its rings are started the device takes no buffers and sends no calls",
                     StatusChecks::nothingBeforeTheStart),
             Check.of(
                     "status.6",
-                    "After a chain that a ring can't have, the device goes on, or says that it needs a reset",
+                    "After an invalid chain the device continues, or sets DEVICE_NEEDS_RESET",
                     StatusChecks::needsResetIsTold),
             Check.of(
                     "status.7",
@@ -60,7 +60,7 @@ final class StatusChecks {
         int status = frontEnd.getStatus();
         trial.expect(
                 status == expected,
-                "the status was set to 0x" + Integer.toHexString(expected) + ", and reads as 0x"
+                "the status was set to 0x" + Integer.toHexString(expected) + ", but reads as 0x"
                         + Integer.toHexString(status));
     }
 
@@ -86,18 +86,19 @@ final class StatusChecks {
         ring.callFd().drain();
         trial.expectNever(
                 () -> ring.callFd().drain() || ring.poll() != null,
-                "the device took a buffer or called, before DRIVER_OK and before its ring was started");
+                "the device took a buffer or sent a call before DRIVER_OK and before its ring was started");
     }
 
     private static void needsResetIsTold(Trial trial) throws IOException {
         Session session = BadChain.session(trial);
         BadChain.send(session);
         switch (BadChain.effect(trial, session)) {
-            case NONE -> trial.transcript().say("the device passed over the bad chain");
+            case NONE -> trial.transcript().say("the device skipped the invalid chain");
             case NEEDS_RESET -> trial.transcript().say("the device needs a reset");
             case STUCK ->
-                throw new Unmet("after a chain that begins with descriptor 65535 the device serves no more, and"
-                        + " DEVICE_NEEDS_RESET is not set in its status");
+                throw new Unmet(
+                        "after a chain that begins with descriptor 65535 the device serves no more requests, but"
+                                + " DEVICE_NEEDS_RESET is not set in its status");
             case CLOSED -> trial.refused("a chain that begins with descriptor 65535");
         }
     }
@@ -109,16 +110,16 @@ final class StatusChecks {
         }
         BadChain.send(session);
         if (BadChain.effect(trial, session) != BadChain.Effect.NEEDS_RESET) {
-            throw new Skipped("the device does not get into a state that needs a reset");
+            throw new Skipped("the device does not enter a state that needs a reset");
         }
         trial.expect(
                 session.device().channel().awaitReadable(trial.limits().answer()),
-                "the device has set DEVICE_NEEDS_RESET, and sent nothing within "
+                "the device has set DEVICE_NEEDS_RESET, but sent nothing within "
                         + trial.limits().answer().toMillis() + " ms");
         int request = session.device().channel().receive().request();
         trial.expect(
                 request == Request.BackEnd.CONFIG_CHANGE,
-                "the device has set DEVICE_NEEDS_RESET, and sent request " + request
+                "the device has set DEVICE_NEEDS_RESET, but sent request " + request
                         + ", not BACKEND_CONFIG_CHANGE_MSG");
     }
 }

@@ -21,10 +21,11 @@ final class StoppedChecks {
                     "vhost.suspend.1",
                     "While all rings are stopped the device writes no guest memory",
                     StoppedChecks::noWrites),
-            Check.of("vhost.suspend.2", "While all rings are stopped the device does not call", StoppedChecks::noCalls),
+            Check.of(
+                    "vhost.suspend.2", "While all rings are stopped the device sends no calls", StoppedChecks::noCalls),
             Check.of(
                     "vhost.suspend.3",
-                    "While all rings are stopped the back-end sends nothing of its own",
+                    "While all rings are stopped the back-end sends no unsolicited messages",
                     StoppedChecks::noMessages),
             Check.of(
                     "vhost.suspend.4",
@@ -56,7 +57,7 @@ final class StoppedChecks {
 
     private static void noCalls(Trial trial) throws IOException {
         RingDriver ring = stopped(trial, Wish.USUAL).ring();
-        trial.expectNever(() -> ring.callFd().drain(), "the device called while all rings were stopped");
+        trial.expectNever(() -> ring.callFd().drain(), "the device sent a call while all rings were stopped");
     }
 
     private static void noMessages(Trial trial) throws IOException {
@@ -66,7 +67,7 @@ final class StoppedChecks {
                 "the back-end sent a request on its channel while all rings were stopped");
         trial.expect(
                 !session.connection().awaitReadable(Duration.ZERO),
-                "the back-end sent a message that answers nothing while all rings were stopped");
+                "the back-end sent a message that is not a reply while all rings were stopped");
     }
 
     private static void answers(Trial trial) throws IOException {

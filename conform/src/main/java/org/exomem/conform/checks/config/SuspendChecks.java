@@ -26,22 +26,22 @@ final class SuspendChecks {
             Check.of("suspend.7", "SUSPEND is ignored before DRIVER_OK", SuspendChecks::ignoredBeforeDriverOk),
             Check.of(
                     "suspend.12",
-                    "A device that is told to suspend does so, or needs a reset",
+                    "The device suspends when the driver requests it, or needs a reset",
                     trial -> suspended(trial)),
             Check.of(
                     "suspend.14",
-                    "A device has used what it has taken when it shows SUSPEND",
+                    "The device has used all buffers that it took before it sets SUSPEND",
                     SuspendChecks::usedBeforeItIsShown),
             Check.of(
                     "suspend.9",
-                    "A suspended device leaves its queues alone and does not call",
+                    "A suspended device processes no queue and sends no calls",
                     SuspendChecks::queuesAreLeftAlone),
             Check.of(
                             "suspend.8",
-                            "A suspended balloon ignores what is written to its config space",
+                            "A suspended balloon ignores writes to its config space",
                             SuspendChecks::configWritesAreIgnored)
                     .on(DeviceType.BALLOON),
-            Check.of("suspend.13", "A suspended device goes on at DRIVER_OK, or needs a reset", SuspendChecks::goesOn));
+            Check.of("suspend.13", "A suspended device resumes at DRIVER_OK, or needs a reset", SuspendChecks::goesOn));
 
     private SuspendChecks() {}
 
@@ -67,7 +67,7 @@ final class SuspendChecks {
         session.frontEnd().setStatus(FEATURES_OK | DRIVER_OK | SUSPEND);
         int status = awaitStatus(trial, session.frontEnd(), SUSPEND, DRIVER_OK);
         if ((status & BadChain.NEEDS_RESET) != 0) {
-            throw new Skipped("the device needs a reset when it is told to suspend, which it may");
+            throw new Skipped("the device sets DEVICE_NEEDS_RESET instead of SUSPEND, which is allowed");
         }
     }
 
@@ -97,7 +97,7 @@ final class SuspendChecks {
         while (ring.poll() != null) {
             // Discards the buffers that were used before.
         }
-        trial.expectNever(() -> ring.poll() != null, "the device used a buffer after it had shown SUSPEND");
+        trial.expectNever(() -> ring.poll() != null, "the device used a buffer after it had set SUSPEND");
     }
 
     private static void queuesAreLeftAlone(Trial trial) throws IOException {
@@ -107,7 +107,8 @@ final class SuspendChecks {
         ring.add(session.request().prepare());
         ring.kickFd().signal();
         trial.expectNever(
-                () -> ring.poll() != null || ring.callFd().drain(), "the suspended device served a request, or called");
+                () -> ring.poll() != null || ring.callFd().drain(),
+                "the suspended device served a request or sent a call");
     }
 
     private static void configWritesAreIgnored(Trial trial) throws IOException {

@@ -14,8 +14,9 @@ public final class FeatureChecks {
     /** Observable requirements without a check, and why. */
     public static final Map<String, String> UNTRIED = Map.of(
             "feature.9",
-            "No feature of a balloon or memory device depends on another one, nor does one that all types have in common and"
-                    + " that vhost-user can carry. Of other types the runner does not know which feature depends on which.");
+            "No feature of a balloon or memory device depends on another one. Neither does a common feature of all"
+                    + " types that vhost-user can carry. The runner does not know the dependencies of other types'"
+                    + " features.");
 
     private FeatureChecks() {}
 }

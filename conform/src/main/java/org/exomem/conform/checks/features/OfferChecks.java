@@ -41,7 +41,8 @@ final class OfferChecks {
                     OfferChecks::protocolFeaturesAreSetFirst),
             Check.of(
                     "vhost.feature.4",
-                    "Protocol features are told and accepted because bit 30 is offered, and once more after SET_FEATURES with it",
+                    "Protocol features are reported and accepted when bit 30 is offered, and again after"
+                            + " SET_FEATURES with bit 30",
                     OfferChecks::protocolFeaturesAreServed));
 
     private OfferChecks() {}
@@ -53,7 +54,7 @@ final class OfferChecks {
 
     private static void noSrIov(Trial trial) throws IOException {
         long offered = trial.connect().getFeatures();
-        trial.expect((offered & Features.SR_IOV) == 0, "SR_IOV (bit 37) is offered, and this is no PCI device");
+        trial.expect((offered & Features.SR_IOV) == 0, "SR_IOV (bit 37) is offered, but this is not a PCI device");
     }
 
     private static void onlyDefinedBits(Trial trial) throws IOException {
@@ -64,7 +65,7 @@ final class OfferChecks {
         } else if (trial.type() == DeviceType.MEM) {
             unknown |= offered & OF_THE_TYPE & ~MEM;
         }
-        trial.expect(unknown == 0, "of the offered features, these are not defined: " + FeatureNames.features(unknown));
+        trial.expect(unknown == 0, "these offered features are not defined: " + FeatureNames.features(unknown));
     }
 
     private static FrontEnd withProtocolFeatures(Trial trial) throws IOException {

@@ -33,20 +33,20 @@ final class SubsetChecks {
                     SubsetChecks::eachSubset),
             Check.of(
                     "feature.11",
-                    "FEATURES_OK stays unset after features that the device does not have",
+                    "FEATURES_OK stays clear after features that the device does not offer",
                     SubsetChecks::unknownFeature),
             Check.of("feature.13", "Features are accepted again after a reset", SubsetChecks::sameAgain),
             Check.of(
                     "reserved.15",
-                    "A driver without VERSION_1 is refused or not, and the next one, with it, is served",
+                    "A driver without VERSION_1 is accepted or refused, and the next one, with VERSION_1, is served",
                     trial -> withoutAFeature(trial, Features.VERSION_1)),
             Check.of(
                     "reserved.17",
-                    "A driver without ACCESS_PLATFORM is refused or not, and the back-end answers the next one",
+                    "A driver without ACCESS_PLATFORM is accepted or refused, and the back-end answers the next one",
                     trial -> withoutAFeature(trial, Features.ACCESS_PLATFORM)),
             Check.of(
                     "reserved.19",
-                    "A driver without ORDER_PLATFORM is refused or not, and the back-end answers the next one",
+                    "A driver without ORDER_PLATFORM is accepted or refused, and the back-end answers the next one",
                     trial -> withoutAFeature(trial, Features.ORDER_PLATFORM)));
 
     private SubsetChecks() {}
@@ -117,7 +117,7 @@ final class SubsetChecks {
         trial.requireProtocol(frontEnd.getProtocolFeatures(), Protocol.STATUS);
         // A ring layout that the device does not offer, or else an undefined bit.
         long notOffered = (offered & Features.RING_PACKED) == 0 ? Features.RING_PACKED : 1L << 49;
-        trial.expect((offered & notOffered) == 0, "bit 49, which VIRTIO keeps for later, is offered");
+        trial.expect((offered & notOffered) == 0, "bit 49, which VIRTIO reserves, is offered");
         String refusal = refusal(trial, frontEnd, offered & NEEDED | notOffered);
         trial.expect(
                 !refusal.isEmpty(),

@@ -29,15 +29,16 @@ final class UseChecks {
                     UseChecks::noReplyBeforeItIsNegotiated),
             Check.of(
                     "vhost.feature.12",
-                    "Need-reply is answered while REPLY_ACK is negotiated, and not after SET_PROTOCOL_FEATURES without it",
+                    "Need-reply is answered while REPLY_ACK is negotiated, and not after SET_PROTOCOL_FEATURES"
+                            + " without it",
                     UseChecks::protocolFeaturesAreThoseThatWereSet),
             Check.of(
                     "vhost.feature.5",
-                    "Without EVENT_IDX, the device calls for each request whatever stands in the place of used_event",
+                    "Without EVENT_IDX, the device sends a call for each request, whatever used_event contains",
                     UseChecks::noEventIndexUnlessNegotiated),
             Check.of(
                     "reserved.18",
-                    "With IN_ORDER, requests come back in the order in which they were made available",
+                    "With IN_ORDER, requests are used in the order in which they were made available",
                     UseChecks::inOrder));
 
     private UseChecks() {}
@@ -82,7 +83,8 @@ final class UseChecks {
         int answered = firstAnswered(frontEnd);
         trial.expect(
                 answered == Request.SET_VRING_NUM,
-                "SET_VRING_NUM with need-reply was not answered though REPLY_ACK was negotiated: the next message answers request "
+                "SET_VRING_NUM with need-reply was not answered though REPLY_ACK was negotiated: the next message"
+                        + " answers request "
                         + answered);
         // Not through setProtocolFeatures: the document does not say whether this request itself is already
         // acknowledged.
@@ -104,7 +106,7 @@ final class UseChecks {
                 trial.expect(
                         Poll.readable(
                                 session.ring().callFd().fd(), trial.limits().answer()),
-                        "the device did not call for request " + i + ", though EVENT_IDX was not negotiated");
+                        "the device sent no call for request " + i + ", though EVENT_IDX was not negotiated");
                 session.ring().callFd().drain();
                 used = session.ring().poll();
             }
@@ -123,6 +125,8 @@ final class UseChecks {
         for (int i = 0; i < REQUESTS; i++) {
             came.add(session.ring().await(trial.limits().answer()).id());
         }
-        trial.expect(came.equals(added), "made available were " + added + ", and used were " + came);
+        trial.expect(
+                came.equals(added),
+                "requests were made available in the order " + added + ", but used in the order " + came);
     }
 }

@@ -29,7 +29,7 @@ public final class LeakChecks {
     public static final List<Check> ALL = List.of(
             Check.of("robust.leak.1", SESSIONS + " sessions leave no file descriptor open", LeakChecks::descriptors),
             Check.of("robust.leak.3", "a session leaves no mapping of its guest memory", LeakChecks::mappings),
-            Check.of("robust.leak.2", "sessions do not make the process grow and grow", LeakChecks::memory));
+            Check.of("robust.leak.2", "sessions do not make the process grow without limit", LeakChecks::memory));
 
     /** Observable requirements without a check, and why. */
     public static final Map<String, String> UNTRIED = Map.of();
@@ -44,7 +44,7 @@ public final class LeakChecks {
                 throw new Skipped("the back-end's process is not known");
             }
             if (pid.getAsLong() == ProcessHandle.current().pid()) {
-                throw new Skipped("the back-end runs in the runner's own process");
+                throw new Skipped("the back-end runs in the process of the runner");
             }
             return new Process(Path.of("/proc", Long.toString(pid.getAsLong())));
         }
@@ -78,7 +78,7 @@ public final class LeakChecks {
         }
 
         private static Skipped unseen(IOException e) {
-            return new Skipped("the back-end's process can't be looked at: " + e.getMessage());
+            return new Skipped("the back-end's process can't be inspected: " + e.getMessage());
         }
     }
 
@@ -113,7 +113,7 @@ public final class LeakChecks {
         int after = settledDescriptors(trial, process, before);
         trial.expect(
                 after <= before,
-                "the process has " + after + " open descriptors after " + SESSIONS + " sessions more, and had "
+                "the process has " + after + " open descriptors after " + SESSIONS + " more sessions, and had "
                         + before);
     }
 
@@ -168,15 +168,15 @@ public final class LeakChecks {
             sessions(trial, ram, SESSIONS);
             expectSame(trial, process);
             long now = process.memory();
-            trial.transcript().say(SESSIONS + " sessions more: " + (now >> 10) + " KiB");
+            trial.transcript().say(SESSIONS + " more sessions: " + (now >> 10) + " KiB");
             if (now - before < SESSIONS * BYTES) {
                 return;
             }
             before = now;
         }
-        throw new Unmet(
-                "the process grew by " + (before - first >> 10) + " KiB in " + MOST_ROUNDS * SESSIONS
-                        + " sessions, and by more than " + (BYTES >> 10) + " KiB a session in each round of " + SESSIONS
-                        + "; the heap of a garbage collector that has not run yet looks the same, so give such a process a small one");
+        throw new Unmet("the process grew by " + (before - first >> 10) + " KiB in " + MOST_ROUNDS * SESSIONS
+                + " sessions, and by more than " + (BYTES >> 10) + " KiB a session in each round of " + SESSIONS
+                + "; a heap that is not yet collected looks the same, so start a garbage-collected process"
+                + " with a small heap");
     }
 }

@@ -26,23 +26,23 @@ final class MemoryAttacks {
     static final List<Check> ALL = List.of(
             Check.of(
                     "robust.memory.1",
-                    "memory regions that can't be right end at most their connection",
+                    "invalid memory regions affect only their own connection",
                     trial -> Attack.all(trial, regions())),
             Check.of(
                     "robust.memory.1",
-                    "tables of regions that can't be right end at most their connection",
+                    "invalid memory tables affect only their own connection",
                     trial -> Attack.all(trial, tables())),
             Check.of(
                     "robust.memory.2",
-                    "rings outside of guest memory end at most their session",
+                    "rings outside of guest memory affect only their own session",
                     trial -> Attack.all(trial, addresses())),
             Check.of(
                     "robust.memory.3",
-                    "a memory file that is cut short ends at most its session",
+                    "a memory file that is truncated affects only its own session",
                     trial -> truncated(trial, 0)),
             Check.of(
                     "robust.memory.3",
-                    "a memory file that loses what lies behind the rings ends at most its session",
+                    "a memory file that is truncated after the rings affects only its own session",
                     trial -> truncated(trial, 1 << 20)));
 
     private MemoryAttacks() {}
@@ -59,17 +59,17 @@ final class MemoryAttacks {
                 region("a region whose guest addresses wrap", new Region(-4096, 8192, FAR, 0)),
                 region("a region whose user addresses wrap", new Region(FAR, 8192, -4096, 0)),
                 region("a region longer than its file", new Region(FAR, 1L << 45, FAR, 0)),
-                region("a region behind the end of its file", new Region(FAR, 4096, FAR, 1L << 45)),
+                region("a region after the end of its file", new Region(FAR, 4096, FAR, 1L << 45)),
                 region("a region whose offset and size wrap", new Region(FAR, 8192, FAR, -4096)),
                 region("a region of half of all addresses", new Region(FAR, Long.MIN_VALUE, FAR, 0)),
                 region("a region of all bytes but one", new Region(0, -1, 0, 0)),
                 region("a region at an odd offset", new Region(FAR, 4096, FAR, 1)),
-                new Attack("the removal of a region that is not there", session -> {
+                new Attack("the removal of a region that does not exist", session -> {
                     if (session.hasProtocol(Protocol.CONFIGURE_MEM_SLOTS)) {
                         session.attempt(Request.REM_MEM_REG, Payload.region(new Region(FAR, 4096, FAR, 0)), List.of());
                     }
                 }),
-                new Attack("the removal of a region that the rings lie in", session -> {
+                new Attack("the removal of a region that contains the rings", session -> {
                     if (session.hasProtocol(Protocol.CONFIGURE_MEM_SLOTS)) {
                         Region first = session.device().wireRegions().getFirst();
                         session.attempt(Request.REM_MEM_REG, Payload.region(first), List.of());
@@ -131,11 +131,15 @@ final class MemoryAttacks {
                 ring("a used ring outside of memory", a -> with(a, a.descriptors(), FAR, a.available())),
                 ring("an available ring outside of memory", a -> with(a, a.descriptors(), a.used(), FAR)),
                 ring("a ring whose addresses are 0", a -> with(a, 0, 0, 0)),
-                ring("a ring at the top of all addresses", a -> with(a, -16, -4, -2)),
-                ring("descriptors not at 16 bytes", a -> with(a, a.descriptors() + 8, a.used(), a.available())),
-                ring("a used ring not at 4 bytes", a -> with(a, a.descriptors(), a.used() + 2, a.available())),
-                ring("an available ring at an odd byte", a -> with(a, a.descriptors(), a.used(), a.available() + 1)),
-                new Attack("a ring that leaves its region", session -> {
+                ring("a ring at the top of the address space", a -> with(a, -16, -4, -2)),
+                ring(
+                        "descriptors that are not aligned to 16 bytes",
+                        a -> with(a, a.descriptors() + 8, a.used(), a.available())),
+                ring(
+                        "a used ring that is not aligned to 4 bytes",
+                        a -> with(a, a.descriptors(), a.used() + 2, a.available())),
+                ring("an available ring at an odd address", a -> with(a, a.descriptors(), a.used(), a.available() + 1)),
+                new Attack("a ring that extends past its region", session -> {
                     Region region = session.device().wireRegions().getFirst();
                     long end = region.userAddress() + region.size() - 16;
                     restart(session, a -> with(a, end, end, end));
@@ -167,12 +171,12 @@ final class MemoryAttacks {
         RingDriver ring = session.ring();
         // The rings and requests are at the bottom of memory. The request's data is then behind the cut.
         ring.add(session.request().prepare());
-        trial.transcript().say("the file of guest memory is cut to " + size + " bytes");
+        trial.transcript().say("the file of guest memory is truncated to " + size + " bytes");
         ram.file().truncate(size);
         ring.kickFd().signal();
         RingAttacks.awaitTaken(trial, ring);
         Attack.tolerate(trial, () -> session.frontEnd().getVringBase(ring.index()));
         session.device().close();
-        Attack.expectServed(trial, "one whose memory file was cut to " + size + " bytes");
+        Attack.expectServed(trial, "one whose memory file was truncated to " + size + " bytes");
     }
 }

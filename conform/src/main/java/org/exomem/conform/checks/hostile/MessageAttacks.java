@@ -37,50 +37,50 @@ final class MessageAttacks {
         List<Check> all = new ArrayList<>();
         all.add(Check.of(
                 "robust.message.1",
-                "malformed headers end at most their connection",
+                "malformed headers affect only their own connection",
                 trial -> Attack.all(trial, headers())));
         all.add(Check.of(
                 "robust.message.4",
-                "requests that nobody knows end at most their connection",
+                "unknown requests affect only their own connection",
                 trial -> Attack.all(trial, unknownRequests())));
         all.add(Check.of(
                 "robust.message.2",
-                "payloads that are too short end at most their connection",
+                "payloads that are too short affect only their own connection",
                 trial -> Attack.all(trial, shorter())));
         all.add(Check.of(
                 "robust.message.2",
-                "payloads that are too long end at most their connection",
+                "payloads that are too long affect only their own connection",
                 trial -> Attack.all(trial, longer())));
         all.add(Check.of(
                 "robust.message.3",
-                "missing and wrong descriptors end at most their connection",
+                "missing and wrong descriptors affect only their own connection",
                 trial -> Attack.all(trial, wrongDescriptors())));
         all.add(Check.of(
                 "robust.message.3",
-                "too many descriptors end at most their connection",
+                "too many descriptors affect only their own connection",
                 trial -> Attack.all(trial, tooManyDescriptors())));
         all.add(Check.of(
                 "robust.message.5",
-                "a front-end may disappear after any byte of a header",
+                "a front-end may disconnect after any byte of a header",
                 trial -> cutShort(trial, "SET_OWNER", 1)));
         for (String name : CUT) {
             all.add(Check.of(
                     "robust.message.5",
-                    "a front-end may disappear after any byte of " + name,
+                    "a front-end may disconnect after any byte of " + name,
                     trial -> cutShort(trial, name, Connection.HEADER_SIZE)));
         }
-        all.add(Check.of("robust.message.6", "messages may come one byte after the other", MessageAttacks::inPieces));
+        all.add(Check.of("robust.message.6", "messages may arrive one byte at a time", MessageAttacks::inPieces));
         all.add(Check.of(
                 "robust.message.7",
-                "indices of no ring end at most their connection",
+                "invalid ring indices affect only their own connection",
                 trial -> Attack.all(trial, ringIndices())));
         all.add(Check.of(
                 "robust.message.7",
-                "sizes that no ring has end at most their connection",
+                "invalid ring sizes affect only their own connection",
                 trial -> Attack.all(trial, ringSizes())));
         all.add(Check.of(
                 "robust.message.7",
-                "other numbers that can't be right end at most their connection",
+                "other invalid numbers affect only their own connection",
                 trial -> Attack.all(trial, otherNumbers())));
         return List.copyOf(all);
     }
@@ -121,7 +121,7 @@ final class MessageAttacks {
         for (int version : new int[] {0, 2, 3}) {
             all.add(header("a header of version " + version, Request.SET_OWNER, version, 0, 0));
         }
-        all.add(header("a reply that nobody asked for", Request.SET_OWNER, 1 | Connection.REPLY, 0, 0));
+        all.add(header("an unsolicited reply", Request.SET_OWNER, 1 | Connection.REPLY, 0, 0));
         all.add(header("a header whose flags are all set", Request.GET_FEATURES, -1, 0, 0));
         for (int size : new int[] {-1, Integer.MIN_VALUE, HUGE, 1 << 20, 8200}) {
             all.add(header("a header with size " + Integer.toUnsignedString(size), Request.SET_FEATURES, 1, size, 64));
@@ -191,7 +191,7 @@ final class MessageAttacks {
             }
         }
         all.add(message(
-                "SET_VRING_KICK that says it has no descriptor, and has one",
+                "SET_VRING_KICK with a descriptor although bit 8 is set",
                 Request.SET_VRING_KICK,
                 Payload.number(1 << 8),
                 KnownMessage::event));
@@ -254,11 +254,13 @@ final class MessageAttacks {
         Reply reply = frontEnd.connection().receive();
         trial.expect(
                 reply.request() == Request.GET_FEATURES && reply.asLong() == offered,
-                "GET_FEATURES that came byte by byte was answered with request " + reply.request() + ", 0x"
-                        + Long.toHexString(reply.asLong()) + ", not with 0x" + Long.toHexString(offered));
+                "GET_FEATURES that was sent byte by byte was answered with a reply to request " + reply.request()
+                        + ", 0x" + Long.toHexString(reply.asLong()) + ", not with 0x" + Long.toHexString(offered));
         inPieces(frontEnd, Request.SET_OWNER, Payload.none());
         inPieces(frontEnd, Request.SET_FEATURES, Payload.number(offered & 1L << 32));
-        trial.expect(frontEnd.getFeatures() == offered, "GET_FEATURES has another answer after messages byte by byte");
+        trial.expect(
+                frontEnd.getFeatures() == offered,
+                "GET_FEATURES has another answer after messages that were sent byte by byte");
     }
 
     private static void inPieces(FrontEnd frontEnd, int request, byte[] payload) throws Exception {
@@ -329,7 +331,7 @@ final class MessageAttacks {
                 message("GET_CONFIG of 2^31 bytes", Request.GET_CONFIG, Payload.config(0, 1 << 31, 0, new byte[8])),
                 log("SET_LOG_BASE of no bytes", 0, 0),
                 log("SET_LOG_BASE of more than its file", 1 << 20, 0),
-                log("SET_LOG_BASE behind its file", 4096, 1 << 20),
+                log("SET_LOG_BASE after the end of its file", 4096, 1 << 20),
                 log("SET_LOG_BASE whose end wraps", -4096, 8192),
                 inflight("GET_INFLIGHT_FD for no queue", new InflightArea(0, 0, 0, 64)),
                 inflight("GET_INFLIGHT_FD for no entry", new InflightArea(0, 0, 1, 0)),

@@ -78,7 +78,7 @@ final class RingAttacks {
                 "an available index that jumps",
                 0,
                 h -> h.available(h.ring().size() + 2));
-        split(all, "robust.ring.1", "an available index that goes back", 0, h -> h.available(0xffff));
+        split(all, "robust.ring.1", "an available index that moves backwards", 0, h -> h.available(0xffff));
         split(all, "robust.ring.1", "an available index in the middle of its range", 0, h -> h.available(0x8000));
         split(
                 all,
@@ -100,16 +100,16 @@ final class RingAttacks {
         chain(
                 all,
                 "robust.ring.2",
-                "a next outside of the table",
+                "a next index outside of the table",
                 0,
                 h -> h.put(5, h.data(), 16, NEXT, h.ring().size()));
         chain(all, "robust.ring.3", "a readable buffer outside of memory", 0, h -> h.put(5, OUTSIDE, 16, 0, 0));
         chain(all, "robust.ring.3", "a writable buffer outside of memory", 0, h -> h.put(5, OUTSIDE, 16, WRITE, 0));
-        chain(all, "robust.ring.3", "a buffer that leaves memory", 0, h -> h.put(5, h.data(), 1L << 31, 0, 0));
+        chain(all, "robust.ring.3", "a buffer that extends past memory", 0, h -> h.put(5, h.data(), 1L << 31, 0, 0));
         chain(all, "robust.ring.3", "a writable buffer of 4 GiB", 0, h -> h.put(5, h.data(), 0xffff_ffffL, WRITE, 0));
         chain(all, "robust.ring.3", "a buffer whose end wraps", 0, h -> h.put(5, -16, 64, WRITE, 0));
         chain(all, "robust.ring.4", "a descriptor of no bytes", 0, h -> h.put(5, h.data(), 0, 0, 0));
-        chain(all, "robust.ring.4", "a readable descriptor behind a writable one", 0, h -> {
+        chain(all, "robust.ring.4", "a readable descriptor after a writable one", 0, h -> {
             h.put(5, h.data(), 16, WRITE | NEXT, 6);
             h.put(6, h.data(), 16, 0, 0);
         });
@@ -119,10 +119,12 @@ final class RingAttacks {
         packed(all);
         all.add(Check.of(
                 "robust.ring.6",
-                "an in-flight area of a wrong size ends at most its session",
+                "an in-flight area of a wrong size affects only its own session",
                 RingAttacks::wrongAreas));
         all.add(Check.of(
-                "robust.ring.6", "an in-flight area full of nonsense ends at most its session", RingAttacks::nonsense));
+                "robust.ring.6",
+                "an in-flight area with invalid content affects only its own session",
+                RingAttacks::nonsense));
         return List.copyOf(all);
     }
 
@@ -145,7 +147,7 @@ final class RingAttacks {
             h.put(5, h.data(), 32, INDIRECT, 0);
             h.entry(h.data(), h.data(), 16, NEXT, 0);
         });
-        chain(all, id, "an indirect next outside of the table", with, h -> {
+        chain(all, id, "an indirect next index outside of the table", with, h -> {
             h.put(5, h.data(), 32, INDIRECT, 0);
             h.entry(h.data(), h.data(), 16, NEXT, 2);
         });
@@ -156,7 +158,7 @@ final class RingAttacks {
     }
 
     private static void packed(List<Check> all) {
-        packed(all, "robust.ring.2", "a list through all descriptors that goes on", 0, h -> {
+        packed(all, "robust.ring.2", "a list through all descriptors without an end", 0, h -> {
             for (int i = h.ring().size() - 1; i >= 0; i--) {
                 h.slot(i, h.data(), 16, i, AVAILABLE | NEXT);
             }
@@ -164,7 +166,7 @@ final class RingAttacks {
         packed(
                 all,
                 "robust.ring.2",
-                "a list that goes on where nothing is available",
+                "a list that continues at an unavailable descriptor",
                 0,
                 h -> h.slot(0, h.data(), 16, 0, AVAILABLE | NEXT));
         packed(
@@ -176,7 +178,7 @@ final class RingAttacks {
         packed(all, "robust.ring.4", "a descriptor of no bytes", 0, h -> h.slot(0, h.data(), 0, 0, AVAILABLE));
         packed(all, "robust.ring.3", "a buffer outside of memory", 0, h -> h.slot(0, OUTSIDE, 16, 0, AVAILABLE));
         packed(all, "robust.ring.3", "a buffer whose end wraps", 0, h -> h.slot(0, -16, 64, 0, AVAILABLE | WRITE));
-        packed(all, "robust.ring.4", "a readable descriptor behind a writable one", 0, h -> {
+        packed(all, "robust.ring.4", "a readable descriptor after a writable one", 0, h -> {
             h.slot(1, h.data(), 16, 0, AVAILABLE);
             h.slot(0, h.data(), 16, 0, AVAILABLE | NEXT | WRITE);
         });
@@ -215,7 +217,7 @@ final class RingAttacks {
     private static Check check(String requirement, String name, String kind, Wish wish, Writing writing) {
         return Check.of(
                 requirement,
-                kind + ": " + name + " ends at most its session",
+                kind + ": " + name + " affects only its own session",
                 trial -> contained(trial, wish, kind + " with " + name, writing));
     }
 
@@ -280,7 +282,7 @@ final class RingAttacks {
     private static void nonsense(Trial trial) throws Exception {
         for (int value : new int[] {0xff, 1, 0x55}) {
             for (boolean versionOne : new boolean[] {false, true}) {
-                String name = "an in-flight area of bytes " + value + (versionOne ? ", version 1" : "");
+                String name = "an in-flight area filled with byte " + value + (versionOne ? ", version 1" : "");
                 trial.transcript().say("attack: " + name);
                 Session session = trial.session(INFLIGHT);
                 FrontEnd frontEnd = session.frontEnd();

@@ -27,18 +27,15 @@ final class SessionChecks {
     static final List<Check> ALL = List.of(
             Check.of(
                     "robust.session.1", MANY + " sessions are served one after the other", SessionChecks::manySessions),
-            Check.of(
-                    "robust.session.1",
-                    "a connection on which nothing is said ends only itself",
-                    SessionChecks::silent),
+            Check.of("robust.session.1", "a connection without any message affects only itself", SessionChecks::silent),
             Check.of(
                     "robust.session.2",
-                    "a front-end may disappear while a request is under way",
+                    "a front-end may disconnect while a request is in flight",
                     SessionChecks::disappears),
             Check.of("robust.session.3", "a second connection does not disturb the first", SessionChecks::twoAtOnce),
             Check.of(
                     "robust.session.4",
-                    "a front-end that reads no answers ends only its own session",
+                    "a front-end that reads no answers affects only its own session",
                     SessionChecks::readsNothing),
             Check.of("robust.session.5", "a back-end that was killed serves again", SessionChecks::killed));
 
@@ -55,18 +52,18 @@ final class SessionChecks {
         for (int i = 0; i < SEVERAL; i++) {
             trial.connect().close();
         }
-        Attack.expectServed(trial, "connections on which nothing was said");
+        Attack.expectServed(trial, "connections without any message");
     }
 
     private static void disappears(Trial trial) throws Exception {
         GuestRam ram = trial.closeLater(Attack.memory(trial));
         for (int i = 0; i < SEVERAL; i++) {
-            Session session = Attack.served(trial, ram, i == 0 ? "" : "one that ended with a request under way");
+            Session session = Attack.served(trial, ram, i == 0 ? "" : "one that ended with a request in flight");
             session.ring().add(session.request().prepare());
             session.ring().kick();
             session.device().close();
         }
-        Attack.expectServed(trial, "one that ended with a request under way");
+        Attack.expectServed(trial, "one that ended with a request in flight");
     }
 
     private static void twoAtOnce(Trial trial) throws Exception {
@@ -86,7 +83,7 @@ final class SessionChecks {
         try {
             return trial.backEnd().connect();
         } catch (IOException e) {
-            throw new Skipped("no second connection is to be had while there is one: " + e.getMessage());
+            throw new Skipped("the back-end accepts no second connection at the same time: " + e.getMessage());
         }
     }
 
@@ -124,7 +121,7 @@ final class SessionChecks {
             if (e.errno() != Errno.EAGAIN) {
                 throw e;
             }
-            trial.transcript().say("the back-end reads no more while its answers are not read");
+            trial.transcript().say("the back-end stops reading while its answers are not read");
         }
         Attack.expectServed(trial, "one whose front-end read no answers");
     }
@@ -132,7 +129,7 @@ final class SessionChecks {
     private static void killed(Trial trial) throws Exception {
         Session session = Attack.served(trial, trial.closeLater(Attack.memory(trial)), "");
         if (!trial.backEnd().kill()) {
-            throw new Skipped("the back-end was not started by the runner, which therefore can't kill it");
+            throw new Skipped("the runner did not start the back-end, so it can't kill it");
         }
         session.device().close();
         Attack.expectServed(trial, "one in which the back-end was killed");

@@ -12,7 +12,7 @@ public final class InflightChecks {
             .toList();
 
     private static final String BATCHES =
-            "Used entries may be published one by one or in batches: nothing that a back-end does can break that.";
+            "Used entries may be published one by one or in batches, so nothing can break this.";
 
     /** Observable requirements without a check, and why. */
     public static final Map<String, String> UNTRIED = Map.of("vhost.inflight.8", BATCHES, "vhost.inflight.17", BATCHES);

@@ -24,38 +24,40 @@ final class PackedAreaChecks {
                             PackedAreaChecks::copies)
                     .and("vhost.inflight.15"),
             Check.of(
-                    "vhost.inflight.15", "counters of a packed queue count what was taken", PackedAreaChecks::counters),
+                    "vhost.inflight.15",
+                    "counters of a packed queue count the requests that were taken",
+                    PackedAreaChecks::counters),
             Check.of(
                     "vhost.inflight.16",
-                    "entries of what a packed queue has used are free again",
+                    "entries of chains that a packed queue has used are free again",
                     PackedAreaChecks::freed),
             Check.of(
                             "vhost.inflight.18",
-                            "a packed queue's region has the used position of its ring",
+                            "a packed queue's region contains the used position of its ring",
                             PackedAreaChecks::position)
                     .and("vhost.inflight.19"),
             Check.of(
                             "vhost.inflight.21",
-                            "an update whose descriptor was used is completed",
+                            "an interrupted update whose descriptor was used is completed",
                             PackedAreaChecks::completed)
                     .and("vhost.inflight.20"),
             Check.of(
                             "vhost.inflight.22",
-                            "an update whose descriptor was not used is taken back",
+                            "an interrupted update whose descriptor was not used is rolled back",
                             PackedAreaChecks::takenBack)
                     .and("vhost.inflight.20"),
             Check.of(
                     "vhost.inflight.23",
-                    "free entries of a packed queue are in flight no more",
+                    "free entries of a packed queue are not in flight",
                     PackedAreaChecks::freeIsCleared),
             Check.of(
                             "vhost.inflight.24",
-                            "what a packed queue had in flight is submitted again, and nothing else",
+                            "requests that a packed queue had in flight are submitted again, and no others",
                             trial -> resubmitted(trial, false))
                     .and("vhost.inflight.29"),
             Check.of(
                             "vhost.inflight.29",
-                            "what a killed back-end had in flight is submitted again, packed ring",
+                            "requests that a killed back-end had in flight are submitted again, packed ring",
                             trial -> resubmitted(trial, true))
                     .and("vhost.inflight.24"));
 
@@ -95,7 +97,7 @@ final class PackedAreaChecks {
         for (int field : new int[] {FREE_HEAD, OLD_FREE_HEAD, USED_IDX, OLD_USED_IDX}) {
             trial.expect(
                     tracked.u16(field) <= tracked.entries(),
-                    "the field at " + field + " is " + tracked.u16(field) + ", and there are " + tracked.entries()
+                    "the field at " + field + " is " + tracked.u16(field) + ", but there are " + tracked.entries()
                             + " entries");
         }
         for (int field : new int[] {USED_WRAP, OLD_USED_WRAP}) {
@@ -115,7 +117,7 @@ final class PackedAreaChecks {
             trial.expect(
                     found >= 0,
                     "no entry has address 0x" + Long.toHexString(chain.get(i).address()) + " and length "
-                            + chain.get(i).length() + ", which the chain had");
+                            + chain.get(i).length() + ", as a descriptor of the chain has");
             first = i == 0 ? found : first;
             if (i == chain.size() - 1) {
                 trial.expect(
@@ -130,7 +132,7 @@ final class PackedAreaChecks {
         }
         trial.expect(
                 tracked.u16(entry(first) + NUM) == chain.size(),
-                "the chain's first entry has number " + tracked.u16(entry(first) + NUM) + ", and the chain has "
+                "the chain's first entry has number " + tracked.u16(entry(first) + NUM) + ", but the chain has "
                         + chain.size() + " descriptors");
     }
 
@@ -152,7 +154,7 @@ final class PackedAreaChecks {
             long counter = greatestCounter(tracked);
             trial.expect(
                     counter == before + 1,
-                    "the greatest counter is " + counter + " after one request more, and was " + before);
+                    "the highest counter is " + counter + " after one more request, and was " + before);
             before = counter;
         }
     }
@@ -173,7 +175,7 @@ final class PackedAreaChecks {
         trial.expect(
                 trial.within(() -> free(tracked) == tracked.entries()),
                 "the free list has " + free(tracked) + " entries of " + tracked.entries()
-                        + ", and nothing is in flight");
+                        + ", but no request is in flight");
     }
 
     /** The number of entries in the free list. */
@@ -197,13 +199,15 @@ final class PackedAreaChecks {
                     trial.within(() -> usedPosition(tracked, USED_IDX, USED_WRAP) == position
                             && usedPosition(tracked, OLD_USED_IDX, OLD_USED_WRAP) == position
                             && tracked.u16(FREE_HEAD) == tracked.u16(OLD_FREE_HEAD)),
-                    "after a request was used, the used position is " + text(position) + "; the region has "
-                            + text(usedPosition(tracked, USED_IDX, USED_WRAP)) + " and as the old one "
+                    "after a request was used, the used position is " + text(position)
+                            + "; the region has used position "
+                            + text(usedPosition(tracked, USED_IDX, USED_WRAP)) + ", old used position "
                             + text(usedPosition(tracked, OLD_USED_IDX, OLD_USED_WRAP)) + ", free head "
                             + tracked.u16(FREE_HEAD) + " and old free head " + tracked.u16(OLD_FREE_HEAD));
         }
         trial.expect(
-                trial.within(() -> marks(tracked) == 0), marks(tracked) + " entries are in flight, and nothing is");
+                trial.within(() -> marks(tracked) == 0),
+                marks(tracked) + " entries are marked as in flight, but no request is in flight");
     }
 
     private static int usedPosition(Tracked tracked, int index, int wrap) {
@@ -243,7 +247,8 @@ final class PackedAreaChecks {
         tracked.session().serve();
         int after = tracked.ring().usedBase() & 0xffff;
         tracked.reconnect(false, () -> {
-            trial.transcript().say("the area is what it is when a descriptor was used and its update not completed");
+            trial.transcript()
+                    .say("the area is in the state after a descriptor was used and before its update was completed");
             int first = tracked.u16(FREE_HEAD);
             int last = tracked.u16(entry(first) + LAST);
             tracked.put16(OLD_FREE_HEAD, tracked.u16(entry(last) + NEXT));
@@ -260,7 +265,7 @@ final class PackedAreaChecks {
                         && usedPosition(tracked, OLD_USED_IDX, OLD_USED_WRAP) == position
                         && tracked.u16(FREE_HEAD) == tracked.u16(OLD_FREE_HEAD)
                         && marks(tracked) == 0),
-                "after the back-end has reconnected, the used position should be " + text(position) + " and is "
+                "after the back-end reconnected, the used position should be " + text(position) + " but is "
                         + text(usedPosition(tracked, USED_IDX, USED_WRAP)) + ", the old one "
                         + text(usedPosition(tracked, OLD_USED_IDX, OLD_USED_WRAP)) + ", the free head "
                         + tracked.u16(FREE_HEAD) + ", the old one " + tracked.u16(OLD_FREE_HEAD) + ", and "
@@ -271,7 +276,7 @@ final class PackedAreaChecks {
         Tracked tracked = Tracked.used(trial, WISH, 2);
         List<Integer> ids = new ArrayList<>();
         tracked.reconnect(false, () -> {
-            trial.transcript().say("the area is what it is when a descriptor was about to be used");
+            trial.transcript().say("the area is in the state before a descriptor is used");
             int position = tracked.ring().usedBase() & 0xffff;
             int slots = tracked.session().request().prepare().size();
             ids.addAll(tracked.add(1));
@@ -283,7 +288,7 @@ final class PackedAreaChecks {
             putPosition(tracked, further(tracked, position, slots), USED_IDX, USED_WRAP);
         });
         tracked.expectBack(tracked.await(1), ids, "after an update whose descriptor had not been used");
-        tracked.expectQuietThenServed("after what was in flight had come back");
+        tracked.expectQuietThenServed("after the requests in flight were returned");
         expectSettled(trial, tracked, tracked.ring().usedBase() & 0xffff);
     }
 
@@ -326,7 +331,7 @@ final class PackedAreaChecks {
             tracked.put8(entry(tracked.u16(entry(tracked.u16(FREE_HEAD)) + NEXT)), 1);
         });
         expectSettled(trial, tracked, position);
-        tracked.expectQuietThenServed("and nothing had been in flight");
+        tracked.expectQuietThenServed("although no request was in flight");
     }
 
     /** The second of three chains was used, in the first chain's slot. */
@@ -357,7 +362,7 @@ final class PackedAreaChecks {
                 tracked.await(2),
                 List.of(ids.get(2), ids.get(0)),
                 "after the session that had them in flight had ended");
-        tracked.expectQuietThenServed("after all that was in flight had come back");
+        tracked.expectQuietThenServed("after all requests in flight were returned");
         expectSettled(trial, tracked, ring.usedBase() & 0xffff);
     }
 

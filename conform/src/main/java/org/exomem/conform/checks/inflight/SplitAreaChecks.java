@@ -11,37 +11,37 @@ import org.exomem.conformance.guest.RingDriver;
 /** The in-flight area of split queues. */
 final class SplitAreaChecks {
     static final List<Check> ALL = List.of(
-            Check.of(
-                    "vhost.inflight.1",
-                    "the back-end makes an in-flight area and works with it",
-                    SplitAreaChecks::made),
+            Check.of("vhost.inflight.1", "the back-end creates an in-flight area and uses it", SplitAreaChecks::made),
             Check.of(
                     "vhost.inflight.2",
-                    "each queue has its region, in the order of the queues",
+                    "each queue has its own region, in the order of the queues",
                     SplitAreaChecks::regions),
             Check.of("vhost.inflight.3", "the region of a split queue begins with its header", SplitAreaChecks::header),
             Check.of(
                     "vhost.inflight.4",
                     "a split queue's region has an entry for each descriptor",
                     SplitAreaChecks::entries),
-            Check.of("vhost.inflight.6", "counters of a split queue count what was taken", SplitAreaChecks::counters),
             Check.of(
-                    "vhost.inflight.7",
-                    "the head of the last batch is the last that was used",
-                    SplitAreaChecks::lastBatch),
-            Check.of("vhost.inflight.9", "what a split queue has used is in flight no more", SplitAreaChecks::cleared),
+                    "vhost.inflight.6",
+                    "counters of a split queue count the requests that were taken",
+                    SplitAreaChecks::counters),
+            Check.of("vhost.inflight.7", "last_batch_head is the head that was used last", SplitAreaChecks::lastBatch),
+            Check.of(
+                    "vhost.inflight.9",
+                    "entries of chains that a split queue has used are not in flight",
+                    SplitAreaChecks::cleared),
             Check.of(
                     "vhost.inflight.10",
-                    "a batch whose end a split queue did not note is completed",
+                    "a batch that a split queue published but did not record is completed",
                     SplitAreaChecks::batchIsCompleted),
             Check.of(
                             "vhost.inflight.11",
-                            "what a split queue had in flight is submitted again, and nothing else",
+                            "requests that a split queue had in flight are submitted again, and no others",
                             trial -> resubmitted(trial, false))
                     .and("vhost.inflight.29"),
             Check.of(
                             "vhost.inflight.29",
-                            "what a killed back-end had in flight is submitted again, split ring",
+                            "requests that a killed back-end had in flight are submitted again, split ring",
                             trial -> resubmitted(trial, true))
                     .and("vhost.inflight.11"));
 
@@ -91,7 +91,7 @@ final class SplitAreaChecks {
         trial.expect(
                 false,
                 "the area of " + tracked.areaSize() + " bytes does not have a region of at least " + packed
-                        + " bytes for each of the " + queues + " queues that run, one behind the other");
+                        + " bytes for each of the " + queues + " running queues, one after the other");
     }
 
     private static void header(Trial trial) throws Exception {
@@ -101,7 +101,7 @@ final class SplitAreaChecks {
         int usedIndex = tracked.ring().usedBase();
         trial.expect(
                 trial.within(() -> tracked.u16(USED_IDX) == usedIndex),
-                "used_idx is " + tracked.u16(USED_IDX) + ", and the ring's is " + usedIndex);
+                "used_idx is " + tracked.u16(USED_IDX) + ", but the ring's is " + usedIndex);
     }
 
     static void expectHeader(Trial trial, Tracked tracked) {
@@ -111,7 +111,7 @@ final class SplitAreaChecks {
                 "version is " + tracked.u16(Tracked.VERSION_AT) + " while the queue runs, not 1");
         trial.expect(
                 tracked.entries() >= tracked.ring().size(),
-                "desc_num is " + tracked.entries() + ", and the queue has "
+                "desc_num is " + tracked.entries() + ", but the queue has "
                         + tracked.ring().size() + " descriptors");
     }
 
@@ -121,7 +121,7 @@ final class SplitAreaChecks {
         long needed = queues * (HEADER + (long) ENTRY * tracked.ring().size());
         trial.expect(
                 tracked.areaSize() >= needed,
-                "the area has " + tracked.areaSize() + " bytes, and the entries of " + queues + " queues need "
+                "the area has " + tracked.areaSize() + " bytes, but the entries of " + queues + " queues need "
                         + needed);
         // The counter's offset in the entry is found by watching which field counts.
         List<Integer> heads = served(tracked);
@@ -155,8 +155,8 @@ final class SplitAreaChecks {
                 long counter = tracked.u64(entry(heads.get(i)) + COUNTER);
                 trial.expect(
                         counter == before + 1,
-                        "the counter of entry " + heads.get(i) + " is " + counter + ", and that of entry "
-                                + heads.get(i - 1) + ", which was taken before, " + before);
+                        "the counter of entry " + heads.get(i) + " is " + counter + ", but that of entry "
+                                + heads.get(i - 1) + ", which was taken before it, " + before);
             }
         }
     }
@@ -168,7 +168,7 @@ final class SplitAreaChecks {
         int last = tracked.await(CHAINS).getLast();
         trial.expect(
                 tracked.u16(LAST_BATCH_HEAD) == last,
-                "last_batch_head is " + tracked.u16(LAST_BATCH_HEAD) + ", and the head that was used last is " + last);
+                "last_batch_head is " + tracked.u16(LAST_BATCH_HEAD) + ", but the head that was used last is " + last);
     }
 
     private static void cleared(Trial trial) throws Exception {
@@ -179,11 +179,11 @@ final class SplitAreaChecks {
             for (int head : heads) {
                 trial.expect(
                         trial.within(() -> tracked.u8(entry(head)) == 0),
-                        "entry " + head + " is still in flight, and its chain has come back");
+                        "entry " + head + " is still in flight, but its chain was returned");
             }
             trial.expect(
                     trial.within(() -> tracked.u16(USED_IDX) == usedIndex),
-                    "used_idx is " + tracked.u16(USED_IDX) + ", and the ring's is " + usedIndex);
+                    "used_idx is " + tracked.u16(USED_IDX) + ", but the ring's is " + usedIndex);
         }
     }
 
@@ -196,7 +196,9 @@ final class SplitAreaChecks {
         int last = used.getLast();
         int usedIndex = tracked.ring().usedBase();
         tracked.reconnect(false, () -> {
-            trial.transcript().say("the area is what it is when the last two were published and not noted");
+            trial.transcript()
+                    .say("the area is in the state after the last two entries were published and before they were"
+                            + " recorded");
             tracked.put16(LAST_BATCH_HEAD, last);
             tracked.put16(entry(last) + NEXT, older);
             tracked.put8(entry(last), 1);
@@ -206,11 +208,11 @@ final class SplitAreaChecks {
         for (int head : new int[] {older, last}) {
             trial.expect(
                     trial.within(() -> tracked.u8(entry(head)) == 0),
-                    "entry " + head + " of the last batch is still in flight, and its chain was used");
+                    "entry " + head + " of the last batch is still in flight, but its chain was used");
         }
         trial.expect(
                 trial.within(() -> tracked.u16(USED_IDX) == usedIndex),
-                "used_idx is " + tracked.u16(USED_IDX) + " after the back-end has reconnected, and the ring's is "
+                "used_idx is " + tracked.u16(USED_IDX) + " after the back-end reconnected, but the ring's is "
                         + usedIndex);
         tracked.expectQuietThenServed("after a batch that had been published before the end of the session");
     }
@@ -238,11 +240,11 @@ final class SplitAreaChecks {
                 tracked.await(2),
                 List.of(heads.get(2), heads.get(0)),
                 "after the session that had them in flight had ended");
-        tracked.expectQuietThenServed("after all that was in flight had come back");
+        tracked.expectQuietThenServed("after all requests in flight were returned");
         for (int head : heads) {
             trial.expect(
                     trial.within(() -> tracked.u8(entry(head)) == 0),
-                    "entry " + head + " is still in flight, and its chain has come back");
+                    "entry " + head + " is still in flight, but its chain was returned");
         }
     }
 

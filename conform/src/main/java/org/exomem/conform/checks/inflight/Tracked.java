@@ -104,7 +104,7 @@ final class Tracked {
             tracked.session.serve();
         }
         if (tracked.u16(VERSION_AT) != 1 || tracked.u16(ENTRIES_AT) < RING_SIZE) {
-            throw new Skipped("the in-flight area is not laid out as the document proposes");
+            throw new Skipped("the in-flight area does not have the layout that the document proposes");
         }
         return tracked;
     }
@@ -203,7 +203,7 @@ final class Tracked {
      */
     void reconnect(boolean kill, Meanwhile meanwhile) throws IOException {
         if (kill && !trial.backEnd().kill()) {
-            throw new Skipped("the back-end was not started by the runner, which therefore can't kill it");
+            throw new Skipped("the runner did not start the back-end, so it can't kill it");
         }
         // The rings and their notifiers belong to the guest, so they stay.
         frontEnd.close();
@@ -222,7 +222,7 @@ final class Tracked {
 
     /** Fails the check if an unexpected chain returns, or if the device serves nothing any more. */
     void expectQuietThenServed(String when) throws IOException {
-        trial.expectNever(() -> ring().poll() != null, "something more came back " + when);
+        trial.expectNever(() -> ring().poll() != null, "another chain was returned " + when);
         session.serve();
     }
 
@@ -232,11 +232,11 @@ final class Tracked {
      */
     void expectBack(List<Integer> returned, List<Integer> expected, String when) {
         boolean all = returned.size() == expected.size() && returned.containsAll(expected);
-        trial.expect(all, returned + " came back, not " + expected + ", " + when);
+        trial.expect(all, returned + " were returned, not " + expected + ", " + when);
         if (trial.type() == DeviceType.BALLOON || trial.type() == DeviceType.MEM) {
             trial.expect(
                     returned.equals(expected),
-                    returned + " came back in this order; by their counters it is " + expected + ", " + when);
+                    returned + " were returned in this order; by their counters it must be " + expected + ", " + when);
         }
     }
 }

@@ -76,7 +76,7 @@ final class DirtyLog {
         Reply reply = connection.receive();
         reply.fds().forEach(Fd::close);
         if (reply.request() != Request.SET_LOG_BASE) {
-            throw new Unmet("SET_LOG_BASE was answered with request " + reply.request());
+            throw new Unmet("SET_LOG_BASE was answered with a reply to request " + reply.request());
         }
     }
 
@@ -106,14 +106,14 @@ final class DirtyLog {
     /** Fails if a byte outside the log was written. */
     void requireRoomKept() {
         requireZeros(0, OFFSET, "before");
-        requireZeros(OFFSET + size, ROOM_BEHIND, "behind");
+        requireZeros(OFFSET + size, ROOM_BEHIND, "after");
     }
 
     private void requireZeros(long from, long length, String where) {
         for (long i = 0; i < length; i++) {
             if (all.get(JAVA_BYTE, from + i) != 0) {
-                throw new Unmet("byte " + (from + i) + " of the log's file was written, which is " + where
-                        + " the log of " + size + " bytes at " + OFFSET);
+                throw new Unmet("byte " + (from + i) + " of the log file was written; it is " + where + " the log of "
+                        + size + " bytes at " + OFFSET);
             }
         }
     }
@@ -172,7 +172,7 @@ final class DirtyLog {
         session.serve();
         session.settle();
         take();
-        trial.transcript().say("the log is " + size + " bytes from " + OFFSET + " on in its file");
+        trial.transcript().say("the log has " + size + " bytes, at offset " + OFFSET + " of its file");
         return session;
     }
 }

@@ -28,21 +28,24 @@ final class LogAreaChecks {
     static final List<Check> ALL = RingKind.join(List.of(
             Check.of(
                     "vhost.log.12",
-                    "A log address that is in no memory region is accepted",
+                    "A log address outside of all memory regions is accepted",
                     LogAreaChecks::logAddressInNoRegion),
             Check.of(
                     "vhost.log.17",
-                    "Nothing is written outside the log, whatever is marked",
+                    "No byte outside the log is written, whichever pages are marked",
                     LogAreaChecks::staysInItsArea),
             Check.of(
                     "vhost.log.17",
-                    "A new log takes the place of the one before while the rings run",
+                    "A new log replaces the previous one while the rings run",
                     LogAreaChecks::newLogReplaces),
             Check.of(
                     "vhost.log.9",
-                    "Bits that others change at the same time are not lost",
+                    "Bits that the front-end changes at the same time are not lost",
                     LogAreaChecks::changesAreAtomic),
-            Check.of("vhost.log.13", "Marking goes on with a descriptor of SET_LOG_FD", LogAreaChecks::logDescriptor)));
+            Check.of(
+                    "vhost.log.13",
+                    "Pages are still marked after SET_LOG_FD with a descriptor",
+                    LogAreaChecks::logDescriptor)));
 
     private LogAreaChecks() {}
 
@@ -52,7 +55,7 @@ final class LogAreaChecks {
         log.running(trial, session, NOWHERE);
         session.serve();
         session.settle();
-        trial.expect(!log.isEmpty(), "nothing is marked after a request was served");
+        trial.expect(!log.isEmpty(), "no page was marked after a request was served");
     }
 
     private static void staysInItsArea(Trial trial) throws Exception {
@@ -77,9 +80,9 @@ final class LogAreaChecks {
         first.take();
         session.serve();
         session.settle();
-        trial.expect(!second.take().isEmpty(), "nothing is marked in the log that a second SET_LOG_BASE named");
+        trial.expect(!second.take().isEmpty(), "no page was marked in the log of the second SET_LOG_BASE");
         Set<Long> old = first.take();
-        trial.expect(old.isEmpty(), "pages " + old + " were marked in the log before, after a second SET_LOG_BASE");
+        trial.expect(old.isEmpty(), "pages " + old + " were marked in the previous log after a second SET_LOG_BASE");
         second.requireRoomKept();
     }
 
@@ -90,7 +93,7 @@ final class LogAreaChecks {
         session.serve();
         session.settle();
         Set<Long> marked = log.take();
-        trial.expect(!marked.isEmpty(), "nothing is marked after a request was served");
+        trial.expect(!marked.isEmpty(), "no page was marked after a request was served");
         long theirs = marked.iterator().next();
         long neighbour = neighbour(theirs, marked);
         AtomicBoolean stop = new AtomicBoolean();
@@ -153,7 +156,7 @@ final class LogAreaChecks {
             session.serve();
         }
         session.settle();
-        trial.expect(!log.take().isEmpty(), "nothing is marked since SET_LOG_FD");
+        trial.expect(!log.take().isEmpty(), "no page was marked after SET_LOG_FD");
         trial.transcript().say("the descriptor of SET_LOG_FD was " + (changed.drain() ? "signalled" : "not signalled"));
     }
 }

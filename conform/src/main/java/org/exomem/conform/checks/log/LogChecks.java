@@ -11,8 +11,7 @@ public final class LogChecks {
 
     /** Observable requirements without a check, and why. */
     public static final Map<String, String> UNTRIED = Map.of(
-            "vhost.log.1",
-            "Offering LOG_ALL is free; a back-end that does not offer it has no log that could be looked at.");
+            "vhost.log.1", "Offering LOG_ALL is optional; a back-end that does not offer it has no log to check.");
 
     private LogChecks() {}
 }

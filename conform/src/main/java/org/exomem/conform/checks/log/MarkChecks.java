@@ -31,20 +31,21 @@ final class MarkChecks {
                     "vhost.log.6"),
             RingKind.each(
                     "vhost.log.5",
-                    "Writes of the used ring are marked at the ring's log address, and only with the ring's log flag",
+                    "Writes to the used ring are marked at the ring's log address, and only with the ring's log flag",
                     MarkChecks::usedRingIsMarked,
                     "vhost.log.6"),
             List.of(Check.of(
                     "vhost.log.10",
-                    "A write of the used ring is marked as far from the log address as it is from the ring's begin",
+                    "A write to the used ring is marked at the same offset from the log address as from the start of"
+                            + " the ring",
                     MarkChecks::offsetInUsedRingCounts)),
             RingKind.splitAndPacked(
                     "vhost.log.3",
-                    "Nothing is marked once SET_FEATURES has come without LOG_ALL",
+                    "No page is marked after SET_FEATURES without LOG_ALL",
                     MarkChecks::nothingWithoutLogAll),
             RingKind.splitAndPacked(
                     "vhost.log.16",
-                    "Neither memory nor log change after the rings were stopped",
+                    "Neither guest memory nor the log changes after the rings were stopped",
                     MarkChecks::nothingAfterStop));
 
     private MarkChecks() {}
@@ -80,12 +81,14 @@ final class MarkChecks {
     private static void requireWritable(Session session) {
         session.ring();
         if (session.request().leastWritten() < 1) {
-            throw new Skipped("the device writes nothing into the buffers of the request that is known");
+            throw new Skipped("the device writes nothing into the buffers of the request that the runner sends");
         }
     }
 
     private static void requireMarked(Trial trial, Set<Long> marked, long page, String why) {
-        trial.expect(marked.contains(page), "page " + page + " is not marked, and " + why + "; marked are " + marked);
+        trial.expect(
+                marked.contains(page),
+                "page " + page + " is not marked, although " + why + "; marked pages: " + marked);
     }
 
     private static void usedRingIsMarked(Trial trial, RingKind kind) throws Exception {
@@ -102,8 +105,8 @@ final class MarkChecks {
         trial.expect(
                 marked.contains(DirtyLog.page(ELSEWHERE))
                         || (kind.isPacked() && marked.contains(DirtyLog.page(ring.descriptors()))),
-                "the used ring was written, and page " + DirtyLog.page(ELSEWHERE)
-                        + " of its log address is not marked; marked are " + marked);
+                "the used ring was written, but page " + DirtyLog.page(ELSEWHERE)
+                        + " of its log address is not marked; marked pages: " + marked);
         int base = session.frontEnd().getVringBase(ring.index());
         session.device().start(ring, base, false);
         session.serve();
@@ -115,7 +118,7 @@ final class MarkChecks {
         trial.expect(
                 !without.contains(DirtyLog.page(ELSEWHERE)),
                 "page " + DirtyLog.page(ELSEWHERE)
-                        + " of the ring's former log address is marked though the ring's log flag is clear now");
+                        + " of the ring's previous log address is marked although the ring's log flag is clear");
     }
 
     private static void offsetInUsedRingCounts(Trial trial) throws Exception {
@@ -138,14 +141,14 @@ final class MarkChecks {
                     trial,
                     marked,
                     first,
-                    "the used index, byte 2 from log address 0x" + Long.toHexString(logAddress) + " on, was written");
+                    "the used index, 2 bytes after log address 0x" + Long.toHexString(logAddress) + ", was written");
             if (entry >= 2) {
                 requireMarked(
                         trial,
                         marked,
                         first + 1,
-                        "used entry " + entry + ", " + (4 + 8 * entry) + " bytes from log address 0x"
-                                + Long.toHexString(logAddress) + " on, was written");
+                        "used entry " + entry + ", " + (4 + 8 * entry) + " bytes after log address 0x"
+                                + Long.toHexString(logAddress) + ", was written");
             }
         }
     }
@@ -166,7 +169,7 @@ final class MarkChecks {
         session.frontEnd().setFeatures(session.device().features());
         session.serve();
         session.settle();
-        trial.expect(!log.take().isEmpty(), "nothing was marked after SET_FEATURES with LOG_ALL had come again");
+        trial.expect(!log.take().isEmpty(), "no page was marked after another SET_FEATURES with LOG_ALL");
     }
 
     private static void nothingAfterStop(Trial trial, RingKind kind) throws Exception {

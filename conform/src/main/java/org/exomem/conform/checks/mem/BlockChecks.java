@@ -35,20 +35,26 @@ final class BlockChecks {
                     BlockChecks::withoutInaccessible),
             mem("mem.init.4", "a reset of the device changes no block's state", BlockChecks::resetKeepsStates)
                     .and("mem.init.5"),
-            mem("mem.init.4", "blocks are what they were in the next session", BlockChecks::reconnectKeepsStates)
+            mem("mem.init.4", "blocks keep their state in the next session", BlockChecks::reconnectKeepsStates)
                     .and("mem.init.5"),
-            mem("mem.block.14", "requests for other blocks do not change plugged ones", BlockChecks::contentStays),
+            mem(
+                    "mem.block.14",
+                    "requests for other blocks do not change the content of plugged blocks",
+                    BlockChecks::contentStays),
             mem("mem.block.15", "plugged blocks can be written and read", BlockChecks::readAndWritten),
-            mem("mem.block.15", "a request and its response can lie in a plugged block", BlockChecks::requestInBlock),
+            mem("mem.block.15", "a request and its response can be in a plugged block", BlockChecks::requestInBlock),
             mem(
                     "mem.block.16",
                     "without UNPLUGGED_INACCESSIBLE, unplugged blocks can be read",
                     BlockChecks::unpluggedRead),
             mem(
                     "mem.block.19",
-                    "with PERSISTENT_SUSPEND, blocks are what they were when the guest wakes up",
+                    "with PERSISTENT_SUSPEND, blocks keep their state when the guest wakes up",
                     BlockChecks::wakeUp),
-            mem("vhost.state.10", "blocks are plugged where a state was loaded in which they are", BlockChecks::moved)
+            mem(
+                            "vhost.state.10",
+                            "blocks that are plugged in a saved state are plugged after it is loaded",
+                            BlockChecks::moved)
                     .and("vhost.state.11"));
 
     static final Map<String, String> UNTRIED = Map.of(
@@ -128,9 +134,9 @@ final class BlockChecks {
             }
         } catch (InternalError e) {
             // A fault of the memory appears as a truncated file.
-            throw new Unmet("reading an unplugged block of the usable region is a fault: the file has been cut short");
+            throw new Unmet("reading an unplugged block of the usable region faults: its file was truncated");
         }
-        mem.expectState(config.block(0), 2, State.UNPLUGGED, "having been read");
+        mem.expectState(config.block(0), 2, State.UNPLUGGED, "after it was read");
     }
 
     private static void resetKeepsStates(Trial trial) throws Exception {
@@ -168,7 +174,7 @@ final class BlockChecks {
     private static void reset(Session session) throws IOException {
         FrontEnd frontEnd = session.frontEnd();
         if (!session.hasProtocol(Protocol.STATUS) && !session.hasProtocol(Protocol.RESET_DEVICE)) {
-            throw new Skipped("the back-end offers neither STATUS nor RESET_DEVICE: a reset can't be told to it");
+            throw new Skipped("the back-end offers neither STATUS nor RESET_DEVICE, so the runner can't reset it");
         }
         if (session.hasProtocol(Protocol.STATUS)) {
             frontEnd.setStatus(0);
@@ -195,7 +201,7 @@ final class BlockChecks {
         MemSession again =
                 MemSession.of(trial, trial.session(MemSession.WISH, ram).start());
         trial.closeLater(again::unplugAll);
-        expectAsBefore(again, config, "in the session after");
+        expectAsBefore(again, config, "in the next session");
     }
 
     private static void contentStays(Trial trial) throws Exception {
@@ -218,8 +224,8 @@ final class BlockChecks {
             mem.mark(config, 0, value);
             mem.mark(config, 1, value + 1);
             mem.state(config.block(0), 2);
-            mem.expectMarked(config, 0, value, "having been written");
-            mem.expectMarked(config, 1, value + 1, "having been written");
+            mem.expectMarked(config, 0, value, "after it was written");
+            mem.expectMarked(config, 1, value + 1, "after it was written");
         }
     }
 
@@ -270,6 +276,6 @@ final class BlockChecks {
         destination.start();
         MemSession moved = MemSession.of(trial, destination);
         trial.closeLater(moved::unplugAll);
-        expectAsBefore(moved, config, "where the state was loaded");
+        expectAsBefore(moved, config, "after the state was loaded");
     }
 }

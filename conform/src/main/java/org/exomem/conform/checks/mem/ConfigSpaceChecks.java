@@ -25,14 +25,8 @@ final class ConfigSpaceChecks {
     static final List<Check> ALL = List.of(
             mem("mem.config.8", "block_size is a power of two", ConfigSpaceChecks::blockSize),
             mem("mem.config.9", "addr and all sizes are multiples of block_size", ConfigSpaceChecks::multiples),
-            mem(
-                    "mem.config.5",
-                    "block_size, node_id, addr and region_size stay what they are",
-                    ConfigSpaceChecks::constant),
-            mem(
-                    "mem.config.5",
-                    "what a driver writes into the config space does not count",
-                    ConfigSpaceChecks::readOnly),
+            mem("mem.config.5", "block_size, node_id, addr and region_size do not change", ConfigSpaceChecks::constant),
+            mem("mem.config.5", "writes of the driver to the config space have no effect", ConfigSpaceChecks::readOnly),
             mem(
                     "mem.config.6",
                     "plugged_size is the size of all blocks whose STATE is PLUGGED",
@@ -44,16 +38,15 @@ final class ConfigSpaceChecks {
                     ConfigSpaceChecks::usableSizeStays),
             mem(
                     "mem.config.12",
-                    "a change of usable_region_size or requested_size is told",
+                    "a change of usable_region_size or requested_size is notified",
                     ConfigSpaceChecks::changesAreTold),
-            mem("mem.config.13", "a change of plugged_size is not told", ConfigSpaceChecks::pluggedIsNotTold));
+            mem("mem.config.13", "a change of plugged_size is not notified", ConfigSpaceChecks::pluggedIsNotTold));
 
     static final Map<String, String> UNTRIED = Map.of(
             "mem.config.4",
-            "The host alone decides when a size changes: nothing that a driver does makes it so.",
+            "Only the host decides when a size changes; a driver cannot trigger it.",
             "mem.config.14",
-            "A notification without a change may come or not: nothing that a device does can break that. The checks"
-                    + " bear it.");
+            "A notification without a change is optional, so nothing can break this. The checks tolerate it.");
 
     private static final int CONFIG_SIZE = 56;
 
@@ -63,7 +56,7 @@ final class ConfigSpaceChecks {
         Config config = MemSession.empty(trial).config();
         trial.expect(
                 Long.bitCount(config.blockSize()) == 1,
-                "block_size is " + config.blockSize() + ", which is no power of two");
+                "block_size is " + config.blockSize() + ", which is not a power of two");
     }
 
     private static void multiples(Trial trial) throws Exception {
@@ -88,7 +81,7 @@ final class ConfigSpaceChecks {
                 config.requested());
         fields.forEach((name, value) -> trial.expect(
                 Long.remainderUnsigned(value, Math.max(1, config.blockSize())) == 0,
-                name + " is " + value + ", which is no multiple of block_size, " + config.blockSize()));
+                name + " is " + value + ", which is not a multiple of block_size, " + config.blockSize()));
     }
 
     private static void constant(Trial trial) throws Exception {
@@ -141,11 +134,11 @@ final class ConfigSpaceChecks {
         Outcome outcome = session.attempt(Request.SET_CONFIG, Payload.config(0, CONFIG_SIZE, 0, ones), List.of());
         MemSession after = mem;
         if (outcome instanceof Outcome.ClosedConnection) {
-            trial.refused("a write to the config space, all of which is read-only");
+            trial.refused("a write to the config space, which is read-only");
             after = MemSession.of(trial, trial.running(MemSession.WISH));
         }
-        expectSame(trial, before, after.config(), "after the driver has written the config space");
-        after.expectPlugged(0, "after the driver has written the config space");
+        expectSame(trial, before, after.config(), "after the driver wrote to the config space");
+        after.expectPlugged(0, "after the driver wrote to the config space");
     }
 
     private static void pluggedSize(Trial trial) throws Exception {
@@ -170,7 +163,7 @@ final class ConfigSpaceChecks {
         }
         trial.expect(
                 config.plugged() == plugged,
-                "plugged_size is " + config.plugged() + ", and by STATE " + plugged + " bytes are plugged");
+                "plugged_size is " + config.plugged() + ", but by STATE " + plugged + " bytes are plugged");
     }
 
     private static void usableSize(Trial trial) throws Exception {
@@ -186,7 +179,7 @@ final class ConfigSpaceChecks {
     private static void expectUsable(Trial trial, Config config, String when) {
         trial.expect(
                 config.usableSize() >= config.requested(),
-                "usable_region_size is " + config.usableSize() + ", and requested_size is " + config.requested() + ", "
+                "usable_region_size is " + config.usableSize() + ", but requested_size is " + config.requested() + ", "
                         + when);
     }
 
@@ -224,7 +217,7 @@ final class ConfigSpaceChecks {
                     channel.awaitReadable(trial.limits().answer()),
                     "usable_region_size changed from " + before.usableSize() + " to " + after.usableSize()
                             + ", requested_size from " + before.requested() + " to " + after.requested()
-                            + ", and no CONFIG_CHANGE came");
+                            + ", but the device sent no CONFIG_CHANGE");
         }
     }
 
@@ -241,7 +234,7 @@ final class ConfigSpaceChecks {
         Config after = mem.config();
         boolean told = channel.awaitReadable(trial.limits().quiet());
         if (told && before.usableSize() == after.usableSize() && before.requested() == after.requested()) {
-            throw new Unmet("a CONFIG_CHANGE came after PLUG, and nothing but plugged_size had changed");
+            throw new Unmet("the device sent a CONFIG_CHANGE after PLUG, although only plugged_size had changed");
         }
     }
 

@@ -135,8 +135,8 @@ final class MemSession {
         long room = Math.min(config.requested(), config.usableSize());
         if (room < blocks * config.blockSize()) {
             throw new Skipped("requested_size is " + config.requested() + " and usable_region_size "
-                    + config.usableSize() + ": no " + blocks + " blocks of " + config.blockSize()
-                    + " bytes can be plugged");
+                    + config.usableSize() + ": too small to plug " + blocks + " blocks of " + config.blockSize()
+                    + " bytes");
         }
     }
 

@@ -21,46 +21,49 @@ final class RequestChecks {
     static final List<Check> ALL = List.of(
             mem(
                     "mem.plug.2",
-                    "PLUG with something in the padding behind its type is carried out",
+                    "PLUG with non-zero padding after its type is carried out",
                     trial -> plugs(trial, true, false)),
             mem(
                     "mem.plug.3",
-                    "PLUG with something in the padding of its data is carried out",
+                    "PLUG with non-zero padding in its data is carried out",
                     trial -> plugs(trial, false, true)),
-            mem("mem.plug.4", "PLUG of a wrong range is an error and plugs nothing", trial -> wrongRange(trial, PLUG)),
+            mem(
+                    "mem.plug.4",
+                    "PLUG of an invalid range fails with ERROR and plugs nothing",
+                    trial -> wrongRange(trial, PLUG)),
             mem(
                     "mem.plug.5",
-                    "PLUG with a block that is plugged is an error and changes nothing",
+                    "PLUG of a range with a plugged block fails with ERROR and changes nothing",
                     RequestChecks::plugOfPlugged),
             mem(
                             "mem.plug.7",
-                            "PLUG within requested_size is acknowledged, and plugged_size shows it at once",
+                            "PLUG within requested_size is acknowledged, and plugged_size changes at once",
                             RequestChecks::plugIsAcknowledged)
                     .and("mem.plug.8"),
             mem(
                     "mem.unplug.2",
-                    "UNPLUG with something in the padding behind its type is carried out",
+                    "UNPLUG with non-zero padding after its type is carried out",
                     trial -> unplugs(trial, true, false)),
             mem(
                     "mem.unplug.3",
-                    "UNPLUG with something in the padding of its data is carried out",
+                    "UNPLUG with non-zero padding in its data is carried out",
                     trial -> unplugs(trial, false, true)),
             mem(
                     "mem.unplug.4",
-                    "UNPLUG of a wrong range is an error and unplugs nothing",
+                    "UNPLUG of an invalid range fails with ERROR and unplugs nothing",
                     trial -> wrongRange(trial, UNPLUG)),
             mem(
                     "mem.unplug.5",
-                    "UNPLUG with a block that is unplugged is an error and changes nothing",
+                    "UNPLUG of a range with an unplugged block fails with ERROR and changes nothing",
                     RequestChecks::unplugOfUnplugged),
             mem(
                             "mem.unplug.7",
-                            "UNPLUG of plugged blocks is acknowledged, and plugged_size shows it at once",
+                            "UNPLUG of plugged blocks is acknowledged, and plugged_size changes at once",
                             RequestChecks::unplugIsAcknowledged)
                     .and("mem.unplug.8"),
             mem(
                             "mem.unplug-all.2",
-                            "UNPLUG ALL with something in all but its type is carried out",
+                            "UNPLUG ALL with non-zero bytes after its type is carried out",
                             RequestChecks::unplugAllIgnoresTheRest)
                     .and("mem.unplug-all.3"),
             mem("mem.unplug-all.5", "UNPLUG ALL unplugs all blocks, and plugged_size is 0", RequestChecks::unplugAll)
@@ -73,27 +76,28 @@ final class RequestChecks {
                     RequestChecks::usableAfterUnplugAll),
             mem(
                     "mem.state.3",
-                    "STATE with something in the padding behind its type is answered",
+                    "STATE with non-zero padding after its type is answered",
                     trial -> statePadding(trial, true, false)),
             mem(
                     "mem.state.4",
-                    "STATE with something in the padding of its data is answered",
+                    "STATE with non-zero padding in its data is answered",
                     trial -> statePadding(trial, false, true)),
-            mem("mem.state.5", "STATE of a wrong range is an error", trial -> wrongRange(trial, STATE)),
+            mem("mem.state.5", "STATE of an invalid range fails with ERROR", trial -> wrongRange(trial, STATE)),
             mem("mem.state.6", "STATE of blocks of the usable region is acknowledged", RequestChecks::stateIsAnswered)
                     .and("mem.state.8"),
             mem(
                     "mem.state.7",
-                    "STATE of plugged blocks is PLUGGED, whichever of them it names",
+                    "STATE of plugged blocks is PLUGGED, for each range of them",
                     RequestChecks::statePlugged),
             mem(
                     "mem.state.8",
-                    "STATE of unplugged blocks is UNPLUGGED, also beside plugged ones",
+                    "STATE of unplugged blocks is UNPLUGGED, also next to plugged ones",
                     RequestChecks::stateUnplugged),
             mem("mem.state.9", "STATE of plugged and unplugged blocks is MIXED", RequestChecks::stateMixed));
 
-    private static final String HOST = "The host alone decides when it can't carry a request out: nothing that a driver"
-            + " does makes it so. The checks repeat a request as long as it is answered with BUSY.";
+    private static final String HOST =
+            "Only the host decides when it can't carry out a request; a driver can't trigger it."
+                    + " The checks repeat a request as long as it is answered with BUSY.";
 
     static final Map<String, String> UNTRIED =
             Map.of("mem.plug.6", HOST, "mem.unplug.6", HOST, "mem.unplug-all.4", HOST);
@@ -144,12 +148,12 @@ final class RequestChecks {
         long block = config.blockSize();
         long usableEnd = config.address() + config.usableSize();
         return List.of(
-                new Range("an addr that is no multiple of the block size", config.address() + block / 2, 1),
+                new Range("an addr that is not a multiple of the block size", config.address() + block / 2, 1),
                 new Range("an addr one byte too high", config.address() + 1, 1),
                 new Range("no blocks", config.address(), 0),
-                new Range("blocks behind the usable region", usableEnd, 1),
-                new Range("blocks that leave the usable region", usableEnd - block, 2),
-                new Range("blocks behind the region", config.address() + config.regionSize(), 1),
+                new Range("blocks after the usable region", usableEnd, 1),
+                new Range("blocks that extend past the usable region", usableEnd - block, 2),
+                new Range("blocks after the region", config.address() + config.regionSize(), 1),
                 new Range("blocks that begin before the region", config.address() - block, 2),
                 new Range("an addr of 0", 0, 1),
                 new Range("the last addr that is a multiple of the block size", -block, 1),
@@ -172,8 +176,8 @@ final class RequestChecks {
                     name(type) + " of " + range.name() + " (0x" + Long.toHexString(range.address()) + ", "
                             + range.blocks() + " blocks) was answered with " + answer + ", not with ERROR");
         }
-        mem.expectPlugged(2 * config.blockSize(), "after " + name(type) + " of wrong ranges");
-        mem.expectState(config.block(0), 2, State.PLUGGED, "after " + name(type) + " of wrong ranges");
+        mem.expectPlugged(2 * config.blockSize(), "after " + name(type) + " of invalid ranges");
+        mem.expectState(config.block(0), 2, State.PLUGGED, "after " + name(type) + " of invalid ranges");
     }
 
     private static String name(int type) {
@@ -198,9 +202,9 @@ final class RequestChecks {
                     "PLUG of blocks " + range[0] + " to " + (range[0] + range[1] - 1)
                             + ", of which block 1 was plugged, was answered with " + answer + ", not with ERROR");
         }
-        mem.expectPlugged(config.blockSize(), "after PLUG of blocks of which one was plugged");
-        mem.expectState(config.block(0), 1, State.UNPLUGGED, "after a PLUG that was an error");
-        mem.expectState(config.block(2), 1, State.UNPLUGGED, "after a PLUG that was an error");
+        mem.expectPlugged(config.blockSize(), "after PLUG of blocks, one of which was plugged");
+        mem.expectState(config.block(0), 1, State.UNPLUGGED, "after a PLUG that failed");
+        mem.expectState(config.block(2), 1, State.UNPLUGGED, "after a PLUG that failed");
     }
 
     private static void unplugOfUnplugged(Trial trial) throws Exception {
@@ -217,9 +221,9 @@ final class RequestChecks {
                     "UNPLUG of blocks " + range[0] + " to " + (range[0] + range[1] - 1)
                             + ", of which block 1 was unplugged, was answered with " + answer + ", not with ERROR");
         }
-        mem.expectPlugged(2 * config.blockSize(), "after UNPLUG of blocks of which one was unplugged");
-        mem.expectState(config.block(0), 1, State.PLUGGED, "after an UNPLUG that was an error");
-        mem.expectState(config.block(2), 1, State.PLUGGED, "after an UNPLUG that was an error");
+        mem.expectPlugged(2 * config.blockSize(), "after UNPLUG of blocks, one of which was unplugged");
+        mem.expectState(config.block(0), 1, State.PLUGGED, "after an UNPLUG that failed");
+        mem.expectState(config.block(2), 1, State.PLUGGED, "after an UNPLUG that failed");
     }
 
     private static void plugIsAcknowledged(Trial trial) throws Exception {
@@ -249,7 +253,7 @@ final class RequestChecks {
         mem.plug(config.block(0), 2);
         // These bytes would be an invalid range in every way, if the request had one.
         ByteBuffer request = padded(encode(UNPLUG_ALL, config.address() + 1, 0xffff), true, true);
-        mem.carryOut("UNPLUG ALL with something in the rest of the request", request);
+        mem.carryOut("UNPLUG ALL with non-zero bytes in the rest of the request", request);
         mem.expectPlugged(0, "after UNPLUG ALL");
         mem.expectState(config.block(0), 2, State.UNPLUGGED, "after UNPLUG ALL");
     }
@@ -309,7 +313,7 @@ final class RequestChecks {
         mem.plug(config.block(2), 2);
         for (int first = 0; first < 4; first++) {
             for (int blocks = 1; blocks <= 4 - first; blocks++) {
-                mem.expectState(config.block(first), blocks, State.PLUGGED, "all of them being plugged");
+                mem.expectState(config.block(first), blocks, State.PLUGGED, "after all of them were plugged");
             }
         }
     }
@@ -320,21 +324,21 @@ final class RequestChecks {
         mem.plug(config.block(0), 4);
         mem.unplug(config.block(1), 2);
         for (int first = 1; first < 3; first++) {
-            mem.expectState(config.block(first), 1, State.UNPLUGGED, "having been unplugged");
+            mem.expectState(config.block(first), 1, State.UNPLUGGED, "after they were unplugged");
         }
-        mem.expectState(config.block(1), 2, State.UNPLUGGED, "having been unplugged");
+        mem.expectState(config.block(1), 2, State.UNPLUGGED, "after they were unplugged");
     }
 
     private static void stateMixed(Trial trial) throws Exception {
         MemSession mem = MemSession.withRoom(trial, 4);
         Config config = mem.config();
         mem.plug(config.block(1), 1);
-        mem.expectState(config.block(0), 2, State.MIXED, "the second being plugged");
-        mem.expectState(config.block(1), 2, State.MIXED, "the first being plugged");
-        mem.expectState(config.block(0), 3, State.MIXED, "the one in the middle being plugged");
+        mem.expectState(config.block(0), 2, State.MIXED, "with the second plugged");
+        mem.expectState(config.block(1), 2, State.MIXED, "with the first plugged");
+        mem.expectState(config.block(0), 3, State.MIXED, "with the middle one plugged");
         mem.unplug(config.block(1), 1);
         mem.plug(config.block(0), 1);
         mem.plug(config.block(2), 1);
-        mem.expectState(config.block(0), 3, State.MIXED, "the one in the middle being unplugged");
+        mem.expectState(config.block(0), 3, State.MIXED, "with the middle one unplugged");
     }
 }

@@ -22,22 +22,22 @@ final class AddressChecks {
     static final List<Check> ALL = RingKind.join(
             RingKind.splitAndPacked(
                     "vhost.address.6",
-                    "A ring is found in whichever region its user addresses are",
+                    "A ring is accessed in whichever region contains its user addresses",
                     AddressChecks::ringInEachRegion,
                     "vhost.memory.3",
                     "vhost.vring.2"),
             List.of(
                     Check.of(
                             "vhost.memory.4",
-                            "Buffers are found in whichever region their guest addresses are",
+                            "Buffers are accessed in whichever region contains their guest addresses",
                             AddressChecks::buffersInEachRegion),
                     Check.of(
                             "vhost.memory.4",
-                            "A buffer that lies across two regions is found in both",
+                            "A buffer that spans two regions is accessed in both",
                             AddressChecks::bufferAcrossRegions)),
             RingKind.splitAndPacked(
                     "vhost.address.4",
-                    "With GPA_ADDRESSES a ring is found at its guest addresses",
+                    "With GPA_ADDRESSES a ring is accessed at its guest addresses",
                     AddressChecks::guestAddresses));
 
     private AddressChecks() {}

@@ -37,13 +37,13 @@ final class SlotChecks {
     static final List<Check> ALL = List.of(
             Check.of(
                     "vhost.memory.9",
-                    "As many regions are taken as GET_MAX_MEM_SLOTS tells",
+                    "The back-end accepts as many regions as GET_MAX_MEM_SLOTS reports",
                     SlotChecks::asManySlotsAsTold),
-            Check.of("vhost.memory.11", "Buffers in a region that was added are found", SlotChecks::addedIsUsed),
-            Check.of("vhost.memory.12", "A region that was removed is mapped no more", SlotChecks::removedIsUnmapped),
+            Check.of("vhost.memory.11", "Buffers in a region that was added are accessed", SlotChecks::addedIsUsed),
+            Check.of("vhost.memory.12", "A region that was removed is no longer mapped", SlotChecks::removedIsUnmapped),
             Check.of(
                     "vhost.memory.13",
-                    "REM_MEM_REG removes a region only if guest address, user address and size are its own",
+                    "REM_MEM_REG removes a region only if guest address, user address and size match",
                     SlotChecks::removalComparesAll),
             Check.of(
                     "vhost.memory.14",
@@ -51,7 +51,7 @@ final class SlotChecks {
                     SlotChecks::removalIgnoresOffset),
             Check.of(
                             "vhost.memory.17",
-                            "A descriptor that comes with REM_MEM_REG is closed",
+                            "A descriptor that is sent with REM_MEM_REG is closed",
                             SlotChecks::descriptorOfRemovalIsClosed)
                     .and("vhost.memory.16"));
 
@@ -63,7 +63,7 @@ final class SlotChecks {
         int present = session.device().wireRegions().size();
         trial.expect(
                 slots >= present,
-                "GET_MAX_MEM_SLOTS tells " + slots + ", and " + present + " regions were already accepted");
+                "GET_MAX_MEM_SLOTS reports " + slots + ", but " + present + " regions were already accepted");
         int more = (int) Math.min(slots, MOST_SLOTS) - present;
         SharedFile file = trial.closeLater(SharedFile.memfd("slots", Math.max(1, more) * GuestRam.PAGE));
         for (int i = 0; i < more; i++) {
@@ -75,7 +75,7 @@ final class SlotChecks {
             Outcome outcome = session.attempt(Request.ADD_MEM_REG, Payload.region(region), List.of(file.fd()));
             trial.expect(
                     outcome instanceof Outcome.Accepted,
-                    "GET_MAX_MEM_SLOTS tells " + slots + ", and region " + (present + i + 1) + " was not accepted: "
+                    "GET_MAX_MEM_SLOTS reports " + slots + ", but region " + (present + i + 1) + " was not accepted: "
                             + outcome);
         }
     }
@@ -186,7 +186,7 @@ final class SlotChecks {
         }
         trial.expect(
                 Poll.readable(readEnd, session.limits().answer()),
-                "the descriptor that came with REM_MEM_REG is still open after "
+                "the descriptor that was sent with REM_MEM_REG is still open after "
                         + session.limits().answer().toMillis() + " ms");
     }
 

@@ -25,17 +25,15 @@ final class TableChecks {
 
     static final List<Check> ALL = RingKind.join(
             RingKind.splitAndPacked(
-                    "vhost.memory.7",
-                    "A new memory table takes the place of the one before",
-                    TableChecks::newTableReplaces),
+                    "vhost.memory.7", "A new memory table replaces the previous one", TableChecks::newTableReplaces),
             List.of(
                     Check.of(
                             "vhost.memory.7",
-                            "The regions of a memory table may come in any order",
+                            "The regions of a memory table may be in any order",
                             TableChecks::regionsInAnyOrder),
                     Check.of(
                             "vhost.memory.8",
-                            "The descriptors of a memory table are taken in the order of its regions",
+                            "The descriptors of a memory table belong to its regions in the same order",
                             TableChecks::descriptorsAreInOrder)));
 
     private TableChecks() {}
@@ -61,7 +59,7 @@ final class TableChecks {
         boolean served = trial.within(() -> moved(ring, other, kind));
         trial.expect(
                 ringOf(ring, ram).mismatch(before) < 0,
-                "after SET_MEM_TABLE with another file, the ring was processed in the file of the table before");
+                "after SET_MEM_TABLE with another file, the ring was processed in the file of the previous table");
         trial.expect(
                 served,
                 "after SET_MEM_TABLE with another file, the request in that file was not served within "
@@ -102,7 +100,7 @@ final class TableChecks {
         int id = ring.add(moved.buffers());
         ring.kick();
         Used used = ring.await(session.limits().answer());
-        trial.expect(used.id() == id, "chain " + used.id() + " came back, not chain " + id);
+        trial.expect(used.id() == id, "chain " + used.id() + " was used, not chain " + id);
         copy(other, ram, UPPER);
         moved.bringBack();
         session.verify(used);
@@ -111,7 +109,7 @@ final class TableChecks {
     private static Used used(RingDriver ring) {
         Used used = ring.poll();
         if (used == null) {
-            throw new Unmet("the used entry is gone again");
+            throw new Unmet("the used entry has disappeared");
         }
         return used;
     }

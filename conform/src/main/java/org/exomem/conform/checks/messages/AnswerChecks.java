@@ -40,16 +40,13 @@ final class AnswerChecks {
                     trial -> numberStays(trial, Query.GET_PROTOCOL_FEATURES)),
             Check.of(
                     "vhost.answer.17",
-                    "GET_QUEUE_NUM is answered with one number, of queues that can be set up",
+                    "GET_QUEUE_NUM is answered with the number of queues that can be set up",
                     AnswerChecks::queueNumber),
             Check.of(
                     "vhost.answer.11",
                     "GET_VRING_BASE is answered with the ring's index and position",
                     AnswerChecks::ringPosition),
-            Check.of(
-                    "vhost.answer.24",
-                    "GET_CONFIG is answered with the bytes that were asked for",
-                    AnswerChecks::configBytes),
+            Check.of("vhost.answer.24", "GET_CONFIG is answered with the requested bytes", AnswerChecks::configBytes),
             Check.of(
                     "vhost.answer.31",
                     "GET_INFLIGHT_FD is answered with one descriptor, of a file that holds the area",
@@ -103,9 +100,9 @@ final class AnswerChecks {
     private static void queueNumber(Trial trial) throws IOException {
         Session session = trial.session(Wish.USUAL.withProtocol(Protocol.MQ));
         long queues = number(trial, session.frontEnd(), Query.GET_QUEUE_NUM);
-        trial.expect(queues > 0 && queues <= MOST_QUEUES, queues + " queues are told");
+        trial.expect(queues > 0 && queues <= MOST_QUEUES, queues + " queues are reported");
         int needed = trial.sample().map(sample -> sample.queues()).orElse(1);
-        trial.expect(queues >= needed, queues + " queues are told, and the device has at least " + needed);
+        trial.expect(queues >= needed, queues + " queues are reported, but the device has at least " + needed);
         // The last of the queues can be set up.
         session.frontEnd().setVringNum((int) queues - 1, INFLIGHT_QUEUE_SIZE);
         session.settle();
@@ -177,7 +174,8 @@ final class AnswerChecks {
         int queueSize = reply.buffer().getShort(18);
         trial.expect(
                 queues == INFLIGHT_QUEUES && queueSize == INFLIGHT_QUEUE_SIZE,
-                "an area for 1 queue of 64 was asked for, and one for " + queues + " of " + queueSize + " is told");
+                "an area for 1 queue of 64 entries was requested, but the reply has " + queues + " queues of "
+                        + queueSize);
         trial.expect(
                 reply.buffer().getLong(0) > 0, "the area has " + reply.buffer().getLong(0) + " bytes");
     }
@@ -185,7 +183,7 @@ final class AnswerChecks {
     private static void memorySlots(Trial trial) throws IOException {
         Session session = trial.session(Wish.USUAL.withProtocol(Protocol.CONFIGURE_MEM_SLOTS));
         long slots = number(trial, session.frontEnd(), Query.GET_MAX_MEM_SLOTS);
-        trial.expect(slots > 0, slots + " memory slots are told");
+        trial.expect(slots > 0, slots + " memory slots are reported");
     }
 
     private static void statusBits(Trial trial) throws IOException {
@@ -193,7 +191,7 @@ final class AnswerChecks {
         long status = number(trial, session.frontEnd(), Query.GET_STATUS);
         trial.expect(
                 status == (1 | 2 | 8),
-                "ACKNOWLEDGE, DRIVER and FEATURES_OK (11) were set, and GET_STATUS was answered with " + status);
+                "ACKNOWLEDGE, DRIVER and FEATURES_OK (11) were set, but GET_STATUS was answered with " + status);
         trial.expect(
                 (status & ~STATUS_BITS) == 0, "the status 0x" + Long.toHexString(status) + " has more than 8 bits");
     }
@@ -203,8 +201,8 @@ final class AnswerChecks {
         Reply reply = Query.next(frontEnd);
         trial.expect(
                 reply.request() == Request.SET_DEVICE_STATE_FD && reply.payload().length == Long.BYTES,
-                "SET_DEVICE_STATE_FD was answered with request " + reply.request() + " and " + reply.payload().length
-                        + " bytes, not with one number");
+                "SET_DEVICE_STATE_FD was answered with a reply to request " + reply.request() + " and "
+                        + reply.payload().length + " bytes, not with one number");
         return reply.asLong();
     }
 
@@ -234,10 +232,10 @@ final class AnswerChecks {
         Reply reply = Query.next(session.frontEnd());
         trial.expect(
                 reply.request() == Request.CHECK_DEVICE_STATE && reply.payload().length == Long.BYTES,
-                "CHECK_DEVICE_STATE was answered with request " + reply.request() + " and " + reply.payload().length
-                        + " bytes, not with one number");
+                "CHECK_DEVICE_STATE was answered with a reply to request " + reply.request() + " and "
+                        + reply.payload().length + " bytes, not with one number");
         trial.expect(
                 reply.asLong() == 0,
-                "the device's state was read to its end, and CHECK_DEVICE_STATE says " + reply.asLong());
+                "the device's state was read to its end, but CHECK_DEVICE_STATE returned " + reply.asLong());
     }
 }

@@ -31,7 +31,7 @@ final class ConductChecks {
     static final List<Check> ALL = List.of(
             Check.of(
                     "vhost.event.1",
-                    "The number in a kick means nothing: one kick for three requests, and five kicks for one",
+                    "The number in a kick has no meaning: one kick for three requests, and five kicks for one",
                     ConductChecks::kicksAreNotCounted),
             Check.of("vhost.event.3", "A call is a write of 8 bytes", ConductChecks::callsHaveEightBytes),
             Check.of(
@@ -40,7 +40,7 @@ final class ConductChecks {
                     ConductChecks::newConnectionAfterAnError),
             Check.of(
                     "vhost.error.3",
-                    "The connection stays open whatever is asked and set in a usual session",
+                    "The connection stays open for all requests of a usual session",
                     ConductChecks::connectionStays),
             Check.of(
                     "vhost.owner.4",
@@ -48,7 +48,7 @@ final class ConductChecks {
                     ConductChecks::resetOwner),
             Check.of(
                     "vhost.queue.1",
-                    "The number of queues is told only by a back-end that has protocol features",
+                    "Only a back-end that has protocol features answers GET_QUEUE_NUM",
                     ConductChecks::queueNumberNeedsProtocolFeatures),
             Check.of("vhost.queue.5", "MQ is offered", ConductChecks::mqIsOffered),
             Check.of(
@@ -72,7 +72,7 @@ final class ConductChecks {
             ring.kickFd().signal();
         }
         session.serve();
-        trial.expect(ring.poll() == null, "something was used that was not made available");
+        trial.expect(ring.poll() == null, "the device used a chain that was not made available");
     }
 
     private static void callsHaveEightBytes(Trial trial) throws IOException {
@@ -88,7 +88,7 @@ final class ConductChecks {
             expectEightBytes(trial, session, readEnd);
             return;
         }
-        trial.transcript().say("the back-end does not take a pipe for calls");
+        trial.transcript().say("the back-end does not accept a pipe for calls");
         try (EventFd event = new EventFd()) {
             Session other = outcome instanceof Outcome.ClosedConnection ? trial.running(Wish.USUAL) : session;
             other.frontEnd().setVringCall(other.ring().index(), event);
@@ -96,17 +96,17 @@ final class ConductChecks {
             other.ring().kick();
             // An eventfd accepts writes of 8 bytes only.
             trial.expect(
-                    Poll.readable(event.fd(), trial.limits().answer()), "the device did not call for what it has used");
+                    Poll.readable(event.fd(), trial.limits().answer()), "the device sent no call for a used buffer");
         }
     }
 
     private static void expectEightBytes(Trial trial, Session session, Fd readEnd) throws IOException {
         session.ring().add(session.request().prepare());
         session.ring().kick();
-        trial.expect(Poll.readable(readEnd, trial.limits().answer()), "the device did not call for what it has used");
+        trial.expect(Poll.readable(readEnd, trial.limits().answer()), "the device sent no call for a used buffer");
         PipeEnd end = PipeEnd.adopt(readEnd);
         if (end == null) {
-            throw new IllegalStateException("a pipe that is none");
+            throw new IllegalStateException("not a pipe");
         }
         try (Arena arena = Arena.ofConfined()) {
             int size = end.read(arena.allocate(MOST_READ));
@@ -165,7 +165,7 @@ final class ConductChecks {
             session.frontEnd().setVringEnable(each.index(), true);
         }
         Used used = ring.await(trial.limits().answer());
-        trial.expect(used.id() == id, "chain " + used.id() + " was used, and " + id + " was made available");
+        trial.expect(used.id() == id, "chain " + used.id() + " was used, but " + id + " was made available");
         session.verify(used);
         trial.transcript().say("RESET_OWNER disabled the ring");
     }

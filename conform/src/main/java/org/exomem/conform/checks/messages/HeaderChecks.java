@@ -26,7 +26,7 @@ final class HeaderChecks {
                     HeaderChecks::numbersAreInTheMachinesOrder),
             Check.of(
                     "vhost.message.3",
-                    "A reply is a header of 12 bytes and its payload, and nothing stands between two replies",
+                    "A reply is a header of 12 bytes and its payload, and no bytes are between two replies",
                     HeaderChecks::repliesFollowOneAnother),
             Check.of("vhost.header.1", "Each reply has the reply bit", HeaderChecks::repliesHaveTheReplyBit),
             Check.of(
@@ -36,7 +36,7 @@ final class HeaderChecks {
             Check.of("vhost.header.3", "Each reply has version 1", HeaderChecks::repliesHaveVersionOne),
             Check.of(
                     "vhost.header.5",
-                    "The size in the header of a reply is that of its payload",
+                    "The size in the header of a reply is the size of its payload",
                     HeaderChecks::sizesAreThoseOfThePayloads),
             Check.of("vhost.payload.1", "A number has 8 bytes", HeaderChecks::numbersHaveEightBytes),
             Check.of(
@@ -45,7 +45,7 @@ final class HeaderChecks {
                     HeaderChecks::aRingStateHasEightBytes),
             Check.of(
                     "vhost.payload.18",
-                    "A config payload repeats offset and size, and has the bytes behind the flags",
+                    "A config payload repeats offset and size, and has the bytes after the flags",
                     HeaderChecks::aConfigPayload));
 
     private HeaderChecks() {}
@@ -56,7 +56,7 @@ final class HeaderChecks {
         Reply first = Query.GET_FEATURES.ask(frontEnd);
         trial.expect(
                 first.request() == Query.GET_FEATURES.request(),
-                "the reply to request 1 says 0x" + Integer.toHexString(first.request()) + " as its request");
+                "the reply to request 1 has the request number 0x" + Integer.toHexString(first.request()));
         frontEnd.setVringBase(0, RING_POSITION);
         Reply base = Query.GET_VRING_BASE.ask(frontEnd);
         trial.expect(
@@ -64,12 +64,12 @@ final class HeaderChecks {
         int position = base.buffer().getInt(4);
         trial.expect(
                 position == RING_POSITION,
-                "a ring that was set to position 0x1234 is told to be at 0x" + Integer.toHexString(position));
+                "a ring that was set to position 0x1234 is reported at 0x" + Integer.toHexString(position));
         if (session.hasProtocol(Protocol.MQ)) {
             long queues = Query.GET_QUEUE_NUM.ask(frontEnd).asLong();
             trial.expect(
                     queues > 0 && queues <= MOST_QUEUES,
-                    "0x" + Long.toHexString(queues) + " is told as the number of queues");
+                    "0x" + Long.toHexString(queues) + " is reported as the number of queues");
         }
     }
 
@@ -86,7 +86,7 @@ final class HeaderChecks {
                 Reply reply = Query.next(session.frontEnd());
                 trial.expect(
                         reply.request() == query.request() && reply.payload().length >= Integer.BYTES,
-                        "where the reply to " + query.name() + " should be there are request " + reply.request()
+                        "instead of the reply to " + query.name() + ", the back-end sent request " + reply.request()
                                 + ", flags 0x" + Integer.toHexString(reply.flags()) + " and "
                                 + reply.payload().length + " bytes of payload");
             }
@@ -98,7 +98,7 @@ final class HeaderChecks {
     private static void expectNothingMore(Trial trial, FrontEnd frontEnd) throws IOException {
         if (frontEnd.connection().awaitReadable(trial.limits().quiet())) {
             Reply more = Query.next(frontEnd);
-            throw new Unmet("behind the last reply came request " + more.request() + ", flags 0x"
+            throw new Unmet("after the last reply the back-end sent request " + more.request() + ", flags 0x"
                     + Integer.toHexString(more.flags()) + ", " + more.payload().length + " bytes");
         }
     }
@@ -142,8 +142,8 @@ final class HeaderChecks {
             Reply behind = Query.next(session.frontEnd());
             trial.expect(
                     behind.request() == Query.GET_FEATURES.request() && behind.payload().length == Long.BYTES,
-                    "the header of the reply to " + query.name() + " tells " + reply.payload().length
-                            + " bytes of payload, and no reply to GET_FEATURES stands behind them");
+                    "the header of the reply to " + query.name() + " states " + reply.payload().length
+                            + " bytes of payload, but no reply to GET_FEATURES follows them");
         }
         expectNothingMore(trial, session.frontEnd());
     }
@@ -177,7 +177,7 @@ final class HeaderChecks {
                 "GET_CONFIG of 4 bytes was answered with a payload of " + size + " bytes, not of 16");
         trial.expect(
                 reply.buffer().getInt(0) == 0 && reply.buffer().getInt(4) == 4,
-                "the answer to GET_CONFIG of 4 bytes at 0 says "
+                "the answer to GET_CONFIG of 4 bytes at 0 states "
                         + reply.buffer().getInt(4) + " bytes at "
                         + reply.buffer().getInt(0));
     }

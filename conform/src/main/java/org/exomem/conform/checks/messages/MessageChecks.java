@@ -13,20 +13,19 @@ public final class MessageChecks {
             .toList();
 
     private static final String OWN_REQUEST =
-            "The device alone decides whether and when it sends such a message; nothing that"
-                    + " a front-end or driver does makes it do so.";
+            "The device decides whether and when it sends such a message; the runner cannot trigger it.";
 
     /** Observable requirements without a check, and why. */
     public static final Map<String, String> UNTRIED = Map.of(
             "vhost.connection.1",
-            "Either is right. Which of them a back-end does, the runner is told by its user: --socket or --listen.",
+            "Both are allowed. The user selects one of them with --socket or --listen.",
             "vhost.descriptor.2",
-            "A front-end that sends descriptors with another byte breaks a rule of its own. That those with the first byte are"
-                    + " taken, every check with guest memory shows.",
+            "A front-end that sends descriptors with another byte breaks a rule itself. Each check with guest memory"
+                    + " shows that descriptors with the first byte are accepted.",
             "vhost.payload.20",
-            OWN_REQUEST + " It is BACKEND_VRING_HOST_NOTIFIER_MSG.",
+            OWN_REQUEST + " The message is BACKEND_VRING_HOST_NOTIFIER_MSG.",
             "vhost.payload.26",
-            OWN_REQUEST + " It is BACKEND_SHMEM_MAP.");
+            OWN_REQUEST + " The message is BACKEND_SHMEM_MAP.");
 
     private MessageChecks() {}
 }

@@ -24,11 +24,11 @@ final class PositionChecks {
                     PositionChecks::splitPositionCountsRequests),
             Check.of(
                     "vhost.payload.6",
-                    "The position of a split ring leaves bits 16 to 31 zero, also behind 65535",
+                    "The position of a split ring has zeros in bits 16 to 31, also after 65535",
                     PositionChecks::splitPositionHasSixteenBits),
             Check.of(
                     "vhost.payload.8",
-                    "The position of a packed ring has both places and both wrap counters",
+                    "The position of a packed ring has both ring positions and both wrap counters",
                     PositionChecks::packedPosition));
 
     private PositionChecks() {}
@@ -48,7 +48,7 @@ final class PositionChecks {
         int position = serveAndStop(ofSmallRings(trial, Wish.USUAL).start(), REQUESTS);
         trial.expect(
                 (position & 0xffff) == REQUESTS,
-                "after " + REQUESTS + " requests on a split ring of " + SMALL_RING + " its position is told as "
+                "after " + REQUESTS + " requests on a split ring of " + SMALL_RING + " its position is reported as "
                         + (position & 0xffff));
     }
 
@@ -61,8 +61,8 @@ final class PositionChecks {
         int position = serveAndStop(session, REQUESTS);
         trial.expect(
                 position == NEAR_THE_END + REQUESTS - 65536,
-                "after " + REQUESTS + " requests from position " + NEAR_THE_END + " on, 0x"
-                        + Integer.toHexString(position) + " is told, not 0x"
+                "after " + REQUESTS + " requests from position " + NEAR_THE_END + ", 0x"
+                        + Integer.toHexString(position) + " is reported, not 0x"
                         + Integer.toHexString(NEAR_THE_END + REQUESTS - 65536));
     }
 
@@ -78,7 +78,7 @@ final class PositionChecks {
             trial.expect(
                     position == expected,
                     "after " + requests + " requests on a packed ring of " + SMALL_RING + ", 0x"
-                            + Integer.toHexString(position) + " is told, not 0x" + Integer.toHexString(expected));
+                            + Integer.toHexString(position) + " is reported, not 0x" + Integer.toHexString(expected));
             session.device().start(session.ring(), position, false);
         }
     }

@@ -46,7 +46,7 @@ final class ReplyChecks {
                     ReplyChecks::getInflightFd),
             Check.of(
                     "vhost.reply.6",
-                    "Requests without an answer of their own are not answered unless need-reply asks for it",
+                    "Requests without a reply of their own are answered only with need-reply",
                     ReplyChecks::noReplyUnlessAsked),
             Check.of(
                     "vhost.reply.8",
@@ -54,11 +54,11 @@ final class ReplyChecks {
                     ReplyChecks::oneNumberIfAsked),
             Check.of(
                     "vhost.reply.9",
-                    "With REPLY_ACK, success is told as 0, and a request that nobody knows is not told to be one",
+                    "With REPLY_ACK, success is reported as 0, and an unknown request is not reported as a success",
                     ReplyChecks::zeroIsSuccess),
             Check.of(
                     "vhost.reply.11",
-                    "Need-reply changes nothing in the answers that come anyway",
+                    "Need-reply does not change replies that are sent anyway",
                     ReplyChecks::needReplyChangesNoAnswer));
 
     private ReplyChecks() {}
@@ -87,7 +87,7 @@ final class ReplyChecks {
         int next = Query.next(frontEnd).request();
         trial.expect(
                 next == Query.GET_FEATURES.request(),
-                what + " was answered twice, or with something behind: request " + next);
+                what + " was answered twice, or other bytes follow its reply: request " + next);
         return reply;
     }
 
@@ -188,8 +188,8 @@ final class ReplyChecks {
             Reply reply = Query.next(session.frontEnd());
             trial.expect(
                     reply.request() == order.request() && reply.asLong() == 0,
-                    order.name() + " with need-reply was answered with request " + reply.request() + ", number "
-                            + reply.asLong());
+                    order.name() + " with need-reply was answered with a reply to request " + reply.request()
+                            + ", number " + reply.asLong());
         }
         trial.expectRefused(
                 session.attempt(UNKNOWN_REQUEST, Payload.none(), List.of()),
@@ -215,7 +215,7 @@ final class ReplyChecks {
             int next = Query.next(session.frontEnd()).request();
             trial.expect(
                     next == Query.GET_FEATURES.request(),
-                    query.name() + " with need-reply is answered twice: the second time as request " + next);
+                    query.name() + " with need-reply is answered twice: the second reply has request " + next);
         }
     }
 }

@@ -30,7 +30,7 @@ final class InbandChecks {
                     InbandChecks::needsTheOthers),
             Check.of(
                             "vhost.channel.request.4",
-                            "BACKEND_VRING_CALL is a ring state with the ring's index",
+                            "The payload of BACKEND_VRING_CALL is a ring state with the ring's index",
                             trial -> expectRing(trial, call(trial)))
                     .and("vhost.inband.6"),
             Check.of(
@@ -39,13 +39,13 @@ final class InbandChecks {
                     trial -> expectNumberZero(trial, call(trial))),
             Check.of(
                     "vhost.inband.4",
-                    "BACKEND_VRING_CALL asks for a reply",
+                    "BACKEND_VRING_CALL has need-reply",
                     trial -> trial.expect(
                             (call(trial).flags() & Connection.NEED_REPLY) != 0,
-                            "BACKEND_VRING_CALL came without need-reply")),
+                            "the back-end sent BACKEND_VRING_CALL without need-reply")),
             Check.of(
                             "vhost.channel.request.5",
-                            "BACKEND_VRING_ERR is a ring state with the ring's index",
+                            "The payload of BACKEND_VRING_ERR is a ring state with the ring's index",
                             trial -> expectRing(trial, error(trial)))
                     .and("vhost.inband.8"),
             Check.of(
@@ -66,7 +66,7 @@ final class InbandChecks {
                 List.of());
         trial.expect(
                 frontEnd.connection().awaitClosed(),
-                "INBAND_NOTIFICATIONS was negotiated alone, and the connection is still open");
+                "INBAND_NOTIFICATIONS was negotiated alone, but the connection is still open");
     }
 
     /** Starts the ring of the sample request without descriptors for kicks and calls. */
@@ -90,8 +90,8 @@ final class InbandChecks {
         Reply request = session.device().channel().receive();
         request.fds().forEach(Fd::close);
         if (request.request() != Request.BackEnd.VRING_CALL) {
-            throw new Unmet("a request was served, and request " + request.request()
-                    + " of the back-end came, not BACKEND_VRING_CALL");
+            throw new Unmet("a request was served, but the back-end sent request " + request.request()
+                    + ", not BACKEND_VRING_CALL");
         }
         return request;
     }
@@ -108,14 +108,14 @@ final class InbandChecks {
                 return request;
             }
         }
-        throw new Skipped("a chain that begins with descriptor 65535 is no error of the ring for this back-end");
+        throw new Skipped("this back-end does not treat a chain that begins with descriptor 65535 as an error");
     }
 
     private static void expectRing(Trial trial, Reply request) {
         int ring = trial.sample().map(sample -> sample.queue()).orElse(0);
         trial.expect(
                 request.payload().length == 8 && request.buffer().getInt(0) == ring,
-                "request " + request.request() + " of the back-end came with " + request.payload().length
+                "request " + request.request() + " of the back-end has " + request.payload().length
                         + " bytes, which are not the state of ring " + ring);
     }
 

@@ -12,8 +12,7 @@ public final class OptionalChecks {
             .toList();
 
     private static final String OWN_REQUEST =
-            "The device alone decides whether and when it sends such a message; nothing that"
-                    + " a front-end or driver does makes it do so.";
+            "The device decides whether and when it sends such a message; the runner cannot trigger it.";
     private static final String NO_IOMMU =
             "The runner's front-end has no IOMMU: it translates no addresses and answers no misses.";
 
@@ -27,7 +26,9 @@ public final class OptionalChecks {
             Map.entry("vhost.iotlb.12", NO_IOMMU),
             Map.entry("vhost.payload.16", NO_IOMMU),
             Map.entry("vhost.channel.request.1", NO_IOMMU),
-            Map.entry("vhost.postcopy.1", "The runner's front-end has no pages that come later: it does not migrate."),
+            Map.entry(
+                    "vhost.postcopy.1",
+                    "The runner's front-end does not migrate, so it has no pages that arrive later."),
             Map.entry("vhost.object.3", OWN_REQUEST),
             Map.entry("vhost.shmem.10", OWN_REQUEST),
             Map.entry("vhost.shmem.15", OWN_REQUEST),

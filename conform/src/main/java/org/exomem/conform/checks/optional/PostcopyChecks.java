@@ -35,28 +35,28 @@ final class PostcopyChecks {
                     .and("vhost.postcopy.10"),
             Check.of(
                             "vhost.postcopy.4",
-                            "After POSTCOPY_LISTEN, SET_MEM_TABLE is answered though no reply was asked for",
+                            "After POSTCOPY_LISTEN, SET_MEM_TABLE is answered although no reply was requested",
                             PostcopyChecks::memoryTableIsAnswered)
                     .and("vhost.answer.5", "vhost.payload.13"),
             Check.of(
                             "vhost.postcopy.6",
-                            "No page is touched before the front-end has acknowledged the answer to SET_MEM_TABLE",
+                            "No page is accessed before the front-end has acknowledged the answer to SET_MEM_TABLE",
                             PostcopyChecks::nothingIsTouchedBeforeTheAcknowledgement)
                     .and("vhost.postcopy.5", "vhost.postcopy.8"),
             Check.of(
                             "vhost.postcopy.16",
-                            "After POSTCOPY_LISTEN, ADD_MEM_REG is answered with the region as the back-end has mapped it",
+                            "After POSTCOPY_LISTEN, ADD_MEM_REG is answered with the region as the back-end mapped it",
                             PostcopyChecks::addedRegionIsAnswered)
                     .and("vhost.answer.37"),
             Check.of(
                     "vhost.postcopy.11",
-                    "After POSTCOPY_LISTEN, pages can be given where the back-end has mapped shared memory",
+                    "After POSTCOPY_LISTEN, the front-end can place pages in the back-end's mapping of shared memory",
                     PostcopyChecks::memoryIsWatched),
             Check.of("vhost.answer.30", "POSTCOPY_END is answered with 0", PostcopyChecks::endIsAnswered)
                     .and("vhost.postcopy.15"),
             Check.of(
                     "vhost.postcopy.14",
-                    "After POSTCOPY_END the userfaultfd watches nothing any more",
+                    "After POSTCOPY_END the userfaultfd has no registered range",
                     PostcopyChecks::nothingIsWatchedAtTheEnd));
 
     private PostcopyChecks() {}
@@ -70,7 +70,7 @@ final class PostcopyChecks {
         try {
             Userfaultfd.make().close();
         } catch (LinuxException e) {
-            throw new Skipped("this host lets nobody have a userfaultfd: " + e.getMessage());
+            throw new Skipped("this host does not allow a userfaultfd: " + e.getMessage());
         }
         // With REPLY_ACK, since back-ends answer POSTCOPY_LISTEN anyway. The requests under test are sent without
         // need-reply.
@@ -86,7 +86,7 @@ final class PostcopyChecks {
         reply.fds().forEach(trial::closeLater);
         trial.expect(
                 reply.request() == Request.POSTCOPY_ADVISE && reply.fds().size() == 1,
-                "POSTCOPY_ADVISE was answered with request " + reply.request() + " and "
+                "POSTCOPY_ADVISE was answered with a reply to request " + reply.request() + " and "
                         + reply.fds().size() + " descriptors");
         return reply.fds().getFirst();
     }
@@ -95,7 +95,7 @@ final class PostcopyChecks {
         String kind = advise(trial, negotiated(trial, 0)).description();
         trial.expect(
                 kind.contains("userfaultfd"),
-                "the descriptor in the answer to POSTCOPY_ADVISE is " + kind + ", no userfaultfd");
+                "the descriptor in the answer to POSTCOPY_ADVISE is " + kind + ", not a userfaultfd");
     }
 
     private static Reply shareMemory(Trial trial, FrontEnd frontEnd) throws IOException {
@@ -119,7 +119,7 @@ final class PostcopyChecks {
                 reply.request() == Request.SET_MEM_TABLE
                         && reply.payload().length >= TABLE_HEADER + Payload.REGION_SIZE
                         && reply.buffer().getInt(0) == 1,
-                "SET_MEM_TABLE of one region was answered with request " + reply.request() + ", "
+                "SET_MEM_TABLE of one region was answered with a reply to request " + reply.request() + ", "
                         + reply.payload().length + " bytes");
         expectAddress(trial, reply);
     }
@@ -128,7 +128,7 @@ final class PostcopyChecks {
         long address = reply.buffer().getLong(TABLE_HEADER + USER_ADDRESS);
         trial.expect(
                 address != 0 && address % GuestRam.PAGE == 0,
-                "0x" + Long.toHexString(address) + " is told as the address of the back-end's mapping");
+                "0x" + Long.toHexString(address) + " was reported as the address of the back-end's mapping");
     }
 
     private static void nothingIsTouchedBeforeTheAcknowledgement(Trial trial) throws IOException {
@@ -138,7 +138,7 @@ final class PostcopyChecks {
         shareMemory(trial, frontEnd);
         trial.expect(
                 !Poll.readable(faults, trial.limits().quiet()),
-                "the back-end touched a page that has not come, before its answer was acknowledged");
+                "the back-end accessed a missing page before its answer was acknowledged");
         acknowledge(frontEnd);
     }
 
@@ -162,7 +162,8 @@ final class PostcopyChecks {
         reply.fds().forEach(Fd::close);
         trial.expect(
                 reply.request() == Request.ADD_MEM_REG && reply.payload().length >= TABLE_HEADER + Payload.REGION_SIZE,
-                "ADD_MEM_REG was answered with request " + reply.request() + ", " + reply.payload().length + " bytes");
+                "ADD_MEM_REG was answered with a reply to request " + reply.request() + ", " + reply.payload().length
+                        + " bytes");
         expectAddress(trial, reply);
     }
 
@@ -190,7 +191,9 @@ final class PostcopyChecks {
         FrontEnd frontEnd = negotiated(trial, 0);
         Fd userfaultfd = advise(trial, frontEnd);
         long given = givePage(userfaultfd, shareAndAcknowledge(trial, frontEnd), 0);
-        trial.expect(given == GuestRam.PAGE, "a page could not be given to the back-end: " + outcome(given));
+        trial.expect(
+                given == GuestRam.PAGE,
+                "the front-end could not place a page in the back-end's mapping: " + outcome(given));
     }
 
     private static void nothingIsWatchedAtTheEnd(Trial trial) throws IOException {
@@ -199,7 +202,9 @@ final class PostcopyChecks {
         Reply table = shareAndAcknowledge(trial, frontEnd);
         frontEnd.ask(Request.POSTCOPY_END, Payload.none());
         long given = givePage(userfaultfd, table, 1);
-        trial.expect(given < 0, "after POSTCOPY_END a page could be given to the back-end: " + outcome(given));
+        trial.expect(
+                given < 0,
+                "after POSTCOPY_END the front-end could place a page in the back-end's mapping: " + outcome(given));
     }
 
     private static String outcome(long given) {

@@ -36,17 +36,20 @@ final class SharedMemoryChecks {
                     .and("vhost.answer.44"),
             Check.of(
                             "vhost.shmem.3",
-                            "GET_SHMEM_CONFIG tells as many regions as there are sizes other than 0",
+                            "The number of regions in GET_SHMEM_CONFIG is the number of sizes other than 0",
                             SharedMemoryChecks::numberOfRegions)
                     .and("vhost.shmem.6"),
-            Check.of("vhost.shmem.4", "GET_SHMEM_CONFIG is answered alike each time", SharedMemoryChecks::sameConfig),
+            Check.of(
+                    "vhost.shmem.4",
+                    "GET_SHMEM_CONFIG is answered the same way each time",
+                    SharedMemoryChecks::sameConfig),
             Check.of(
                     "vhost.shmem.5",
                     "The sizes of shared memory regions are multiples of the page size",
                     SharedMemoryChecks::sizesArePages),
             Check.of(
                     "vhost.answer.41",
-                    "GET_SHARED_OBJECT of an object that there is not is answered without a descriptor",
+                    "GET_SHARED_OBJECT of an object that does not exist is answered without a descriptor",
                     SharedMemoryChecks::unknownObject),
             Check.of("vhost.iotlb.13", "IOTLB_MSG is answered with 0", SharedMemoryChecks::iotlbIsAnswered)
                     .and("vhost.answer.22"));
@@ -76,7 +79,7 @@ final class SharedMemoryChecks {
             used += reply.buffer().getLong(HEADER + id * Long.BYTES) != 0 ? 1 : 0;
         }
         int told = reply.buffer().getInt(0);
-        trial.expect(told == used, told + " regions are told, and " + used + " sizes are not 0");
+        trial.expect(told == used, told + " regions are reported, but " + used + " sizes are not 0");
     }
 
     private static void sameConfig(Trial trial) throws IOException {
@@ -96,7 +99,8 @@ final class SharedMemoryChecks {
             long size = reply.buffer().getLong(HEADER + id * Long.BYTES);
             trial.expect(
                     size % SMALLEST_PAGE == 0,
-                    "shared memory region " + id + " has " + size + " bytes, no multiple of " + SMALLEST_PAGE);
+                    "shared memory region " + id + " has " + size + " bytes, which is not a multiple of "
+                            + SMALLEST_PAGE);
         }
     }
 
@@ -109,8 +113,8 @@ final class SharedMemoryChecks {
         reply.fds().forEach(Fd::close);
         trial.expect(
                 reply.request() == Request.GET_SHARED_OBJECT && reply.fds().isEmpty(),
-                "GET_SHARED_OBJECT of an object that there is not was answered with request " + reply.request()
-                        + " and " + reply.fds().size() + " descriptors");
+                "GET_SHARED_OBJECT of an object that does not exist was answered with a reply to request "
+                        + reply.request() + " and " + reply.fds().size() + " descriptors");
     }
 
     private static void iotlbIsAnswered(Trial trial) throws IOException {
@@ -128,7 +132,7 @@ final class SharedMemoryChecks {
         reply.fds().forEach(Fd::close);
         trial.expect(
                 reply.request() == Request.IOTLB_MSG && reply.asLong() == 0,
-                "IOTLB_MSG of a page of guest memory was answered with request " + reply.request() + ", number "
-                        + reply.asLong());
+                "IOTLB_MSG of a page of guest memory was answered with a reply to request " + reply.request()
+                        + ", number " + reply.asLong());
     }
 }

@@ -40,10 +40,10 @@ final class Program implements AutoCloseable {
     static Program of(Trial trial) throws IOException {
         String command = trial.backEnd()
                 .command()
-                .orElseThrow(() -> new Skipped("the program is not started by this runner (--command)"));
+                .orElseThrow(() -> new Skipped("the runner did not start the program (--command)"));
         if (!SOCKET_OPTION.matcher(command).find()) {
             throw new Skipped(
-                    "the command does not have '--socket-path {socket}': the program does not claim to follow the"
+                    "the command does not contain '--socket-path {socket}': the program does not claim to follow the"
                             + " conventions for back-end programs");
         }
         return trial.closeLater(new Program(command));

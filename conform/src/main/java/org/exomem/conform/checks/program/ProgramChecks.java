@@ -33,24 +33,24 @@ public final class ProgramChecks {
                             ProgramChecks::socketPath)
                     .and("vhost.program.12"),
             Check.of("vhost.program.5", "The program stays in the foreground", ProgramChecks::staysInForeground),
-            Check.of("vhost.program.6", "The program ends at SIGTERM", ProgramChecks::endsAtSigterm),
+            Check.of("vhost.program.6", "The program exits on SIGTERM", ProgramChecks::endsAtSigterm),
             Check.of(
                             "vhost.program.8",
-                            "The program serves on the socket that it inherits with the number after --fd",
+                            "The program serves on the inherited socket that --fd names",
                             ProgramChecks::inheritedSocket)
                     .and("vhost.program.12"),
             Check.of(
                     "vhost.program.9",
-                    "The program does not take --socket-path and --fd together",
+                    "The program does not accept --socket-path and --fd together",
                     ProgramChecks::notBoth),
             Check.of(
                             "vhost.program.10",
-                            "The program writes its capabilities in JSON and ends with status 0",
+                            "The program prints its capabilities in JSON and exits with status 0",
                             ProgramChecks::printsCapabilities)
                     .and("vhost.program.12"),
             Check.of(
                     "vhost.program.11",
-                    "With --print-capabilities the program ignores other options, and makes no socket",
+                    "With --print-capabilities the program ignores other options and creates no socket",
                     ProgramChecks::capabilitiesOnly));
 
     /** Observable requirements without a check, and why. */
@@ -82,10 +82,9 @@ public final class ProgramChecks {
     private static void staysInForeground(Trial trial) throws IOException {
         Program program = Program.of(trial);
         Process process = program.start(SOCKET_PATH);
-        try (Fd _ = program.connect(process).orElseThrow(() -> new Unmet("the program did not begin to listen"))) {
+        try (Fd _ = program.connect(process).orElseThrow(() -> new Unmet("the program did not start to listen"))) {
             trial.expect(
-                    process.isAlive(),
-                    "the process that was started has ended, and something else listens on its socket");
+                    process.isAlive(), "the started process has exited, but another process listens on its socket");
         }
     }
 
@@ -112,7 +111,7 @@ public final class ProgramChecks {
             process.terminate(TO_END);
             return;
         } catch (IOException e) {
-            trial.transcript().say("it does not serve a connected socket: " + e.getMessage());
+            trial.transcript().say("the program does not serve a connected socket: " + e.getMessage());
         }
         try (Fd listening = UnixSockets.listen(program.socket(), BACKLOG);
                 InheritingProcess process = InheritingProcess.start(program.with(INHERITED), listening);
@@ -122,7 +121,7 @@ public final class ProgramChecks {
             process.terminate(TO_END);
         } catch (IOException e) {
             throw new Unmet("with " + INHERITED
-                    + " the program serves neither a connected socket nor one that listens: " + e.getMessage());
+                    + " the program serves neither a connected socket nor a listening socket: " + e.getMessage());
         }
     }
 
@@ -145,7 +144,7 @@ public final class ProgramChecks {
             trial.expect(
                     status.isPresent(),
                     "with --socket-path and --fd the program still runs after " + Program.TO_START.toSeconds() + " s");
-            trial.expect(status.orElse(0) != 0, "with --socket-path and --fd the program ended with status 0");
+            trial.expect(status.orElse(0) != 0, "with --socket-path and --fd the program exited with status 0");
         }
     }
 
@@ -156,7 +155,7 @@ public final class ProgramChecks {
     private static void capabilitiesOnly(Trial trial) throws IOException {
         Program program = Program.of(trial);
         expectCapabilities(trial, program, SOCKET_PATH + " " + INHERITED + " " + CAPABILITIES);
-        trial.expect(!Files.exists(program.socket()), "with --print-capabilities the program made its socket");
+        trial.expect(!Files.exists(program.socket()), "with --print-capabilities the program created its socket");
     }
 
     private static void expectCapabilities(Trial trial, Program program, String options) throws IOException {
@@ -165,19 +164,20 @@ public final class ProgramChecks {
                 Program.ends(process, Program.TO_START),
                 "with " + options + " the program still runs after " + Program.TO_START.toSeconds() + " s");
         trial.expect(
-                process.exitValue() == 0, "with " + options + " the program ended with status " + process.exitValue());
+                process.exitValue() == 0, "with " + options + " the program exited with status " + process.exitValue());
         String output = program.output();
         JsonNode capabilities;
         try {
             capabilities = new ObjectMapper().readTree(output);
         } catch (JsonProcessingException e) {
-            throw new Unmet("what the program writes with " + options + " is no JSON: " + output);
+            throw new Unmet("the output of the program with " + options + " is not JSON: " + output);
         }
         trial.expect(
                 capabilities.path("type").isTextual()
                         && (capabilities.path("features").isMissingNode()
                                 || capabilities.path("features").isArray()),
-                "the capabilities are an object with \"type\", a text, and \"features\", a list that may be missing; these are "
+                "the capabilities must be an object with \"type\" (a string) and, optionally, \"features\" (a list),"
+                        + " but are "
                         + output);
     }
 }

@@ -29,40 +29,44 @@ final class BufferChecks {
             List.of(
                     Check.of(
                             "ring.split.desc.1",
-                            "Device-readable buffers of a split ring, and what is beside buffers, stay what they are",
+                            "The device changes no device-readable buffers of a split ring and no bytes next to"
+                                    + " buffers",
                             trial -> readablesStay(trial, RingKind.SPLIT)),
                     Check.of(
                             "ring.packed.desc.1",
-                            "Device-readable buffers of a packed ring, and what is beside buffers, stay what they are",
+                            "The device changes no device-readable buffers of a packed ring and no bytes next to"
+                                    + " buffers",
                             trial -> readablesStay(trial, RingKind.PACKED)),
                     Check.of(
                             "ring.split.used.1",
-                            "A used entry is whole and its answer there when the used index moves",
+                            "A used entry and the answer of its request are complete when the used index moves",
                             BufferChecks::usedEntryIsWhole),
                     Check.of(
                             "ring.packed.desc.3",
-                            "A descriptor of a packed ring is left alone until its AVAIL bit changes",
+                            "A descriptor of a packed ring is not used until its AVAIL bit changes",
                             BufferChecks::unavailableIsLeftAlone),
                     Check.of(
                             "ring.packed.desc.4",
-                            "A descriptor of a packed ring stays what it is once it was used",
+                            "A descriptor of a packed ring does not change after it was used",
                             BufferChecks::usedDescriptorStays),
                     Check.of(
                             "reserved.18",
-                            "With IN_ORDER, buffers of a split ring come back in the order in which they were made available",
+                            "With IN_ORDER, buffers of a split ring are used in the order in which they were made"
+                                    + " available",
                             trial -> inOrder(trial, RingKind.SPLIT)),
                     Check.of(
                             "reserved.18",
-                            "With IN_ORDER, buffers of a packed ring come back in the order in which they were made available",
+                            "With IN_ORDER, buffers of a packed ring are used in the order in which they were made"
+                                    + " available",
                             trial -> inOrder(trial, RingKind.PACKED))),
             RingKind.some(
                     List.of(RingKind.SPLIT, RingKind.SPLIT_EVENTS),
                     "ring.split.desc.4",
-                    "The descriptor table stays what it is",
+                    "The device does not change the descriptor table",
                     BufferChecks::tableStays),
             RingKind.each(
                     "ring.split.used.2",
-                    "As many bytes are written as the used length says",
+                    "The device writes as many bytes as the used length states",
                     BufferChecks::usedLengthIsWritten));
 
     private BufferChecks() {}
@@ -70,7 +74,7 @@ final class BufferChecks {
     private static List<Check> cuts(RingKind kind, String requirement) {
         return List.of(Check.of(
                 requirement,
-                "A request is served however it is cut into descriptors: " + kind,
+                "A request is served however it is divided into descriptors: " + kind,
                 trial -> anyCutIsServed(trial, kind)));
     }
 
@@ -109,7 +113,8 @@ final class BufferChecks {
         long differs = table.mismatch(before);
         trial.expect(
                 differs < 0,
-                "byte " + differs % 16 + " of descriptor " + differs / 16 + " is another after the request was served");
+                "byte " + differs % 16 + " of descriptor " + differs / 16
+                        + " has changed after the request was served");
     }
 
     private static MemorySegment copyOf(MemorySegment segment) {
@@ -153,7 +158,7 @@ final class BufferChecks {
                 .sum();
         trial.expect(
                 used.written() <= writable,
-                "the used length is " + used.written() + ", and the chain has " + writable + " writable bytes");
+                "the used length is " + used.written() + ", but the chain has " + writable + " writable bytes");
     }
 
     private static void usedLengthIsWritten(Trial trial, RingKind kind) throws Exception {
@@ -176,7 +181,7 @@ final class BufferChecks {
         for (int at = 0; at < least; at++) {
             trial.expect(
                     seen[0][at] != (byte) fills[0] || seen[1][at] != (byte) fills[1],
-                    "the used length is " + least + ", and writable byte " + at + " was not written");
+                    "the used length is " + least + ", but writable byte " + at + " was not written");
         }
     }
 
@@ -212,7 +217,7 @@ final class BufferChecks {
         session.settle();
         trial.expectNever(
                 () -> descriptors.mismatch(before) >= 0,
-                "a descriptor that was used before has changed, in the first " + used + " of the ring");
+                "a used descriptor has changed, among the first " + used + " of the ring");
     }
 
     private static void inOrder(Trial trial, RingKind kind) throws Exception {
@@ -227,7 +232,7 @@ final class BufferChecks {
             for (int id : ids) {
                 // The driver itself rejects a used id that is not outstanding, or out of order.
                 Used used = ring.await(session.limits().answer());
-                trial.expect(used.id() == id, "chain " + used.id() + " came back where chain " + id + " was next");
+                trial.expect(used.id() == id, "chain " + used.id() + " was used, but chain " + id + " was next");
             }
         }
     }

@@ -29,16 +29,16 @@ final class NotificationChecks {
                     NotificationChecks::ringWithoutKickIsPolled),
             RingKind.each(
                     "vhost.call.2",
-                    "The call descriptor is signalled when something was used, and a new one takes its place",
+                    "The call descriptor is signalled when a buffer was used, and a new descriptor replaces it",
                     NotificationChecks::callComes),
             RingKind.splitAndPacked(
                     "vhost.call.3",
-                    "A ring without a call descriptor is served, and nothing is signalled",
+                    "A ring without a call descriptor is served, and no call is sent",
                     NotificationChecks::noCallWithoutDescriptor),
             RingKind.some(
                     List.of(RingKind.PACKED, RingKind.PACKED_EVENTS),
                     "vhost.kick.2",
-                    "A driver that kicks only when the device asks for it has all requests served",
+                    "All requests of a driver that kicks only when the device requests it are served",
                     (trial, kind) -> kickOnlyWhenAsked(trial, trial.running(kind.wish()))),
             List.of(Check.of(
                     "vhost.err.2",
@@ -54,7 +54,7 @@ final class NotificationChecks {
             session.serve();
             session.settle();
             Rings.addAndKick(session);
-            Rings.awaitPolling(trial, session, "a kick was not heard: the request was not served");
+            Rings.awaitPolling(trial, session, "the device ignored a kick: the request was not served");
         }
         EventFd other = trial.closeLater(new EventFd());
         int base = session.frontEnd().getVringBase(ring.index());
@@ -64,7 +64,7 @@ final class NotificationChecks {
         session.settle();
         Rings.add(session);
         other.signal();
-        Rings.awaitPolling(trial, session, "a kick on a new descriptor was not heard: the request was not served");
+        Rings.awaitPolling(trial, session, "the device ignored a kick on a new descriptor: the request was not served");
     }
 
     private static void ringWithoutKickIsPolled(Trial trial, RingKind kind) throws Exception {
@@ -95,9 +95,9 @@ final class NotificationChecks {
             Rings.addAndKick(session);
             trial.expect(
                     Rings.isSignalled(ring.callFd(), session.limits().answer()),
-                    "no call came for a request within "
+                    "the device sent no call for a request within "
                             + session.limits().answer().toMillis() + " ms");
-            Rings.awaitPolling(trial, session, "a call came, and nothing was used");
+            Rings.awaitPolling(trial, session, "the device sent a call, but used no buffer");
         }
         EventFd other = trial.closeLater(new EventFd());
         session.frontEnd().setVringCall(ring.index(), other);
@@ -108,11 +108,11 @@ final class NotificationChecks {
         Rings.addAndKick(session);
         trial.expect(
                 Rings.isSignalled(other, session.limits().answer()),
-                "no call came on the new descriptor of SET_VRING_CALL within "
+                "the device sent no call on the new descriptor of SET_VRING_CALL within "
                         + session.limits().answer().toMillis() + " ms");
         trial.expect(
                 !Rings.isSignalled(ring.callFd()),
-                "a call came on the descriptor that another SET_VRING_CALL has replaced");
+                "the device sent a call on the descriptor that another SET_VRING_CALL has replaced");
     }
 
     private static void noCallWithoutDescriptor(Trial trial, RingKind kind) throws Exception {
@@ -127,7 +127,8 @@ final class NotificationChecks {
             Rings.awaitPolling(trial, session, "a request of a ring whose SET_VRING_CALL has bit 8 was not served");
         }
         trial.expectNever(
-                () -> Rings.isSignalled(ring.callFd()), "a call came for a ring whose SET_VRING_CALL has bit 8");
+                () -> Rings.isSignalled(ring.callFd()),
+                "the device sent a call for a ring whose SET_VRING_CALL has bit 8");
     }
 
     static void kickOnlyWhenAsked(Trial trial, Session session) throws Exception {
@@ -149,7 +150,7 @@ final class NotificationChecks {
                 session.settle();
             }
         }
-        trial.expect(ring.poll() == null, "something came back from an empty ring");
+        trial.expect(ring.poll() == null, "the device used a buffer of an empty ring");
         session.serve();
         ring.kickFd().signal();
         session.serve();
@@ -162,7 +163,7 @@ final class NotificationChecks {
         session.frontEnd().setVringErr(ring.index(), error);
         session.serve();
         session.settle();
-        trial.expect(!Rings.isSignalled(error), "the error descriptor was signalled, and nothing was wrong yet");
+        trial.expect(!Rings.isSignalled(error), "the error descriptor was signalled before any error");
         breakRing(session);
         if (trial.within(() -> Rings.isSignalled(error) || hasClosed(session))) {
             if (!Rings.isSignalled(error)) {
@@ -173,7 +174,7 @@ final class NotificationChecks {
         trial.expect(
                 false,
                 "an available entry named descriptor " + (ring.size() + 7) + " of a ring of " + ring.size()
-                        + ", and the error descriptor was not signalled within "
+                        + ", but the error descriptor was not signalled within "
                         + session.limits().answer().toMillis() + " ms");
     }
 

@@ -24,37 +24,36 @@ final class PositionChecks {
 
     static final List<Check> ALL = RingKind.join(
             RingKind.splitAndPacked(
-                    "vhost.vring.1",
-                    "The ring has the size of SET_VRING_NUM, whatever that is",
-                    PositionChecks::anySize,
-                    "vhost.ring.5"),
+                    "vhost.vring.1", "The ring has the size of SET_VRING_NUM", PositionChecks::anySize, "vhost.ring.5"),
             RingKind.splitAndPacked(
                     "vhost.vring.2",
-                    "After a stop the ring may be somewhere else, with another size",
+                    "After a stop the ring can be at another address and have another size",
                     PositionChecks::movedRing,
                     "vhost.vring.1"),
             List.of(
                     Check.of(
                                     "vhost.vring.3",
-                                    "A split ring begins at the index of SET_VRING_BASE, and GET_VRING_BASE tells the next",
+                                    "A split ring starts at the index of SET_VRING_BASE, and GET_VRING_BASE returns"
+                                            + " the next index",
                                     trial -> beginsAt(trial, RingKind.SPLIT, 1, 100, 0x7ffe, 0xfffe))
                             .and("vhost.vring.6"),
                     Check.of(
                                     "vhost.vring.5",
-                                    "A packed ring begins at the position and wrap counter of SET_VRING_BASE, and GET_VRING_BASE tells both",
+                                    "A packed ring starts at the position and wrap counter of SET_VRING_BASE, and"
+                                            + " GET_VRING_BASE returns both",
                                     trial -> beginsAt(trial, RingKind.PACKED, 10 | WRAP, 62 | WRAP, 0, 10, 63))
                             .and("vhost.vring.7"),
                     Check.of(
                             "vhost.vring.4",
-                            "The used index goes on from what stands in the ring",
+                            "The used index continues from its value in the ring",
                             PositionChecks::usedIndexIsTheRings)),
             RingKind.each(
                     "vhost.ring.9",
-                    "A ring goes on where it was, through many stops and starts",
+                    "A ring continues at its position through many stops and starts",
                     PositionChecks::manyStops),
             RingKind.each(
                     "vhost.vring.9",
-                    "GET_VRING_BASE tells a position at which nothing is in flight",
+                    "GET_VRING_BASE returns a position at which no request is in flight",
                     PositionChecks::completesBeforeItStops));
 
     private PositionChecks() {}
@@ -86,7 +85,7 @@ final class PositionChecks {
             session.verify(
                     other.transfer(session.request().prepare(), session.limits().answer()));
         }
-        trial.expect(ring.poll() == null, "the device used something in the place where the ring was before");
+        trial.expect(ring.poll() == null, "the device used a buffer at the previous address of the ring");
     }
 
     private static void beginsAt(Trial trial, RingKind kind, int... positions) throws Exception {
@@ -106,7 +105,7 @@ final class PositionChecks {
     private static void requireBase(Trial trial, RingKind kind, int told, int expected) {
         trial.expect(
                 told == expected,
-                "GET_VRING_BASE told " + text(kind, told) + ", and the ring stands at " + text(kind, expected));
+                "GET_VRING_BASE returned " + text(kind, told) + ", but the ring is at " + text(kind, expected));
     }
 
     private static String text(RingKind kind, int base) {
@@ -142,7 +141,7 @@ final class PositionChecks {
         for (int index = begin; index != now; index = (index + 1) & 0xffff) {
             trial.expect(
                     ram.getInt(entries + 8L * (index % ring.size())) != -1,
-                    "the used index went from " + begin + " to " + now + ", and used entry " + index
+                    "the used index went from " + begin + " to " + now + ", but used entry " + index
                             + " was not written");
         }
     }
@@ -200,7 +199,7 @@ final class PositionChecks {
     private static void finish(Session session, Map<Integer, Sample.Request> sent, Used used) {
         Sample.Request request = sent.remove(used.id());
         if (request == null) {
-            throw new Unmet("chain " + used.id() + " came back, which was not among those that are out");
+            throw new Unmet("chain " + used.id() + " was used, but it is not in flight");
         }
         request.verify(session.ram(), used);
     }

@@ -20,13 +20,13 @@ public final class RingChecks {
     /** Observable requirements without a check, and why. */
     public static final Map<String, String> UNTRIED = Map.of(
             "ring.split.framing.2",
-            "The device alone decides what a reasonable number is; nothing that it does with a long chain breaks this.",
+            "The device decides what a reasonable number is, so no handling of a long chain can break this.",
             "ring.packed.list.8",
-            "The device alone decides whether it limits a list; nothing that it does with a long list breaks this.",
+            "The device decides whether it limits a list, so no handling of a long list can break this.",
             "ring.split.used.3",
-            "The device may do it or not; the checks compare no bytes behind the used length.",
+            "This is optional for the device; the checks compare no bytes after the used length.",
             "vhost.vring.10",
-            "The device alone decides which requests it still has when the ring is to stop; none that it has to keep is known.");
+            "The device decides which requests are in flight when the ring stops; the runner knows none that must be.");
 
     private RingChecks() {}
 }

@@ -27,23 +27,23 @@ final class RingStateChecks {
     static final List<Check> ALL = RingKind.join(
             RingKind.splitAndPacked(
                     "vhost.ring.1",
-                    "A ring is stopped and disabled at the beginning",
+                    "A ring is initially stopped and disabled",
                     RingStateChecks::beginsStoppedAndDisabled,
                     "vhost.ring.2",
                     "vhost.ring.4",
                     "status.5"),
             RingKind.each(
                     "vhost.ring.6",
-                    "SET_VRING_KICK starts a ring that was enabled before: the first kick is for a request",
+                    "SET_VRING_KICK starts a ring that is already enabled, and the first kick starts a request",
                     RingStateChecks::starts,
                     "vhost.ring.3"),
             RingKind.each(
                     "vhost.ring.11",
-                    "What is available at SET_VRING_KICK is served without a kick",
+                    "Requests that are available at SET_VRING_KICK are served without a kick",
                     RingStateChecks::servesWithoutKick),
             RingKind.splitAndPacked(
                     "vhost.ring.8",
-                    "GET_VRING_BASE stops a ring, and what comes then is served after the next start",
+                    "GET_VRING_BASE stops a ring, and later requests are served after the next start",
                     RingStateChecks::stops,
                     "vhost.ring.2",
                     "vhost.ring.9"),
@@ -57,12 +57,10 @@ final class RingStateChecks {
                     "All requests of a started and enabled ring are carried out, each once",
                     RingStateChecks::carriesOutAll),
             RingKind.splitAndPacked(
-                    "vhost.ring.5",
-                    "A kick that comes while a ring is disabled is not lost",
-                    RingStateChecks::kicksAreKept),
+                    "vhost.ring.5", "A kick of a disabled ring is not lost", RingStateChecks::kicksAreKept),
             RingKind.splitAndPacked(
                     "vhost.ring.12",
-                    "SET_VRING_ENABLE enables and disables a ring that runs",
+                    "SET_VRING_ENABLE enables and disables a running ring",
                     RingStateChecks::enablesAndDisables,
                     "vhost.ring.4"),
             RingKind.splitAndPacked(
@@ -71,11 +69,11 @@ final class RingStateChecks {
                     RingStateChecks::enabledWithoutProtocolFeatures),
             RingKind.splitAndPacked(
                     "vhost.ring.14",
-                    "Descriptors, memory and features are changed while the ring runs",
+                    "Descriptors, memory and features can be changed while the ring runs",
                     RingStateChecks::changesWhileItRuns),
             RingKind.splitAndPacked(
                     "queue.reset.5",
-                    "A queue that was reset works with its new size and place",
+                    "A queue that was reset works with its new size and address",
                     RingStateChecks::resetWithAnotherSize,
                     "queue.reset.1"));
 
@@ -225,12 +223,12 @@ final class RingStateChecks {
                 Used used = ring.await(session.limits().answer());
                 Sample.Request request = sent.remove(used.id());
                 if (request == null) {
-                    throw new Unmet("chain " + used.id() + " came back, which was not among those that are out");
+                    throw new Unmet("chain " + used.id() + " was used, but it is not in flight");
                 }
                 request.verify(session.ram(), used);
             }
         }
-        trial.expectNever(() -> ring.poll() != null, "more came back than was made available");
+        trial.expectNever(() -> ring.poll() != null, "the device used more chains than were made available");
     }
 
     private static void enabledWithoutProtocolFeatures(Trial trial, RingKind kind) throws Exception {

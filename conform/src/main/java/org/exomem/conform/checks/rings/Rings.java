@@ -101,14 +101,15 @@ final class Rings {
                 },
                 "the device carried out a request of a ring that is " + state);
         if (used.get() != null) {
-            trial.transcript().say("the request came back from the ring that is " + state + ", without an answer");
+            trial.transcript().say("the request of the ring that is " + state + " was used without an answer");
         }
         return used.get() == null;
     }
 
     /** Creates that many more sample requests, each with buffers of its own. */
     static List<Sample.Request> requests(Trial trial, Session session, int count) throws IOException {
-        Sample sample = trial.sample().orElseThrow(() -> new Skipped("no request is known that this device serves"));
+        Sample sample =
+                trial.sample().orElseThrow(() -> new Skipped("the runner knows no request that this device serves"));
         List<Sample.Request> requests = new ArrayList<>();
         for (int i = 0; i < count; i++) {
             requests.add(sample.place(session.device()));

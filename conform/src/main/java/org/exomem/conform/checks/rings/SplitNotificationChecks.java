@@ -11,44 +11,48 @@ import org.exomem.conformance.guest.RingDriver;
 /** When a split ring's driver and device are notified: flags, used_event and avail_event. */
 final class SplitNotificationChecks {
     private static final int NO_NOTIFICATION = 1;
-    private static final String NO_CALL = "no call came, though the available ring's flags were 0 without EVENT_IDX";
+    private static final String NO_CALL =
+            "the device sent no call, though the available ring's flags were 0 without EVENT_IDX";
 
     static final List<Check> ALL = RingKind.join(
             List.of(
                     Check.of(
                                     "ring.split.interrupt.6",
-                                    "Without EVENT_IDX the device calls, whatever used_event holds",
+                                    "Without EVENT_IDX the device sends calls, whatever used_event contains",
                                     SplitNotificationChecks::usedEventIsIgnored)
                             .and("ring.split.interrupt.8"),
                     Check.of(
                             "ring.split.interrupt.7",
-                            "Without EVENT_IDX the device does not call while the flags of the available ring are 1",
+                            "Without EVENT_IDX the device sends no calls while the flags of the available ring are 1",
                             SplitNotificationChecks::noCallWithFlag),
                     Check.of(
                             "ring.split.interrupt.9",
-                            "With EVENT_IDX the device calls, whatever the flags of the available ring are",
+                            "With EVENT_IDX the device sends calls, whatever the flags of the available ring are",
                             SplitNotificationChecks::flagIsIgnored),
                     Check.of(
                                     "ring.split.interrupt.10",
-                                    "With EVENT_IDX the device calls when used_event is reached, and not before",
+                                    "With EVENT_IDX the device sends a call when used_event is reached, and not before",
                                     trial -> callsAtUsedEvent(trial, 0))
                             .and("ring.split.interrupt.11"),
                     Check.of(
                                     "ring.split.interrupt.10",
-                                    "With EVENT_IDX the device calls when used_event is reached where the index wraps around",
+                                    "With EVENT_IDX the device sends a call when used_event is reached where the"
+                                            + " index wraps around",
                                     trial -> callsAtUsedEvent(trial, 0xfffd))
                             .and("ring.split.interrupt.11"),
                     Check.of(
                                     "ring.split.kick.8",
-                                    "Without EVENT_IDX the flags of the used ring are 0 or 1, and all is served by a driver that follows them",
+                                    "Without EVENT_IDX the flags of the used ring are 0 or 1, and all requests of a"
+                                            + " driver that obeys them are served",
                                     trial -> flagsOfUsedRing(trial, RingKind.SPLIT, NO_NOTIFICATION))
                             .and("ring.split.kick.9"),
                     Check.of(
                                     "ring.split.kick.10",
-                                    "With EVENT_IDX the flags of the used ring are 0, and all is served by a driver that follows avail_event",
+                                    "With EVENT_IDX the flags of the used ring are 0, and all requests of a driver"
+                                            + " that obeys avail_event are served",
                                     trial -> flagsOfUsedRing(trial, RingKind.SPLIT_EVENTS, 0))
                             .and("ring.split.kick.11")),
-            RingKind.each("ring.split.kick.12", "Kicks without a reason are borne", NotificationChecks::spuriousKicks));
+            RingKind.each("ring.split.kick.12", "Spurious kicks are tolerated", NotificationChecks::spuriousKicks));
 
     private SplitNotificationChecks() {}
 
@@ -58,7 +62,7 @@ final class SplitNotificationChecks {
         session.serve();
         for (int event : new int[] {0, 0x7777, 0xffff}) {
             Rings.setUsedEvent(ring, session.ram(), event);
-            requireCall(trial, session, NO_CALL + " and 0x" + Integer.toHexString(event) + " stood in used_event");
+            requireCall(trial, session, NO_CALL + " and used_event was 0x" + Integer.toHexString(event));
         }
     }
 
@@ -72,7 +76,8 @@ final class SplitNotificationChecks {
         Rings.addAndKick(session);
         Rings.awaitPolling(trial, session, "a request was not served while the available ring's flags were 1");
         trial.expectNever(
-                () -> Rings.isSignalled(ring.callFd()), "a call came while the available ring's flags were 1");
+                () -> Rings.isSignalled(ring.callFd()),
+                "the device sent a call while the available ring's flags were 1");
         Rings.setAvailableFlags(ring, session.ram(), 0);
         requireCall(trial, session, NO_CALL);
     }
@@ -86,7 +91,8 @@ final class SplitNotificationChecks {
         requireCall(
                 trial,
                 session,
-                "with EVENT_IDX, no call came for the entry of used_event while the available ring's flags were 1");
+                "with EVENT_IDX, the device sent no call for the entry of used_event while the available ring's"
+                        + " flags were 1");
     }
 
     private static void requireCall(Trial trial, Session session, String otherwise) throws Exception {
@@ -94,7 +100,7 @@ final class SplitNotificationChecks {
         ring.callFd().drain();
         Rings.addAndKick(session);
         trial.expect(Rings.isSignalled(ring.callFd(), session.limits().answer()), otherwise);
-        Rings.awaitPolling(trial, session, "a call came, and nothing was used");
+        Rings.awaitPolling(trial, session, "the device sent a call, but used no buffer");
     }
 
     private static void callsAtUsedEvent(Trial trial, int begin) throws Exception {
@@ -116,19 +122,19 @@ final class SplitNotificationChecks {
         }
         trial.expectNever(
                 () -> Rings.isSignalled(ring.callFd()),
-                "a call came when used entries " + ((begin + 1) & 0xffff) + " and " + ((begin + 2) & 0xffff)
-                        + " were written, and used_event was " + (event & 0xffff));
+                "the device sent a call when used entries " + ((begin + 1) & 0xffff) + " and " + ((begin + 2) & 0xffff)
+                        + " were written, but used_event was " + (event & 0xffff));
         Rings.addAndKick(session);
         trial.expect(
                 Rings.isSignalled(ring.callFd(), session.limits().answer()),
-                "no call came when used entry " + (event & 0xffff) + " was written, which used_event named");
-        Rings.awaitPolling(trial, session, "a call came, and nothing was used");
+                "the device sent no call when used entry " + (event & 0xffff) + " was written, which used_event names");
+        Rings.awaitPolling(trial, session, "the device sent a call, but used no buffer");
         ring.callFd().drain();
         Rings.addAndKick(session);
         Rings.awaitPolling(trial, session, "a request was not served");
         trial.expectNever(
                 () -> Rings.isSignalled(ring.callFd()),
-                "a call came when used entry " + ((event + 1) & 0xffff) + " was written, and used_event was "
+                "the device sent a call when used entry " + ((event + 1) & 0xffff) + " was written, but used_event was "
                         + (event & 0xffff));
     }
 
@@ -145,7 +151,7 @@ final class SplitNotificationChecks {
         int flags = Rings.usedFlags(session.ring(), session.ram());
         trial.expect(
                 (flags & ~allowed) == 0,
-                "the used ring's flags are 0x" + Integer.toHexString(flags) + ", and only 0 "
+                "the used ring's flags are 0x" + Integer.toHexString(flags) + ", but only 0 "
                         + (allowed == 0 ? "is" : "or " + allowed + " are") + " allowed");
     }
 }

@@ -21,7 +21,7 @@ final class StoppedDeviceChecks {
     static final List<Check> ALL = RingKind.join(
             RingKind.splitAndPacked(
                     "vhost.suspend.1",
-                    "While all rings are stopped, no guest memory is written and nobody is notified",
+                    "While all rings are stopped, no guest memory is written and no notification is sent",
                     StoppedDeviceChecks::isQuiet,
                     "vhost.suspend.2",
                     "vhost.suspend.3"),
@@ -49,11 +49,11 @@ final class StoppedDeviceChecks {
         if (hasChannel) {
             trial.expect(
                     !session.device().channel().awaitReadable(session.limits().quiet()),
-                    "the back-end sent a message of its own while all rings were stopped");
+                    "the back-end sent an unsolicited message while all rings were stopped");
         }
         trial.expectNever(
                 () -> session.device().rings().stream().anyMatch(ring -> Rings.isSignalled(ring.callFd())),
-                "a call came while all rings were stopped");
+                "the device sent a call while all rings were stopped");
         long written = memory.mismatch(before);
         trial.expect(
                 written < 0,
@@ -77,7 +77,7 @@ final class StoppedDeviceChecks {
         int again = session.frontEnd().getVringBase(ring.index());
         trial.expect(
                 again == bases.get(index),
-                "GET_VRING_BASE of a stopped ring told " + again + ", and " + bases.get(index) + " before");
+                "GET_VRING_BASE of a stopped ring returned " + again + ", but " + bases.get(index) + " before");
         session.goOn(bases);
         session.serve();
     }

@@ -32,9 +32,9 @@ public final class StateChecks {
     private static final Wish WISH = Wish.USUAL.withProtocol(Protocol.DEVICE_STATE);
 
     public static final List<Check> ALL = List.of(
-            Check.of("vhost.state.5", "the state is written whole, and its channel closed", StateChecks::saved)
+            Check.of("vhost.state.5", "the state is written completely, and its channel is closed", StateChecks::saved)
                     .and("vhost.state.15", "vhost.state.28"),
-            Check.of("vhost.state.2", "a device goes on after its state was saved", StateChecks::goesOn),
+            Check.of("vhost.state.2", "a device continues after its state was saved", StateChecks::goesOn),
             Check.of("vhost.state.7", "a state is loaded up to the end of its channel", StateChecks::loadedInParts)
                     .and("vhost.state.28"),
             Check.of(
@@ -43,24 +43,27 @@ public final class StateChecks {
                     StateChecks::checkWaits),
             Check.of(
                             "vhost.state.10",
-                            "a driver goes on after its device's state was loaded, split ring",
+                            "a driver continues after its device's state was loaded, split ring",
                             trial -> moved(trial, WISH))
                     .and("vhost.state.11"),
             Check.of(
                             "vhost.state.10",
-                            "a driver goes on after its device's state was loaded, packed ring",
+                            "a driver continues after its device's state was loaded, packed ring",
                             trial -> moved(trial, WISH.with(Features.RING_PACKED)))
                     .and("vhost.state.11"),
             Check.of("vhost.state.23", "a transfer that begins is answered with success", StateChecks::begins)
                     .and("vhost.state.24", "vhost.state.20"),
-            Check.of("vhost.state.26", "an error comes without a descriptor", StateChecks::errorWithoutDescriptor)
+            Check.of("vhost.state.26", "an error reply has no descriptor", StateChecks::errorWithoutDescriptor)
                     .and("vhost.state.24", "vhost.state.23"),
-            Check.of("vhost.state.19", "a channel of the back-end's own is a stream that ends", StateChecks::ownChannel)
+            Check.of(
+                            "vhost.state.19",
+                            "a channel that the back-end provides is a stream that ends",
+                            StateChecks::ownChannel)
                     .and("vhost.state.20"),
-            Check.of("vhost.state.28", "half of a state is not loaded", StateChecks::halfAState),
+            Check.of("vhost.state.28", "a truncated state is not loaded", StateChecks::halfAState),
             Check.of(
                     "vhost.state.28",
-                    "after a transfer that did not begin, CHECK_DEVICE_STATE tells an error",
+                    "after a transfer that did not begin, CHECK_DEVICE_STATE reports an error",
                     StateChecks::nothingBegun));
 
     /** Observable requirements without a check, and why. */
@@ -121,7 +124,7 @@ public final class StateChecks {
         trial.expect(
                 checked == 0,
                 "CHECK_DEVICE_STATE was answered with " + checked + " after a state of " + state.length
-                        + " bytes had come in parts");
+                        + " bytes was loaded in parts");
     }
 
     private static void checkWaits(Trial trial) throws Exception {
@@ -142,7 +145,7 @@ public final class StateChecks {
         Reply reply = connection.receive();
         trial.expect(
                 reply.request() == Request.CHECK_DEVICE_STATE && reply.asLong() == 0,
-                "CHECK_DEVICE_STATE was answered with request " + reply.request() + " and " + reply.asLong()
+                "CHECK_DEVICE_STATE was answered with a reply to request " + reply.request() + " and " + reply.asLong()
                         + ", not with 0, when the state had been written");
     }
 
@@ -195,7 +198,10 @@ public final class StateChecks {
         Session session = stopped(trial);
         try (Transfer transfer = Transfer.begin(trial, session.frontEnd(), Transfer.SAVE)) {
             trial.transcript()
-                    .say(transfer.isOfBackEnd() ? "the back-end made a channel" : "the front-end's channel is used");
+                    .say(
+                            transfer.isOfBackEnd()
+                                    ? "the back-end provided the channel"
+                                    : "the front-end's channel is used");
             transfer.readAll();
         }
         Transfer.check(session.frontEnd());
@@ -253,7 +259,7 @@ public final class StateChecks {
             try (Transfer transfer = Transfer.begin(trial, session.frontEnd(), Transfer.LOAD)) {
                 transfer.write(Arrays.copyOf(state, state.length / 2));
             } catch (EOFException e) {
-                trial.transcript().say("the back-end closed its end before it had half of the state");
+                trial.transcript().say("the back-end closed its end before it had read half of the state");
             }
             long checked = Transfer.check(session.frontEnd());
             trial.expect(
@@ -264,7 +270,7 @@ public final class StateChecks {
             if (!Closing.is(e)) {
                 throw e;
             }
-            trial.refused("half of a state");
+            trial.refused("a truncated state");
         }
     }
 
@@ -287,6 +293,6 @@ public final class StateChecks {
         }
         trial.expect(
                 Transfer.check(session.frontEnd()) != 0,
-                "CHECK_DEVICE_STATE was answered with success, and no transfer had begun");
+                "CHECK_DEVICE_STATE was answered with success, although no transfer had begun");
     }
 }

@@ -55,7 +55,7 @@ public final class Transfer implements AutoCloseable {
         Reply reply = frontEnd.connection().receive();
         if (reply.request() != Request.SET_DEVICE_STATE_FD) {
             reply.fds().forEach(Fd::close);
-            throw new Unmet("SET_DEVICE_STATE_FD was answered with request " + reply.request());
+            throw new Unmet("SET_DEVICE_STATE_FD was answered with a reply to request " + reply.request());
         }
         return new Answer(reply.asLong(), reply.fds());
     }
@@ -83,7 +83,7 @@ public final class Transfer implements AutoCloseable {
     /** Skips the check if the front-end created the channel. */
     void requireOfBackEnd() {
         if (!ofBackEnd) {
-            throw new Skipped("the back-end makes no channel of its own");
+            throw new Skipped("the back-end provides no channel");
         }
     }
 

@@ -62,6 +62,6 @@ public record FrontEndMessage(int request, int flags, int size, byte[] payload, 
 
     /** The name, with the size of the payload and the number of descriptors. */
     public String described() {
-        return name() + " came with " + payload.length + " bytes of payload and " + fds.size() + " descriptors";
+        return name() + " has " + payload.length + " bytes of payload and " + fds.size() + " descriptors";
     }
 }

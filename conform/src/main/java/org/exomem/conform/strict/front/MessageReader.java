@@ -78,7 +78,7 @@ public final class MessageReader {
         int got = fill(payload, 0, size, fds);
         if (got < size) {
             return broken(
-                    "a header says that " + size + " bytes of payload follow; " + got + " came", header, have, fds);
+                    "a header says that " + size + " bytes of payload follow; " + got + " arrived", header, have, fds);
         }
         FrontEndMessage message = new FrontEndMessage(
                 fields.getInt(0), fields.getInt(4), size, payload, List.copyOf(fds), fds.size() - withFirst);

@@ -86,7 +86,7 @@ public final class GuestMemory implements AutoCloseable {
             return Optional.of("it has " + Long.toUnsignedString(region.size()) + " bytes");
         }
         return region.fileOffset() < 0 || region.fileOffset() > fileSize - region.size()
-                ? Optional.of("it ends behind its file, which has " + fileSize + " bytes")
+                ? Optional.of("it ends after its file, which has " + fileSize + " bytes")
                 : Optional.empty();
     }
 

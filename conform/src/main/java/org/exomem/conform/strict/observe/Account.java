@@ -76,7 +76,7 @@ public final class Account {
             }
             return kept > 0
                     ? result(Verdict.PASS, "seen " + kept + (kept == 1 ? " time" : " times"))
-                    : result(Verdict.SKIP, "not seen: it did not come to this");
+                    : result(Verdict.SKIP, "not observed in this run");
         }
 
         private CheckResult result(Verdict verdict, String message) {

@@ -34,11 +34,11 @@ final class BalloonObservers {
     static final List<Observation> ALL = Stream.of(
                     Observation.of(
                             "balloon.pages.1",
-                            "The driver gives pages while num_pages is greater than what is in the balloon",
+                            "The driver inflates the balloon while num_pages is greater than the number of pages in it",
                             Gives::new),
                     Observation.looking(
                             "balloon.pages.4",
-                            "Without DEFLATE_ON_OOM, no pages are taken back unless num_pages is less than what is in"
+                            "Without DEFLATE_ON_OOM, no pages are taken out unless num_pages is less than the number in"
                                     + " the balloon",
                             (event, scene, tally) -> {
                                 if (!scene.has(BalloonFeatures.DEFLATE_ON_OOM)
@@ -72,24 +72,24 @@ final class BalloonObservers {
                                     for (int page : PageNumbers.of(chain, scene.memory())) {
                                         boolean early =
                                                 scene.balloon().inflating().get(page & Integer.MAX_VALUE);
-                                        tally.judge(!early, "page " + page + " is");
+                                        tally.judge(!early, "page " + page + " was taken out too early");
                                     }
                                 }
                             }),
                     Observation.of(
                                     "balloon.pages.11",
-                                    "The driver tells actual after the number of pages has changed",
+                                    "The driver updates actual after the number of pages has changed",
                                     Actual::new)
                             .and("vhost.config.6"))
             .map(each -> each.on(DeviceType.BALLOON))
             .toList();
 
     static final Map<String, String> UNWATCHED = Map.of(
-            "balloon.pages.2", "A permission: nothing can be wrong about it.",
-            "balloon.pages.3", "A permission: nothing can be wrong about it.",
+            "balloon.pages.2", "This is a permission, so nothing can break it.",
+            "balloon.pages.3", "This is a permission, so nothing can break it.",
             "balloon.pages.5", "A permission; the device does not know whether the guest would be stable otherwise.",
-            "balloon.pages.8", "A permission: nothing can be wrong about it.",
-            "balloon.pages.12", "A permission: nothing can be wrong about it.");
+            "balloon.pages.8", "This is a permission, so nothing can break it.",
+            "balloon.pages.12", "This is a permission, so nothing can break it.");
 
     private BalloonObservers() {}
 
@@ -117,7 +117,8 @@ final class BalloonObservers {
                 when scene.isOver(since, now, TO_BEGIN) -> {
                     since = Long.MAX_VALUE;
                     tally.broken("num_pages is " + scene.balloon().target() + ", "
-                            + scene.balloon().pages().cardinality() + " pages are in the balloon, and no more came for "
+                            + scene.balloon().pages().cardinality()
+                            + " pages are in the balloon, but the driver added none for "
                             + TO_BEGIN.toSeconds() + " s");
                 }
                 default -> {}
@@ -145,8 +146,8 @@ final class BalloonObservers {
                 when since != 0 && scene.isOver(since, now, TO_TELL) -> {
                     since = 0;
                     if (scene.isRunning()) {
-                        tally.broken(there + " pages are in the balloon, and for " + TO_TELL.toSeconds()
-                                + " s nothing was written into the config space");
+                        tally.broken(there + " pages are in the balloon, but for " + TO_TELL.toSeconds()
+                                + " s nothing was written to the config space");
                     }
                 }
                 case Event.RingStopping(Ring ring) -> since = 0;

@@ -52,7 +52,7 @@ final class BalloonQueueObservers {
                             () -> new Offers(true)),
                     Observation.of(
                             "balloon.stats.3",
-                            "A buffer of statistics is made available again when the device has used the one before",
+                            "A buffer of statistics is made available again when the device has used the previous one",
                             () -> new Offers(false)),
                     Observation.looking(
                             "balloon.stats.5",
@@ -83,15 +83,15 @@ final class BalloonQueueObservers {
                             "balloon.hint.3", "The current command id is sent once", () -> new Hints("balloon.hint.3")),
                     Observation.of(
                             "balloon.hint.4",
-                            "Free pages come while the command id is 2 or greater",
+                            "Free pages are hinted while the command id is 2 or greater",
                             () -> new Hints("balloon.hint.4")),
                     Observation.of(
                             "balloon.hint.5",
-                            "No free pages come when the command id is STOP or DONE",
+                            "No free pages are hinted when the command id is STOP or DONE",
                             () -> new Hints("balloon.hint.5")),
                     Observation.of(
                             "balloon.hint.6",
-                            "Free pages end with a buffer that holds STOP",
+                            "Hints end with a buffer that contains STOP",
                             () -> new Hints("balloon.hint.6")),
                     Observation.looking(
                             "balloon.poison.2",
@@ -103,7 +103,7 @@ final class BalloonQueueObservers {
                                         && (ring.base().orElse(0) & 0x7fff) == 0) {
                                     tally.judge(
                                             scene.count(org.exomem.conformance.frontend.Request.SET_CONFIG) > 0,
-                                            "the rings run, and nothing was written into the config space");
+                                            "the rings run, but nothing was written to the config space");
                                 }
                             }),
                     Observation.looking(
@@ -118,7 +118,7 @@ final class BalloonQueueObservers {
                                             now == scene.balloon().poison(),
                                             "it was 0x"
                                                     + Integer.toHexString(
-                                                            scene.balloon().poison()) + ", and 0x"
+                                                            scene.balloon().poison()) + ", but 0x"
                                                     + Integer.toHexString(now) + " was written"));
                                 }
                             }),
@@ -143,10 +143,10 @@ final class BalloonQueueObservers {
             .toList();
 
     static final Map<String, String> UNWATCHED = Map.of(
-            "balloon.stats.6", "A permission: nothing can be wrong about it.",
-            "balloon.stats.7", "A permission: nothing can be wrong about it.",
-            "balloon.hint.7", "A permission: nothing can be wrong about it.",
-            "balloon.report.4", "A permission: nothing can be wrong about it.");
+            "balloon.stats.6", "This is a permission, so nothing can break it.",
+            "balloon.stats.7", "This is a permission, so nothing can break it.",
+            "balloon.hint.7", "This is a permission, so nothing can break it.",
+            "balloon.report.4", "This is a permission, so nothing can break it.");
 
     private BalloonQueueObservers() {}
 
@@ -200,7 +200,7 @@ final class BalloonQueueObservers {
                 case Event.Tick(long now)
                 when due && scene.isOver(since, now, TO_OFFER) && scene.isRunning() -> {
                     due = false;
-                    tally.broken("none came within " + TO_OFFER.toSeconds() + " s");
+                    tally.broken("none was made available within " + TO_OFFER.toSeconds() + " s");
                 }
                 default -> {}
             }
@@ -305,14 +305,14 @@ final class BalloonQueueObservers {
             switch (rule) {
                 case "balloon.hint.2" -> {
                     if (session) {
-                        tally.judge(open, "before it came " + chain);
+                        tally.judge(open, "the driver made available " + chain + " before it");
                     }
                 }
                 case "balloon.hint.4" -> tally.kept();
                 case "balloon.hint.5" -> {
                     boolean settled = scene.isOver(shownSince, System.nanoTime(), TO_STOP);
                     if (session || settled) {
-                        tally.judge(session, "the command id is " + shown + ", and there came " + chain);
+                        tally.judge(session, "the command id is " + shown + ", but the driver made available " + chain);
                     }
                 }
                 default -> {}
@@ -325,10 +325,10 @@ final class BalloonQueueObservers {
                 return;
             }
             if (rule.equals("balloon.hint.4") && !pages) {
-                tally.broken("the command id is 0x" + Integer.toHexString(shown) + ", and no pages came for "
-                        + TO_HINT.toSeconds() + " s");
+                tally.broken("the command id is 0x" + Integer.toHexString(shown)
+                        + ", but the driver hinted no pages for " + TO_HINT.toSeconds() + " s");
             } else if (rule.equals("balloon.hint.6") && open) {
-                tally.broken("nothing came for " + TO_HINT.toSeconds() + " s, and no STOP before");
+                tally.broken("the driver sent nothing for " + TO_HINT.toSeconds() + " s, and no STOP before that");
             }
             lastSince = Long.MAX_VALUE;
         }

@@ -84,7 +84,7 @@ final class DriverFeatureObservers {
     private static void accepts(List<Observation> all, String id, String name, long feature, DeviceType device) {
         all.add(Observation.looking(id, "The driver accepts " + name + " if it is offered", (event, scene, tally) -> {
                     if (isChoice(event) && offers(scene, feature)) {
-                        tally.judge((accepted(event) & feature) != 0, "it did not");
+                        tally.judge((accepted(event) & feature) != 0, "it did not accept the feature");
                     }
                 })
                 .on(device));

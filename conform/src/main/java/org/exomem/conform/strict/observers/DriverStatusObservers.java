@@ -30,7 +30,9 @@ final class DriverStatusObservers {
                             })
                     .and("init.1"),
             Observation.looking(
-                    "status.2", "The driver clears no bit of the status, except all of them", (event, scene, tally) -> {
+                    "status.2",
+                    "The driver clears no bit of the status, except in a reset (all of them)",
+                    (event, scene, tally) -> {
                         int written = written(event);
                         boolean suspends = ((written | scene.status()) & Scene.SUSPEND) != 0;
                         if (written >= 0 && isDrivers(scene, written) && !suspends) {
@@ -94,11 +96,11 @@ final class DriverStatusObservers {
                     }),
             Observation.of(
                     "suspend.2",
-                    "After it has set SUSPEND the driver reads the status before it goes on",
+                    "After it has set SUSPEND the driver reads the status before it continues",
                     StatusReadAfter::suspending),
             Observation.of(
                     "suspend.6",
-                    "After it has resumed the device the driver reads the status before it goes on",
+                    "After it has resumed the device the driver reads the status before it continues",
                     StatusReadAfter::resuming),
             Observation.looking(
                     "suspend.3",
@@ -134,16 +136,16 @@ final class DriverStatusObservers {
                     }));
 
     static final Map<String, String> UNWATCHED = Map.of(
-            "reset.3", "What a driver takes for complete does not show in what it sends.",
-            "feature.6", "Which features a driver knows, and misses, can't be known.",
-            "feature.7", "What a driver can't work without can't be known.",
+            "reset.3", "The device can't see which operations a driver considers complete.",
+            "feature.6", "The device can't know which features a driver supports and misses.",
+            "feature.7", "The device can't know which features a driver requires.",
             "config.4", "The VMM decides how large the config space is that the driver sees.",
             "config.5", "The VMM decides how large the config space is that the driver sees.",
             "queue.reset.6",
                     "vhost-user has no message that resets a single queue, so the device does not offer RING_RESET.",
-            "cleanup.2", "Which buffers a driver takes back is not seen by the device.",
-            "init.5", "Whether a step has failed for good only the driver knows.",
-            "init.6", "Whether a step has failed for good only the driver knows.");
+            "cleanup.2", "The device can't see which buffers a driver reclaims.",
+            "init.5", "Only the driver knows whether a step has failed irrecoverably.",
+            "init.6", "Only the driver knows whether a step has failed irrecoverably.");
 
     private DriverStatusObservers() {}
 
@@ -206,7 +208,7 @@ final class DriverStatusObservers {
                 due = false;
             } else if (due && (written > 0 || event instanceof Event.Available)) {
                 due = false;
-                tally.broken("the driver went on and had not read the status");
+                tally.broken("the driver continued without reading the status");
             }
             if (written > 0) {
                 boolean suspends = (written & Scene.SUSPEND) != 0;

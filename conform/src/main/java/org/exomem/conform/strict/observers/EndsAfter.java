@@ -30,7 +30,7 @@ final class EndsAfter implements Observer {
             case Event.Tick(long now) -> {
                 if (since != 0 && scene.isOver(since, now, LIMIT)) {
                     since = 0;
-                    tally.broken("the front-end went on for " + LIMIT.toSeconds() + " s");
+                    tally.broken("the front-end continued for " + LIMIT.toSeconds() + " s");
                 }
             }
             default -> {}

@@ -45,8 +45,8 @@ final class FormObservers {
     static final List<Observation> ALL = all();
 
     static final Map<String, String> UNWATCHED = Map.of(
-            "vhost.payload.15", "The device does not offer ACCESS_PLATFORM, so it has no use for IOTLB messages.",
-            "vhost.request.22", "The device does not offer ACCESS_PLATFORM, so it has no use for IOTLB messages.",
+            "vhost.payload.15", "The device does not offer ACCESS_PLATFORM, so it does not use IOTLB messages.",
+            "vhost.request.22", "The device does not offer ACCESS_PLATFORM, so it does not use IOTLB messages.",
             "vhost.region.3", "The device does not offer XEN_MMAP.",
             "vhost.payload.24", "The device does not offer SHARED_OBJECT.",
             "vhost.request.41", "The device does not offer SHARED_OBJECT.");
@@ -180,7 +180,7 @@ final class FormObservers {
                 (message, scene) -> scene.has(Features.RING_PACKED) || message.intAt(4) >>> 16 == 0));
         all.add(new Observation(
                 List.of("vhost.payload.9"),
-                "The position of a packed ring has two places in the ring",
+                "The position of a packed ring has two positions in the ring",
                 DeviceType.ANY,
                 () -> (event, scene, tally) -> {
                     if (event instanceof Event.RingStarted(var ring) && scene.has(Features.RING_PACKED)) {
@@ -206,12 +206,12 @@ final class FormObservers {
                 (message, scene) -> message.payload().length == SINGLE_REGION));
         all.add(Observation.ofRequest(
                 "vhost.payload.12",
-                "A memory table has as many regions as it says, at most 8",
+                "A memory table has as many regions as it states, at most 8",
                 Request.SET_MEM_TABLE,
                 FormObservers::isTable));
         all.add(Observation.ofRequests(
                 "vhost.payload.17",
-                "A config payload has as many bytes of the config space as it says",
+                "A config payload has as many bytes of the config space as it states",
                 message -> message.is(Request.GET_CONFIG) || message.is(Request.SET_CONFIG),
                 (message, scene) -> isConfig(message)));
         all.add(Observation.ofRequests(

@@ -21,7 +21,7 @@ final class HeaderObservers {
                             || Integer.compareUnsigned(Integer.reverseBytes(message.request()), LAST_REQUEST) > 0),
             Observation.looking(
                             "vhost.header.6",
-                            "As many bytes of payload follow a header as its size field says",
+                            "As many bytes of payload follow a header as its size field states",
                             (event, scene, tally) -> {
                                 switch (event) {
                                     case Event.Requested(var message) -> tally.kept();
@@ -47,11 +47,11 @@ final class HeaderObservers {
                             tally.judge(
                                     message.late() == 0,
                                     message.late() + " of " + message.fds().size() + " descriptors of " + message.name()
-                                            + " did not");
+                                            + " came later");
                         }
                     }),
             Observation.looking(
-                    "vhost.channel.10", "CONFIG_CHANGE that asks for a reply is answered", (event, scene, tally) -> {
+                    "vhost.channel.10", "CONFIG_CHANGE with need-reply is answered", (event, scene, tally) -> {
                         switch (event) {
                             case Event.Answered() -> tally.kept();
                             case Event.Unanswered(String why) -> tally.broken(why);
@@ -64,19 +64,20 @@ final class HeaderObservers {
                     () -> new EndsAfter(Event.Provoked.Kind.FAILURE)),
             Observation.of(
                     "vhost.error.1",
-                    "The connection ends when an answer is one to another request",
+                    "The connection ends when a reply belongs to another request",
                     () -> new EndsAfter(Event.Provoked.Kind.WRONG_REPLY)));
 
     static final Map<String, String> UNWATCHED = Map.of(
             "vhost.connection.2",
-                    "A permission: a front-end may connect or listen. The device listens, and can't be connected to a front-end"
+                    "A permission: a front-end may connect or listen. The device listens, and can't be connected to"
+                            + " a front-end"
                             + " that listens too.",
             "vhost.connection.3", "A permission. The run ends with the connection.",
             "vhost.event.4",
-                    "An eventfd takes a write of 8 bytes only: a wrong one never arrives, and is seen as a notification that is"
-                            + " missing.",
-            "vhost.reply.7", "A permission: nothing can be wrong about it.",
-            "vhost.channel.8", "The device does not offer ACCESS_PLATFORM, so it has no use for IOTLB messages.");
+                    "An eventfd accepts only writes of 8 bytes: any other write never arrives, and appears as a missing"
+                            + " notification.",
+            "vhost.reply.7", "This is a permission, so nothing can break it.",
+            "vhost.channel.8", "The device does not offer ACCESS_PLATFORM, so it does not use IOTLB messages.");
 
     private HeaderObservers() {}
 }

@@ -50,13 +50,20 @@ final class MemObservers {
             .toList();
 
     static final Map<String, String> UNWATCHED = Map.of(
-            "mem.config.2", "The device fills the padding; that a driver ignores it shows only in that it works.",
-            "mem.block.10", "A permission: nothing can be wrong about it.",
-            "mem.plug.1", "The device fills the rest; that a driver ignores it shows only in that it works.",
-            "mem.unplug.1", "The device fills the rest; that a driver ignores it shows only in that it works.",
-            "mem.unplug-all.1", "The device fills the rest; that a driver ignores it shows only in that it works.",
-            "mem.state.1", "The device fills the rest; that a driver ignores it shows only in that it works.",
-            "mem.state.2", "The device fills the state; that a driver ignores it shows only in that it works.");
+            "mem.config.2",
+                    "The device fills the padding. Only the driver's correct operation shows that it ignores the"
+                            + " padding.",
+            "mem.block.10", "This is a permission, so nothing can break it.",
+            "mem.plug.1",
+                    "The device fills the rest. Only the driver's correct operation shows that it ignores the rest.",
+            "mem.unplug.1",
+                    "The device fills the rest. Only the driver's correct operation shows that it ignores the rest.",
+            "mem.unplug-all.1",
+                    "The device fills the rest. Only the driver's correct operation shows that it ignores the rest.",
+            "mem.state.1",
+                    "The device fills the rest. Only the driver's correct operation shows that it ignores the rest.",
+            "mem.state.2",
+                    "The device fills the state. Only the driver's correct operation shows that it ignores the state.");
 
     private MemObservers() {}
 
@@ -74,7 +81,7 @@ final class MemObservers {
             try {
                 tally.judge(
                         scene.memory().isZero(address, mem.block()),
-                        "the block at 0x" + Long.toHexString(address) + " is not plugged, and holds something");
+                        "the block at 0x" + Long.toHexString(address) + " is not plugged, but contains data");
             } catch (LinuxException e) {
                 // If the file can't be examined, nothing is known.
             }
@@ -95,7 +102,8 @@ final class MemObservers {
                     MemRequest request = MemRequest.of(chain, scene.memory());
                     tally.judge(
                             request.type() == MemRequest.UNPLUG_ALL,
-                            scene.mem().pluggedSize() + " bytes are plugged, and the driver began with " + request);
+                            scene.mem().pluggedSize() + " bytes are plugged, but the first request of the driver is "
+                                    + request);
                 }
                 default -> {}
             }
@@ -124,7 +132,8 @@ final class MemObservers {
                     since = 0;
                     if (scene.isRunning()) {
                         tally.broken("requested_size is " + mem.requested() + ", " + mem.pluggedSize()
-                                + " are plugged, and no request came for " + TO_BEGIN.toSeconds() + " s");
+                                + " bytes are plugged, but the driver sent no request for " + TO_BEGIN.toSeconds()
+                                + " s");
                     }
                 }
                 default -> {}

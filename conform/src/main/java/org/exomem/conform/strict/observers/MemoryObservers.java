@@ -46,13 +46,13 @@ final class MemoryObservers {
                     }),
             Observation.of(
                     "vhost.memory.2",
-                    "The back-end is told of memory before rings run",
+                    "Memory is shared with the back-end before rings run",
                     () -> (event, scene, tally) -> {
                         switch (event) {
                             case Event.RingStarted(var ring) -> tally.kept();
                             case Event.RingUnfit(var ring, String why) -> {
                                 if (scene.memory().regions().isEmpty()) {
-                                    tally.broken(ring + " shall run, and there is no guest memory");
+                                    tally.broken(ring + " is to run, but there is no guest memory");
                                 }
                             }
                             default -> {}
@@ -60,7 +60,7 @@ final class MemoryObservers {
                     }),
             Observation.looking(
                     "vhost.memory.10",
-                    "There are no more regions than GET_MAX_MEM_SLOTS tells",
+                    "There are no more regions than GET_MAX_MEM_SLOTS reports",
                     (event, scene, tally) -> {
                         if (event instanceof Event.Requested(var message)
                                 && message.is(Request.ADD_MEM_REG)
@@ -68,19 +68,19 @@ final class MemoryObservers {
                             int there = scene.memory().regions().size();
                             tally.judge(
                                     there < scene.offer().slots(),
-                                    "one more was added to " + there + "; GET_MAX_MEM_SLOTS told "
+                                    "another region was added to " + there + " regions; GET_MAX_MEM_SLOTS reported "
                                             + scene.offer().slots());
                         }
                     }));
 
     static final Map<String, String> UNWATCHED = Map.of(
             "vhost.address.1", "The device does not offer ACCESS_PLATFORM, so all addresses are the front-end's own.",
-            "vhost.iotlb.1", "The device does not offer ACCESS_PLATFORM, so it has no use for IOTLB messages.",
-            "vhost.iotlb.3", "The device does not offer ACCESS_PLATFORM, so it has no use for IOTLB messages.",
-            "vhost.iotlb.4", "The device does not offer ACCESS_PLATFORM, so it has no use for IOTLB messages.",
-            "vhost.iotlb.5", "The device does not offer ACCESS_PLATFORM, so it has no use for IOTLB messages.",
-            "vhost.iotlb.6", "The device does not offer ACCESS_PLATFORM, so it has no use for IOTLB messages.",
-            "vhost.iotlb.11", "The device does not offer ACCESS_PLATFORM, so it has no use for IOTLB messages.");
+            "vhost.iotlb.1", "The device does not offer ACCESS_PLATFORM, so it does not use IOTLB messages.",
+            "vhost.iotlb.3", "The device does not offer ACCESS_PLATFORM, so it does not use IOTLB messages.",
+            "vhost.iotlb.4", "The device does not offer ACCESS_PLATFORM, so it does not use IOTLB messages.",
+            "vhost.iotlb.5", "The device does not offer ACCESS_PLATFORM, so it does not use IOTLB messages.",
+            "vhost.iotlb.6", "The device does not offer ACCESS_PLATFORM, so it does not use IOTLB messages.",
+            "vhost.iotlb.11", "The device does not offer ACCESS_PLATFORM, so it does not use IOTLB messages.");
 
     private MemoryObservers() {}
 

@@ -41,9 +41,9 @@ final class NegotiationObservers {
     static final List<Observation> ALL = all();
 
     static final Map<String, String> UNWATCHED = Map.ofEntries(
-            Map.entry("vhost.feature.7", "A permission: nothing can be wrong about it."),
-            Map.entry("vhost.feature.10", "A permission: nothing can be wrong about it."),
-            Map.entry("vhost.queue.6", "The device offers MQ, so that it can say how many queues it has."),
+            Map.entry("vhost.feature.7", "This is a permission, so nothing can break it."),
+            Map.entry("vhost.feature.10", "This is a permission, so nothing can break it."),
+            Map.entry("vhost.queue.6", "The device offers MQ, so that it can report its number of queues."),
             Map.entry("vhost.kick.4", "A permission, and the device does not offer INBAND_NOTIFICATIONS."),
             Map.entry("vhost.kick.6", "A permission, and the device does not offer INBAND_NOTIFICATIONS."),
             Map.entry("vhost.call.4", "A permission, and the device does not offer INBAND_NOTIFICATIONS."),
@@ -72,7 +72,7 @@ final class NegotiationObservers {
                         if (needed != null) {
                             tally.judge(
                                     scene.hasProtocol(needed),
-                                    message.name() + " came, and its protocol feature was not acknowledged");
+                                    message.name() + " was sent, but its protocol feature was not acknowledged");
                         }
                     }
                 }));
@@ -118,7 +118,8 @@ final class NegotiationObservers {
                 (message, scene) -> scene.has(Features.PROTOCOL_FEATURES)));
         all.add(Observation.ofRequest(
                 "vhost.channel.6",
-                "SET_BACKEND_REQ_FD is sent only if bit 30 and BACKEND_REQ are offered, and protocol features were negotiated",
+                "SET_BACKEND_REQ_FD is sent only if bit 30 and BACKEND_REQ are offered, and protocol features were"
+                        + " negotiated",
                 Request.SET_BACKEND_REQ_FD,
                 (message, scene) -> offersBit30(scene)
                         && offers(scene, Protocol.BACKEND_REQ)
@@ -132,7 +133,7 @@ final class NegotiationObservers {
                                 == (Protocol.BACKEND_REQ | Protocol.REPLY_ACK)));
         all.add(Observation.ofRequest(
                 "vhost.inband.3",
-                "VRING_KICK asks for a reply",
+                "VRING_KICK has need-reply",
                 Request.VRING_KICK,
                 (message, scene) -> message.needsReply()));
         all.add(Observation.ofRequest(
@@ -148,7 +149,7 @@ final class NegotiationObservers {
         all.add(Observation.looking("vhost.owner.3", "RESET_OWNER is not sent", (event, scene, tally) -> {
             switch (event) {
                 case Event.Requested(var message)
-                when message.is(Request.RESET_OWNER) -> tally.broken("RESET_OWNER came");
+                when message.is(Request.RESET_OWNER) -> tally.broken("RESET_OWNER was sent");
                 case Event.RingStopping(var ring) -> tally.kept();
                 default -> {}
             }
@@ -163,7 +164,7 @@ final class NegotiationObservers {
                             || message.is(Request.ADD_MEM_REG)
                             || message.is(Request.SET_VRING_NUM))
                     && scene.count(message.request()) == 0) {
-                tally.judge(scene.count(Request.SET_OWNER) > 0, message.name() + " came, and SET_OWNER had not");
+                tally.judge(scene.count(Request.SET_OWNER) > 0, message.name() + " was sent before SET_OWNER");
             }
         };
     }

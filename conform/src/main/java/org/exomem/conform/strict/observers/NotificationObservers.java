@@ -30,13 +30,13 @@ final class NotificationObservers {
                     "ring.split.kick.7",
                     "With EVENT_IDX the driver does not notify unless it passes avail_event",
                     (event, scene, tally) -> unwanted(event, scene, tally, true)),
-            Observation.of("ring.split.interrupt.5", "The driver copes with a call that has no reason", GoesOn::new));
+            Observation.of("ring.split.interrupt.5", "The driver tolerates a spurious call", GoesOn::new));
 
     static final Map<String, String> UNWATCHED = Map.of(
             "ring.split.kick.2",
-                    "Without EVENT_IDX there is no avail_event: the device would have to write behind the used ring.",
+                    "Without EVENT_IDX there is no avail_event: the device would have to write past the used ring.",
             "ring.split.kick.5",
-                    "With EVENT_IDX a device has to leave these flags 0: it would have to break a rule itself.");
+                    "With EVENT_IDX a device must leave these flags 0; the strict device would have to break a rule.");
 
     private NotificationObservers() {}
 
@@ -51,7 +51,7 @@ final class NotificationObservers {
         switch (event) {
             case Event.Kicked(Ring ring, boolean asked, int found) when asked && found > 0 -> tally.kept();
             case Event.NotKicked(Ring ring) ->
-                tally.broken(ring + " has new entries and was not kicked for 500 ms: "
+                tally.broken(ring + " has new entries but was not kicked for 500 ms: "
                         + ring.queue().orElseThrow().state());
             default -> {}
         }
@@ -64,7 +64,7 @@ final class NotificationObservers {
         switch (event) {
             case Event.Kicked(Ring ring, boolean asked, int found)
             when !asked ->
-                tally.broken(ring + " was kicked for " + found + " chains while the device asked for no kicks");
+                tally.broken(ring + " was kicked for " + found + " chains while the device requested no kicks");
             case Event.Quiet(Ring ring) -> tally.kept();
             default -> {}
         }
@@ -87,7 +87,7 @@ final class NotificationObservers {
                 case Event.Tick(long now)
                 when since != 0 && scene.isOver(since, now, LIMIT) -> {
                     since = 0;
-                    tally.broken("nothing came of the driver for " + LIMIT.toSeconds() + " s after the call");
+                    tally.broken("the driver sent nothing for " + LIMIT.toSeconds() + " s after the call");
                 }
                 case Event.RingStopping(Ring ring) -> since = 0;
                 default -> {}

@@ -18,7 +18,7 @@ final class PackedRingObservers {
     static final List<Observation> ALL = all();
 
     static final Map<String, String> UNWATCHED =
-            Map.of("ring.packed.desc.8", "A permission: nothing can be wrong about it.");
+            Map.of("ring.packed.desc.8", "This is a permission, so nothing can break it.");
 
     private PackedRingObservers() {}
 
@@ -50,7 +50,7 @@ final class PackedRingObservers {
                 .and("ring.packed.desc.5"));
         all.add(Observation.looking(
                         "ring.packed.list.2",
-                        "A list has no more descriptors than the queue, and there is room for all of it",
+                        "A list has no more descriptors than the queue, and all of it fits into the queue",
                         (event, scene, tally) -> {
                             switch (event) {
                                 case Event.RingBroken(Ring ring, String why)

@@ -26,7 +26,7 @@ final class SetUpObservers {
 
     static final List<Observation> ALL = List.of(
             Observation.looking(
-                    "vhost.queue.2", "No more queues are used than GET_QUEUE_NUM tells", (event, scene, tally) -> {
+                    "vhost.queue.2", "No more queues are used than GET_QUEUE_NUM reports", (event, scene, tally) -> {
                         if (event instanceof Event.Requested(var message)
                                 && message.is(Request.SET_VRING_ADDR)
                                 && scene.count(Request.GET_QUEUE_NUM) > 0) {
@@ -36,7 +36,7 @@ final class SetUpObservers {
                                                     scene.offer().queues())
                                             < 0,
                                     "ring " + Integer.toUnsignedString(message.intAt(0))
-                                            + " is set up; GET_QUEUE_NUM told "
+                                            + " is set up; GET_QUEUE_NUM reported "
                                             + scene.offer().queues());
                         }
                     }),
@@ -48,8 +48,10 @@ final class SetUpObservers {
                                     ring.size().isPresent()
                                             && ring.addresses().isPresent()
                                             && ring.base().isPresent(),
-                                    ring + " got its kick descriptor, and not all of SET_VRING_NUM, SET_VRING_ADDR and"
-                                            + " SET_VRING_BASE came for it");
+                                    ring
+                                            + " received its kick descriptor without all of SET_VRING_NUM,"
+                                            + " SET_VRING_ADDR and"
+                                            + " SET_VRING_BASE");
                         }
                     }),
             Observation.of("vhost.queue.4", "Each queue that is used is enabled", Enabled::new),
@@ -67,14 +69,14 @@ final class SetUpObservers {
                     "The number in GET_VRING_BASE is 0",
                     Request.GET_VRING_BASE,
                     message -> message.intAt(4) == 0),
-            Observation.of("vhost.status.1", "Each change of the device status is told", StatusTold::new));
+            Observation.of("vhost.status.1", "Each change of the device status is reported", StatusTold::new));
 
     static final Map<String, String> UNWATCHED = Map.of(
-            "vhost.config.7", "A permission: nothing can be wrong about it.",
-            "vhost.config.9", "A permission: nothing can be wrong about it.",
+            "vhost.config.7", "This is a permission, so nothing can break it.",
+            "vhost.config.9", "This is a permission, so nothing can break it.",
             "vhost.endian.3", "The device does not offer CROSS_ENDIAN.",
             "vhost.inflight.26", "A back-end is not told when the VM is reset.",
-            "vhost.inflight.28", "The run ends with the connection: there is no back-end that is connected to again.");
+            "vhost.inflight.28", "The run ends with the connection, so no front-end connects again.");
 
     private SetUpObservers() {}
 
@@ -117,7 +119,7 @@ final class SetUpObservers {
                     if (!stuck) {
                         waiting.remove(ring);
                     } else if (scene.isOver(waiting.computeIfAbsent(ring, unused -> now), now, TO_ENABLE)) {
-                        tally.broken(ring + " has buffers and was not enabled within " + TO_ENABLE.toSeconds() + " s");
+                        tally.broken(ring + " has buffers but was not enabled within " + TO_ENABLE.toSeconds() + " s");
                         waiting.put(ring, Long.MAX_VALUE);
                     }
                 }
@@ -174,7 +176,8 @@ final class SetUpObservers {
                 case Event.RingStarted(Ring ring) -> {
                     boolean anew = (ring.base().orElse(0) & 0x7fff) == 0;
                     if (anew && !ranBefore.add(ring) && ring.index() == 0 && !resetTold) {
-                        tally.broken("ring 0 begins anew, so the device was reset, and no status 0 was told before");
+                        tally.broken(
+                                "ring 0 starts again, so the device was reset, but status 0 was not reported before");
                     }
                     resetTold = false;
                 }
@@ -183,7 +186,7 @@ final class SetUpObservers {
                         judged = true;
                         tally.judge(
                                 told,
-                                "the driver uses " + ring + ", so it has set DRIVER_OK; the status that was told is 0x"
+                                "the driver uses " + ring + ", so it has set DRIVER_OK; the reported status is 0x"
                                         + Integer.toHexString(scene.status()));
                     }
                 }

@@ -21,8 +21,8 @@ final class SplitRingObservers {
     static final List<Observation> ALL = all();
 
     static final Map<String, String> UNWATCHED = Map.of(
-            "ring.split.interrupt.2", "A permission: nothing can be wrong about it.",
-            "ring.split.interrupt.4", "A permission: nothing can be wrong about it.");
+            "ring.split.interrupt.2", "This is a permission, so nothing can break it.",
+            "ring.split.interrupt.4", "This is a permission, so nothing can break it.");
 
     private SplitRingObservers() {}
 
@@ -53,7 +53,9 @@ final class SplitRingObservers {
                     }
                 }));
         all.add(Observation.looking(
-                "ring.split.avail.1", "The index of the available ring never goes back", (event, scene, tally) -> {
+                "ring.split.avail.1",
+                "The index of the available ring never moves backwards",
+                (event, scene, tally) -> {
                     switch (event) {
                         case Event.RingBroken(Ring ring, String why)
                         when isSplit(scene) -> tally.broken(ring + ": " + why);
@@ -85,7 +87,7 @@ final class SplitRingObservers {
                     boolean writable = false;
                     for (Descriptor buffer : chain.buffers()) {
                         if (writable && !buffer.has(Descriptor.WRITE)) {
-                            return buffer + " comes behind one that is device-writable";
+                            return buffer + " follows a device-writable one";
                         }
                         writable |= buffer.has(Descriptor.WRITE);
                     }

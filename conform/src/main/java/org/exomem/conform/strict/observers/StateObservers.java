@@ -20,7 +20,7 @@ final class StateObservers {
     private static final long PAGES_IN_A_BYTE = 8;
 
     static final List<Observation> ALL = List.of(
-            Observation.looking("vhost.payload.14", "The log lies in its file", (event, scene, tally) -> {
+            Observation.looking("vhost.payload.14", "The log is within its file", (event, scene, tally) -> {
                 if (isLog(event, scene) && event instanceof Event.Requested(var message)) {
                     long end = message.longAt(0) + message.longAt(8);
                     tally.judge(
@@ -30,7 +30,7 @@ final class StateObservers {
             }),
             Observation.ofRequests(
                     "vhost.log.7",
-                    "With LOG_SHMFD, the log's file comes with SET_LOG_BASE",
+                    "With LOG_SHMFD, SET_LOG_BASE passes the log's file",
                     message -> message.is(Request.SET_LOG_BASE),
                     (message, scene) -> !scene.hasProtocol(Protocol.LOG_SHMFD)
                             || message.fds().size() == 1),
@@ -45,7 +45,7 @@ final class StateObservers {
                                             + Long.toHexString(scene.memory().end()));
                         }
                     }),
-            Observation.of("vhost.log.11", "The bits for a used ring lie in the log", UsedInLog::new),
+            Observation.of("vhost.log.11", "The bits for a used ring are within the log", UsedInLog::new),
             Observation.ofRequest(
                             "vhost.state.4",
                             "State is transferred only while the device is suspended",
@@ -54,9 +54,7 @@ final class StateObservers {
                                     .noneMatch(ring -> ring.queue().isPresent()))
                     .and("vhost.state.1"),
             Observation.looking(
-                            "vhost.state.6",
-                            "The channel of a state that is loaded comes to its end",
-                            (event, scene, tally) -> {
+                            "vhost.state.6", "The channel of a state that is loaded ends", (event, scene, tally) -> {
                                 if (event instanceof Event.Transferred(boolean save, boolean whole) && !save) {
                                     tally.judge(whole, "the channel was not closed within 10 s");
                                 }
@@ -64,7 +62,7 @@ final class StateObservers {
                     .and("vhost.state.18"),
             Observation.looking(
                             "vhost.state.8",
-                            "The channel of a state that is saved takes all of it",
+                            "The channel of a state that is saved accepts all of it",
                             (event, scene, tally) -> {
                                 if (event instanceof Event.Transferred(boolean save, boolean whole) && save) {
                                     tally.judge(whole, "the channel was closed, or not read for 10 s");
@@ -74,12 +72,12 @@ final class StateObservers {
             Observation.of("vhost.state.14", "CHECK_DEVICE_STATE follows each transfer", Checked::new),
             Observation.looking(
                     "vhost.postcopy.12",
-                    "POSTCOPY_LISTEN comes only after POSTCOPY_ADVISE, with PAGEFAULT",
+                    "POSTCOPY_LISTEN is sent only after POSTCOPY_ADVISE, with PAGEFAULT",
                     (event, scene, tally) -> {
                         if (event instanceof Event.Requested(var message) && message.is(Request.POSTCOPY_LISTEN)) {
                             tally.judge(
                                     scene.count(Request.POSTCOPY_ADVISE) > 0 && scene.hasProtocol(Protocol.PAGEFAULT),
-                                    "POSTCOPY_ADVISE had come " + scene.count(Request.POSTCOPY_ADVISE)
+                                    "POSTCOPY_ADVISE was sent " + scene.count(Request.POSTCOPY_ADVISE)
                                             + " times, and PAGEFAULT was "
                                             + (scene.hasProtocol(Protocol.PAGEFAULT) ? "" : "not ")
                                             + "negotiated");
@@ -87,13 +85,13 @@ final class StateObservers {
                     }),
             Observation.ofRequest(
                     "vhost.postcopy.13",
-                    "POSTCOPY_END comes only after POSTCOPY_LISTEN",
+                    "POSTCOPY_END is sent only after POSTCOPY_LISTEN",
                     Request.POSTCOPY_END,
                     (message, scene) -> scene.count(Request.POSTCOPY_LISTEN) > 0));
 
     static final Map<String, String> UNWATCHED = Map.ofEntries(
-            Map.entry("vhost.log.2", "A permission: nothing can be wrong about it."),
-            Map.entry("vhost.log.14", "A permission: nothing can be wrong about it."),
+            Map.entry("vhost.log.2", "This is a permission, so nothing can break it."),
+            Map.entry("vhost.log.14", "This is a permission, so nothing can break it."),
             Map.entry("vhost.log.15", "A back-end is not told when a migration is finished."),
             Map.entry("vhost.postcopy.2", "The device does not offer PAGEFAULT."),
             Map.entry("vhost.postcopy.3", "The device does not offer PAGEFAULT."),
@@ -105,9 +103,9 @@ final class StateObservers {
             Map.entry(
                     "vhost.state.12",
                     "A run is one session, at the source or at the destination; what the other side did is not seen."),
-            Map.entry("vhost.state.13", "A permission: nothing can be wrong about it."),
-            Map.entry("vhost.state.21", "The device uses the front-end's channel, and brings none of its own."),
-            Map.entry("vhost.state.25", "The device uses the front-end's channel, and brings none of its own."));
+            Map.entry("vhost.state.13", "This is a permission, so nothing can break it."),
+            Map.entry("vhost.state.21", "The device uses the front-end's channel, and provides none of its own."),
+            Map.entry("vhost.state.25", "The device uses the front-end's channel, and provides none of its own."));
 
     private StateObservers() {}
 
@@ -160,7 +158,7 @@ final class StateObservers {
                     due = false;
                     tally.judge(
                             message.is(Request.CHECK_DEVICE_STATE),
-                            message.name() + " came after a transfer, before CHECK_DEVICE_STATE");
+                            message.name() + " was sent after a transfer, before CHECK_DEVICE_STATE");
                 }
                 case Event.Ended(boolean byFrontEnd)
                 when due -> tally.broken("the session ended after a transfer, without CHECK_DEVICE_STATE");

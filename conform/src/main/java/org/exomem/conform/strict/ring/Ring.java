@@ -129,7 +129,7 @@ public final class Ring implements AutoCloseable {
      */
     public Optional<String> start(GuestMemory memory, long features) {
         if (!isComplete()) {
-            return Optional.of("not all of its parts were told");
+            return Optional.of("not all of its addresses, size and base were set");
         }
         int entries = size.orElseThrow();
         boolean packed = (features & Features.RING_PACKED) != 0;
@@ -145,7 +145,7 @@ public final class Ring implements AutoCloseable {
             return Optional.of("not all of it is in guest memory");
         }
         if (((descriptors.address() | driver.address() | device.address()) & 1) != 0) {
-            return Optional.of("it lies at an odd address");
+            return Optional.of("it is at an odd address");
         }
         queue = DeviceQueue.of(memory, entries, base.orElseThrow(), features, descriptors, driver, device);
         fault = Optional.empty();

@@ -98,7 +98,7 @@ public final class SplitQueue extends DeviceQueue {
                         head,
                         found,
                         List.of(),
-                        Optional.of("descriptor " + at + " is named, of a table with " + size),
+                        Optional.of("descriptor " + at + " is outside of the table of " + size),
                         number);
             }
             if (found.size() == size) {

@@ -158,10 +158,10 @@ final class OwnChannel implements AutoCloseable {
                 && message.payload().length == Long.BYTES;
         return right
                 ? new Event.Answered()
-                : new Event.Unanswered(
-                        "on the device's own channel came request " + message.request() + " with flags 0x"
-                                + Integer.toHexString(message.flags()) + " and " + message.payload().length
-                                + " bytes" + (was ? " in answer to CONFIG_CHANGE" : ", and nothing was asked"));
+                : new Event.Unanswered("the device's own channel received request " + message.request()
+                        + " with flags 0x"
+                        + Integer.toHexString(message.flags()) + " and " + message.payload().length
+                        + " bytes" + (was ? " as the reply to CONFIG_CHANGE" : ", without a request of the device"));
     }
 
     /** True if an answer has not come yet. */

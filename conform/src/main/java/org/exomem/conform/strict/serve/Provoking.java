@@ -46,10 +46,8 @@ final class Provoking {
         if (!told && what == Provocation.NEEDS_RESET && isTimeUp(scene, now)) {
             told = true;
             int asked = scene.count(Request.GET_STATUS) - statusesBefore;
-            notes.add(
-                    "the device said by its status and a config change that it needs a reset, and the status was asked"
-                            + " for "
-                            + asked + " times within " + TO_REACT.toSeconds() + " s");
+            notes.add("the device set DEVICE_NEEDS_RESET and sent a config change; the front-end read the status "
+                    + asked + " times within " + TO_REACT.toSeconds() + " s");
         }
     }
 
@@ -59,7 +57,7 @@ final class Provoking {
 
     /** The fault was committed, here or in another part of the device. */
     void provoked() {
-        transcript.say("on purpose: " + what);
+        transcript.say("provocation: " + what);
         done = true;
         since = System.nanoTime();
     }

@@ -91,7 +91,7 @@ final class RingServing {
         if (kicked) {
             boolean asked = !wish.refused || wish.lateKickPossible || !settled(wish, now);
             wish.lateKickPossible = false;
-            transcript.say(ring + ": kicked" + (asked ? "" : ", which was not asked for"));
+            transcript.say(ring + ": kicked" + (asked ? "" : ", which was not requested"));
             see(new Event.Kicked(ring, asked, found));
         } else if (quiet && found > 0) {
             see(new Event.Quiet(ring));
@@ -167,7 +167,7 @@ final class RingServing {
     void callForNothing(List<Ring> rings) {
         for (Ring ring : rings) {
             if (scene.isActive(ring)) {
-                transcript.say(ring + ": the driver is called for nothing");
+                transcript.say(ring + ": the device sends a spurious call");
                 ring.callDriver();
                 see(new Event.CalledForNothing(ring));
             }

@@ -28,14 +28,14 @@ final class Script {
         if (!begun) {
             begun = true;
             since = now;
-            transcript.say("the device wants that the driver " + stage.name());
+            transcript.say("the device requests that the driver " + stage.name());
             stage.begin().accept(scene);
         } else if (stage.done().test(scene)) {
             next++;
             begun = false;
         } else if (scene.isOver(since, now, stage.limit())) {
-            unfinished.add("the driver did not do within " + stage.limit().toSeconds()
-                    + " s what the device wanted of it: that it " + stage.name());
+            unfinished.add("the device requested that the driver " + stage.name() + ", but this did not happen within "
+                    + stage.limit().toSeconds() + " s");
             next++;
             begun = false;
         }

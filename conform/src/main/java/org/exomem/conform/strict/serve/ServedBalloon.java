@@ -54,11 +54,11 @@ final class ServedBalloon implements ServedDevice {
         this.configChanged = configChanged;
         List<Stage> all = new ArrayList<>();
         all.add(resize("gives pages to the balloon, as num_pages is " + MANY, MANY));
-        all.add(statistics("tells statistics"));
-        all.add(new Stage("tells free pages", this::hint, this::isHinted, LIMIT));
-        all.add(new Stage("knows that hinting is done", this::hintingDone, scene -> true, LIMIT));
+        all.add(statistics("reports statistics"));
+        all.add(new Stage("hints free pages", this::hint, this::isHinted, LIMIT));
+        all.add(new Stage("learns that hinting is done", this::hintingDone, scene -> true, LIMIT));
         all.add(resize("takes pages out of the balloon, as num_pages is " + FEWER, FEWER));
-        all.add(statistics("tells statistics again, after a call for nothing"));
+        all.add(statistics("reports statistics again, after a spurious call"));
         all.add(new Stage("reports free pages", scene -> {}, this::isReported, LIMIT));
         all.add(resize("takes all pages out of the balloon, as num_pages is 0", 0));
         stages = List.copyOf(all);

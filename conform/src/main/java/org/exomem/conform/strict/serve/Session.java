@@ -75,8 +75,7 @@ final class Session implements AutoCloseable {
                 soon = step();
             } catch (InternalError e) {
                 // A file of guest memory was truncated.
-                see(new Event.Garbled(
-                        "a file of guest memory has become shorter than what the front-end shares of it"));
+                see(new Event.Garbled("a file of guest memory was truncated below the part that the front-end shares"));
                 ended = true;
             }
         }
@@ -153,7 +152,8 @@ final class Session implements AutoCloseable {
             transcript.say("CONFIG_CHANGE with need-reply, sent " + own.awaitedMillis(System.nanoTime())
                     + " ms before, was not answered");
             see(new Event.Unanswered(
-                    "the front-end closed its connection, or crashed, instead of answering CONFIG_CHANGE with need-reply"
+                    "the front-end closed its connection, or crashed, instead of answering CONFIG_CHANGE with"
+                            + " need-reply"
                             + (scene.isRunning() ? "" : ", which came while the device was not started")));
         }
         provoking.ended(scene);

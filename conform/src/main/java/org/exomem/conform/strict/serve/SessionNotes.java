@@ -52,27 +52,27 @@ final class SessionNotes {
         long refused =
                 scene.offer().protocolFeatures() & ~scene.protocolFeatures().orElse(0);
         if (scene.protocolFeatures().isPresent() && refused != 0) {
-            all.add("protocol features that were offered and not taken: " + FeatureNames.protocol(refused));
+            all.add("offered protocol features that were not accepted: " + FeatureNames.protocol(refused));
         }
         long left = scene.offer().features() & ~scene.features().orElse(0) & ~NOT_A_DRIVERS;
         if (scene.features().isPresent() && left != 0) {
-            all.add("features that were offered and not taken: "
+            all.add("offered features that were not accepted: "
                     + FeatureNames.features(left, scene.offer().device()));
         }
         if (scene.hasProtocol(Protocol.INFLIGHT_SHMFD) && starts > 0 && scene.count(Request.GET_INFLIGHT_FD) == 0) {
-            all.add("INFLIGHT_SHMFD was negotiated, and no in-flight area was asked for: requests in flight are lost or"
-                    + " done twice when the back-end is restarted");
+            all.add("INFLIGHT_SHMFD was negotiated, but no in-flight area was requested: requests in flight are lost or"
+                    + " executed twice when the back-end restarts");
         }
         if ((scene.offer().protocolFeatures() & Protocol.RESET_DEVICE) != 0
                 && stops > 0
                 && scene.count(Request.RESET_DEVICE) == 0) {
-            all.add("RESET_DEVICE is offered, rings were stopped " + times(stops)
-                    + ", and it was never sent: a reset of the machine looks like a stop");
+            all.add("RESET_DEVICE is offered and rings were stopped " + times(stops)
+                    + ", but it was never sent: a reset of the machine looks like a stop");
         }
         if (scene.hasProtocol(Protocol.STATUS) && changes > 0 && statusReads == 0) {
-            all.add("the device status was not asked for while the device ran, after " + changes
+            all.add("the device status was not read while the device ran, after " + changes
                     + (changes == 1 ? " config change" : " config changes")
-                    + ": the driver does not get to know DEVICE_NEEDS_RESET");
+                    + ": the driver does not learn of DEVICE_NEEDS_RESET");
         }
         all.addAll(others);
         return all;

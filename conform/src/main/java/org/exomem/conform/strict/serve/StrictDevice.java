@@ -79,7 +79,7 @@ public final class StrictDevice implements AutoCloseable {
      * Waits for a front-end, and serves it until it has gone, the time is over, or {@link #stop} is called.
      *
      * @param limit counts from this call, and includes the wait for a front-end
-     * @return the results; empty if no front-end came
+     * @return the results; empty if no front-end connected
      */
     public Optional<RunReport> run(List<Observation> observations, Duration limit) throws IOException {
         Instant begin = Instant.now();
@@ -106,7 +106,7 @@ public final class StrictDevice implements AutoCloseable {
                     System.nanoTime() - beginNanos,
                     offer.features(),
                     offer.protocolFeatures(),
-                    "those that the driver sends",
+                    "the requests of the driver",
                     Expectations.NONE,
                     account.results(),
                     session.notes()));

@@ -120,7 +120,7 @@ public class InflateBenchmark {
 
         @Override
         public void processAgain(Virtqueue queue) {
-            throw new IllegalStateException("one chain takes one step");
+            throw new IllegalStateException("a chain must take one step");
         }
 
         @Override

@@ -137,7 +137,7 @@ public class MemoryRequestBenchmark {
 
         @Override
         public void processAgain(Virtqueue queue) {
-            throw new IllegalStateException("one chain takes one step");
+            throw new IllegalStateException("a chain must take one step");
         }
 
         @Override

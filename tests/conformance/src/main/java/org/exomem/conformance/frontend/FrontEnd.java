@@ -387,8 +387,8 @@ public final class FrontEnd implements AutoCloseable {
         Reply reply = connection.receive();
         if (reply.request() != request || reply.flags() != Reply.REPLY_FLAGS) {
             reply.fds().forEach(Fd::close);
-            throw new IOException("request " + request + " was answered with request " + reply.request() + ", flags 0x"
-                    + Integer.toHexString(reply.flags()));
+            throw new IOException("request " + request + " was answered with a reply to request " + reply.request()
+                    + ", flags 0x" + Integer.toHexString(reply.flags()));
         }
         return reply;
     }

@@ -28,7 +28,7 @@ public final class StateChannel {
             MemorySegment buffer = arena.allocate(AT_ONCE);
             while (true) {
                 if (!Poll.readable(fd, limit)) {
-                    throw new SocketTimeoutException("the device's state did not come to an end");
+                    throw new SocketTimeoutException("the device did not end its state");
                 }
                 int read = pipe.read(buffer);
                 if (read == PipeEnd.END) {
@@ -52,14 +52,14 @@ public final class StateChannel {
             MemorySegment bytes = arena.allocateFrom(ValueLayout.JAVA_BYTE, state);
             for (long done = 0; done < bytes.byteSize(); ) {
                 if (!Poll.writable(fd, limit)) {
-                    throw new SocketTimeoutException("the device took " + done + " of " + state.length + " bytes");
+                    throw new SocketTimeoutException("the device read only " + done + " of " + state.length + " bytes");
                 }
                 int written = pipe.write(bytes.asSlice(done));
                 done += Math.max(0, written);
             }
         } catch (LinuxException e) {
             if (e.errno() == Errno.EPIPE) {
-                throw new EOFException("the back-end has closed its end of the pipe");
+                throw new EOFException("the back-end closed its end of the pipe");
             }
             throw e;
         }
@@ -68,7 +68,7 @@ public final class StateChannel {
     private static PipeEnd adopt(Fd fd) throws IOException {
         PipeEnd pipe = PipeEnd.adopt(fd);
         if (pipe == null) {
-            throw new IOException(fd.description() + " is no pipe");
+            throw new IOException(fd.description() + " is not a pipe");
         }
         return pipe;
     }

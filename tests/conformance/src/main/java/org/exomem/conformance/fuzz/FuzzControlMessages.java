@@ -58,7 +58,7 @@ public final class FuzzControlMessages {
                 System.exit(1);
             }
         }
-        System.out.println(connections + " connections, " + fuzz.messages() + " messages: the back-end lives");
+        System.out.println(connections + " connections, " + fuzz.messages() + " messages: the back-end still runs");
     }
 
     /** The number of messages that were sent. */

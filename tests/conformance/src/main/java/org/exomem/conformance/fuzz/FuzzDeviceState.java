@@ -51,7 +51,7 @@ public final class FuzzDeviceState {
             System.out.println("seed " + seed + ": " + e.getMessage());
             System.exit(1);
         }
-        System.out.println(states + " states, " + fuzz.accepted() + " of them accepted: the back-end lives");
+        System.out.println(states + " states, " + fuzz.accepted() + " of them accepted: the back-end still runs");
     }
 
     /** The number of states that the device accepted. */
@@ -83,14 +83,15 @@ public final class FuzzDeviceState {
         } catch (RequestRefusedException | EOFException e) {
             // The state was refused, so nothing may have changed.
             if (!Arrays.equals(frontEnd.saveDeviceState(), good)) {
-                throw new IOException("state " + number + " was refused, and changed the device", e);
+                throw new IOException("state " + number + " was refused, but changed the device", e);
             }
             return;
         }
         byte[] now = frontEnd.saveDeviceState();
         frontEnd.loadDeviceState(now);
         if (!Arrays.equals(frontEnd.saveDeviceState(), now)) {
-            throw new IOException("what the device has of state " + number + " changes when it is loaded again");
+            throw new IOException(
+                    "the device's state after it loaded state " + number + " changes when it is loaded again");
         }
     }
 

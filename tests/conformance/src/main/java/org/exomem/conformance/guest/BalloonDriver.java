@@ -293,7 +293,7 @@ public final class BalloonDriver implements AutoCloseable {
         long end = System.nanoTime() + limit.toNanos();
         while (commandId() != id) {
             if (System.nanoTime() - end > 0) {
-                throw new SocketTimeoutException("the device did not show command id " + id);
+                throw new SocketTimeoutException("the device did not set command id " + id);
             }
             awaitConfigChange();
         }

@@ -177,7 +177,7 @@ public final class GuestRam implements AutoCloseable {
         long inRegion = guestAddress - region.guestAddress();
         if (size > region.size() - inRegion) {
             throw new IndexOutOfBoundsException("0x" + Long.toHexString(guestAddress) + " and " + size
-                    + " bytes more leave the region at 0x" + Long.toHexString(region.guestAddress()));
+                    + " more bytes extend past the region at 0x" + Long.toHexString(region.guestAddress()));
         }
         return mapping.segment().asSlice(region.fileOffset() + inRegion, size);
     }

@@ -116,7 +116,7 @@ public final class LateMemory implements AutoCloseable {
         reply.fds().forEach(Fd::close);
         if (reply.request() != Request.SET_MEM_TABLE
                 || reply.payload().length != TABLE_HEADER + regions.size() * Payload.REGION_SIZE) {
-            throw new IOException("SET_MEM_TABLE was answered with request " + reply.request() + ", "
+            throw new IOException("SET_MEM_TABLE was answered with a reply to request " + reply.request() + ", "
                     + reply.payload().length + " bytes");
         }
         synchronized (this) {
@@ -138,7 +138,7 @@ public final class LateMemory implements AutoCloseable {
         Reply reply = frontEnd.connection().receive();
         reply.fds().forEach(Fd::close);
         if (reply.request() != Request.ADD_MEM_REG || reply.payload().length != TABLE_HEADER + Payload.REGION_SIZE) {
-            throw new IOException("ADD_MEM_REG was answered with request " + reply.request() + ", "
+            throw new IOException("ADD_MEM_REG was answered with a reply to request " + reply.request() + ", "
                     + reply.payload().length + " bytes");
         }
         synchronized (this) {
@@ -150,7 +150,7 @@ public final class LateMemory implements AutoCloseable {
         long guestAddress = reply.buffer().getLong(at);
         long size = reply.buffer().getLong(at + Long.BYTES);
         if (guestAddress != region.guestAddress() || size != region.size()) {
-            throw new IOException("a region at 0x" + Long.toHexString(region.guestAddress()) + " came back as "
+            throw new IOException("a region at 0x" + Long.toHexString(region.guestAddress()) + " was returned as "
                     + Long.toHexString(guestAddress) + "+" + Long.toHexString(size));
         }
         mapped.add(new Mapped(region, reply.buffer().getLong(at + USER_ADDRESS)));
@@ -204,7 +204,7 @@ public final class LateMemory implements AutoCloseable {
     private PageFaults faults() {
         PageFaults current = faults;
         if (current == null) {
-            throw new IllegalStateException("POSTCOPY_ADVISE has brought no userfaultfd");
+            throw new IllegalStateException("POSTCOPY_ADVISE has returned no userfaultfd");
         }
         return current;
     }
@@ -217,7 +217,7 @@ public final class LateMemory implements AutoCloseable {
                     .filter(region -> region.contains(address))
                     .findFirst()
                     .orElseThrow(() -> new IllegalStateException(
-                            "a fault at 0x" + Long.toHexString(address) + ", where no region was said to be"));
+                            "a fault at 0x" + Long.toHexString(address) + ", where the back-end reported no region"));
             int page = (int) ((where.region.fileOffset() + address - where.address) / GuestRam.PAGE);
             asked.set(page);
             if (!withheld.get(page)) {
@@ -261,14 +261,14 @@ public final class LateMemory implements AutoCloseable {
     private void put(int page, long at, long offset) throws IOException {
         PageGiver current = giver;
         if (current == null) {
-            throw new IllegalStateException("POSTCOPY_ADVISE has brought no userfaultfd");
+            throw new IllegalStateException("POSTCOPY_ADVISE has returned no userfaultfd");
         }
         long result = current.copy(at, GuestRam.PAGE, content.address() + offset);
         if (result == -Errno.EEXIST) {
             spoiled.add(page);
             current.wake(at, GuestRam.PAGE);
         } else if (result != GuestRam.PAGE) {
-            throw new IOException("page " + page + " could not be given: " + result);
+            throw new IOException("page " + page + " could not be placed: " + result);
         }
     }
 

@@ -118,8 +118,8 @@ public final class MemDriver implements AutoCloseable {
     public State state(long address, int blocks) throws IOException {
         Response answered = send(STATE, address, blocks);
         if (answered.answer() != Answer.ACK) {
-            throw new IOException("STATE of " + blocks + " blocks at 0x" + Long.toHexString(address) + " was answered "
-                    + answered.answer());
+            throw new IOException("STATE of " + blocks + " blocks at 0x" + Long.toHexString(address)
+                    + " was answered with " + answered.answer());
         }
         return State.values()[answered.state()];
     }

@@ -161,7 +161,7 @@ public final class PackedDriver extends RingDriver {
     private void require(int count) {
         if (count == 0 || count > freeSlots || freeIdCount == 0) {
             throw new IllegalStateException(
-                    "ring " + index() + " has " + freeSlots + " free descriptors, " + count + " are asked for");
+                    "ring " + index() + " has " + freeSlots + " free descriptors, but " + count + " are requested");
         }
     }
 

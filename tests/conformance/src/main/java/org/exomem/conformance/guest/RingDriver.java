@@ -181,8 +181,8 @@ public abstract sealed class RingDriver implements AutoCloseable permits SplitDr
             }
             Duration rest = Duration.ofNanos(Math.max(0, end - System.nanoTime()));
             if (!Poll.readable(call.fd(), rest)) {
-                throw new SocketTimeoutException("ring " + index + ": the device used nothing and did not call within "
-                        + limit.toMillis() + " ms");
+                throw new SocketTimeoutException("ring " + index
+                        + ": the device used no buffer and sent no call within " + limit.toMillis() + " ms");
             }
             call.drain();
         }
@@ -194,7 +194,7 @@ public abstract sealed class RingDriver implements AutoCloseable permits SplitDr
         kick();
         Used used = await(limit);
         if (used.id() != id) {
-            throw new IOException("ring " + index + ": chain " + used.id() + " came back, not chain " + id);
+            throw new IOException("ring " + index + ": chain " + used.id() + " was used, not chain " + id);
         }
         return used;
     }

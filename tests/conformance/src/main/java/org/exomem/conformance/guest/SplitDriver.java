@@ -152,7 +152,7 @@ public final class SplitDriver extends RingDriver {
     private void require(int count) {
         if (count == 0 || count > freeCount) {
             throw new IllegalStateException(
-                    "ring " + index() + " has " + freeCount + " free descriptors, " + count + " are asked for");
+                    "ring " + index() + " has " + freeCount + " free descriptors, but " + count + " are requested");
         }
     }
 
