@@ -63,8 +63,8 @@ class WriteRateTest {
 
     @Test
     void aProcessThatWritesAllOfItsMemoryAgainAndAgainIsNotWatched() throws IOException {
-        // Repeated, as other processes may have both processors during the whole measurement. Each attempt has a
-        // process of its own, because a userfaultfd is set up only once.
+        // Repeated, as other processes may have both processors during the whole measurement. Each attempt has its own
+        // process, because a userfaultfd is set up only once.
         await().atMost(Duration.ofSeconds(60)).untilAsserted(this::expectThatABusyWriterIsNotWatched);
     }
 
