@@ -30,7 +30,7 @@ public final class DeviceArguments {
             while (json.nextToken() == JsonToken.FIELD_NAME) {
                 String key = json.currentName();
                 if (!devices.read(key)) {
-                    throw new ConfigException("argument \"" + key + "\" is not one of this command");
+                    throw new ConfigException("this command has no argument \"" + key + "\"");
                 }
             }
             return new ServeConfig(Optional.empty(), devices.balloons(), devices.mems(), Optional.empty());

@@ -23,7 +23,7 @@ class DeviceArgumentsTest {
 
     @ParameterizedTest
     @CsvSource(quoteCharacter = '`', delimiter = '|', textBlock = """
-        {"vm": "a"}                                  | argument "vm" is not one of this command
+        {"vm": "a"}                                  | this command has no argument "vm"
         {"balloons": {}}                             | argument /balloons: balloons must be a list
         {"balloons": ["a"]}                          | argument /balloons/0: a balloon must be a mapping, such as - vm: NAME
         {"balloons": [{"vm": "a", "socket": []}]}    | argument /balloons/0/socket: "socket" must be a single value
