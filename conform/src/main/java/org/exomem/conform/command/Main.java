@@ -31,7 +31,7 @@ public final class Main {
             streams.note(String.valueOf(e.getMessage()));
             return e.exitCode();
         } catch (Exception e) {
-            streams.err().println("exomem: a fault of exomem itself, please report it:");
+            streams.err().println("exomem: internal error of exomem, please report it:");
             e.printStackTrace(streams.err());
             return ExitCode.FAILED;
         }
