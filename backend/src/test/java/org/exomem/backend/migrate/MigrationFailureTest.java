@@ -234,7 +234,7 @@ class MigrationFailureTest {
         try (TwoHosts hosts = TwoHosts.atWork(folder, options -> options.withProcessors(3))) {
             hosts.begin(hosts.request());
             hosts.source.assertEnded(Status.FAILED, "the state of the guest's devices could not be loaded");
-            hosts.destination.assertEnded(Status.FAILED, "is of another machine");
+            hosts.destination.assertEnded(Status.FAILED, "belongs to another machine");
             hosts.assertUnharmed();
         }
     }

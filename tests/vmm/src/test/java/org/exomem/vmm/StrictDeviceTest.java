@@ -77,7 +77,7 @@ final class StrictDeviceTest {
                     .containsAll(OF_BALLOON);
             assertThat(strict.report().notes())
                     .anyMatch(note -> note.startsWith("RESET_DEVICE is offered"))
-                    .anyMatch(note -> note.startsWith("the device status was not asked for"))
+                    .anyMatch(note -> note.startsWith("the device status was not read"))
                     .noneMatch(note -> note.startsWith("the driver did not do"));
         }
     }
