@@ -54,7 +54,7 @@ final class WatchedGuestTest {
             here.control().execute("migrate-cancel", Map.of("vm", "vm"));
             awaitEnd(here);
             awaitEnd(there);
-            assertThat(here.output()).doesNotContain("attached to process");
+            assertThat(here.output()).doesNotContain("attached to the VMM on");
 
             guests.begin(here, there, Map.of("max-bandwidth", 8 * MIB));
             awaitTransferred(here, 4 * MIB);
