@@ -117,7 +117,8 @@ final class StrictDeviceTest {
                     .containsAll(KEPT)
                     .containsAll(OF_SPLIT_RINGS)
                     .containsAll(OF_MEMORY);
-            assertThat(strict.report().notes()).noneMatch(note -> note.startsWith("the device requested that the driver"));
+            assertThat(strict.report().notes())
+                    .noneMatch(note -> note.startsWith("the device requested that the driver"));
         }
     }
 

@@ -29,7 +29,6 @@ import org.bouncycastle.tls.TlsPSK;
 import org.bouncycastle.tls.TlsPSKExternal;
 import org.bouncycastle.tls.TlsServerProtocol;
 import org.bouncycastle.tls.crypto.TlsCrypto;
-import org.bouncycastle.tls.crypto.impl.jcajce.JcaTlsCryptoProvider;
 import org.exomem.migration.stream.wire.Closing;
 import org.exomem.migration.stream.wire.MigrationAddress;
 import org.exomem.migration.stream.wire.StreamSecurity;
@@ -54,6 +53,7 @@ public final class PskSecurity implements StreamSecurity {
     private final PreSharedKey key;
     private final byte[] identity;
     private final SecureRandom random = new SecureRandom();
+    private final SecureRandom nonces = new SecureRandom();
 
     public PskSecurity(PreSharedKey key) {
         this.key = key;
@@ -134,7 +134,7 @@ public final class PskSecurity implements StreamSecurity {
     }
 
     private TlsCrypto crypto() {
-        return new JcaTlsCryptoProvider().create(random);
+        return new JdkCrypto(random, nonces);
     }
 
     private TlsPSKExternal secret(TlsCrypto crypto) {

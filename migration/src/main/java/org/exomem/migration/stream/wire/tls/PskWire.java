@@ -1,11 +1,9 @@
 package org.exomem.migration.stream.wire.tls;
 
-import java.io.BufferedInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.nio.ByteBuffer;
-import java.nio.channels.Channels;
 import java.nio.channels.SocketChannel;
 import org.bouncycastle.tls.TlsProtocol;
 import org.exomem.migration.stream.wire.Closing;
@@ -39,7 +37,7 @@ final class PskWire implements Wire {
         private final Batch out;
 
         Streams(SocketChannel socket) {
-            this.in = new BufferedInputStream(Channels.newInputStream(socket), BATCH);
+            this.in = new Received(socket);
             this.out = new Batch(socket);
         }
 
@@ -49,6 +47,51 @@ final class PskWire implements Wire {
 
         OutputStream out() {
             return out;
+        }
+    }
+
+    /** Reads many records at a time. The JDK's stream of a channel would copy the bytes once more. */
+    private static final class Received extends InputStream {
+        private final SocketChannel socket;
+        private final ByteBuffer bytes = ByteBuffer.allocateDirect(BATCH).limit(0);
+
+        Received(SocketChannel socket) {
+            this.socket = socket;
+        }
+
+        @Override
+        public int read() throws IOException {
+            return isAtEnd() ? -1 : bytes.get() & 0xff;
+        }
+
+        @Override
+        public int read(byte[] into, int from, int most) throws IOException {
+            if (most == 0) {
+                return 0;
+            }
+            if (isAtEnd()) {
+                return -1;
+            }
+            int count = Math.min(most, bytes.remaining());
+            bytes.get(into, from, count);
+            return count;
+        }
+
+        @Override
+        public int available() {
+            return bytes.remaining();
+        }
+
+        /** Waits for bytes if there are none. */
+        private boolean isAtEnd() throws IOException {
+            if (bytes.hasRemaining()) {
+                return false;
+            }
+            try {
+                return socket.read(bytes.clear()) < 0;
+            } finally {
+                bytes.flip();
+            }
         }
     }
 
