@@ -22,7 +22,14 @@ final class DemoMemory implements AutoCloseable {
     /** The largest size that the guest can get, in bytes. */
     static final long REGION_SIZE = 512L << 20;
 
-    private static final long FEATURES = Features.PROTOCOL_FEATURES | Features.VERSION_1 | Features.EVENT_IDX | 0b111;
+    /** As Linux on QEMU negotiates them: packed rings and indirect tables. */
+    private static final long FEATURES = Features.PROTOCOL_FEATURES
+            | Features.VERSION_1
+            | Features.RING_PACKED
+            | Features.INDIRECT_DESC
+            | Features.EVENT_IDX
+            | 0b111;
+
     private static final long PROTOCOL_FEATURES = Protocol.REPLY_ACK
             | Protocol.BACKEND_REQ
             | Protocol.CONFIG
@@ -46,8 +53,9 @@ final class DemoMemory implements AutoCloseable {
     }
 
     Measured attach() throws IOException {
-        MemDriver attached =
-                MemDriver.start(AttachedDevice.attach(FrontEnd.connect(socket), ram, FEATURES, PROTOCOL_FEATURES));
+        MemDriver attached = MemDriver.start(
+                        AttachedDevice.attach(FrontEnd.connect(socket), ram, FEATURES, PROTOCOL_FEATURES))
+                .indirect();
         driver = attached;
         MemDriver.Config config = attached.config();
         return new Measured()

@@ -50,6 +50,7 @@ public final class MemDriver implements AutoCloseable {
     private final long request;
     private final long response;
     private final Duration limit = FrontEnd.LIMIT;
+    private boolean indirect;
 
     private MemDriver(AttachedDevice device) throws IOException {
         this.device = device;
@@ -63,6 +64,12 @@ public final class MemDriver implements AutoCloseable {
         MemDriver driver = new MemDriver(device);
         device.start();
         return driver;
+    }
+
+    /** Sends requests through indirect tables from now on, as Linux does. Needs INDIRECT_DESC. Returns this. */
+    public MemDriver indirect() {
+        indirect = true;
+        return this;
     }
 
     public AttachedDevice device() {
@@ -127,9 +134,8 @@ public final class MemDriver implements AutoCloseable {
     /** Sends a request of any kind and waits for the response. */
     public Response send(int type, long address, int blocks) throws IOException {
         write(request, type, address, blocks);
-        Used used = ring.transfer(
-                List.of(Buffer.readable(request, REQUEST_SIZE), Buffer.writable(response, RESPONSE_SIZE)), limit);
-        return read(response, used);
+        List<Buffer> chain = List.of(Buffer.readable(request, REQUEST_SIZE), Buffer.writable(response, RESPONSE_SIZE));
+        return read(response, indirect ? ring.transferIndirect(chain, limit) : ring.transfer(chain, limit));
     }
 
     /** Writes a request into guest memory. Fills the padding, which a device must ignore (MEM-REQ-2). */

@@ -190,7 +190,15 @@ public abstract sealed class RingDriver implements AutoCloseable permits SplitDr
 
     /** Makes one chain available, notifies, and waits until it returns. */
     public final Used transfer(List<Buffer> chain, Duration limit) throws IOException {
-        int id = add(chain);
+        return transfer(add(chain), limit);
+    }
+
+    /** Like {@link #transfer}, through an indirect table. */
+    public final Used transferIndirect(List<Buffer> chain, Duration limit) throws IOException {
+        return transfer(addIndirect(chain), limit);
+    }
+
+    private Used transfer(int id, Duration limit) throws IOException {
         kick();
         Used used = await(limit);
         if (used.id() != id) {
