@@ -30,6 +30,11 @@ import picocli.CommandLine.Option;
         mixinStandardHelpOptions = true,
         description = "A program in a real Linux guest writes memory at random while its guest migrates.")
 final class GuestWrite extends Benchmark {
+    /** Two windows whose rates differ by less than this part are steady. */
+    private static final double STEADY = 0.05;
+
+    private static final int MOST_WINDOWS = 24;
+
     private static final Duration LIMIT = Duration.ofMinutes(2);
     private static final long MIB = 1 << 20;
     private static final int TENTHS_A_SECOND = 10;
@@ -174,8 +179,7 @@ final class GuestWrite extends Benchmark {
         guest.run("randwrite start " + written, LIMIT);
         WarmMemory.of(folder, memory << 20).close();
         int window = seconds * TENTHS_A_SECOND;
-        int before = now(guest);
-        double alone = rate(guest, before, window);
+        double alone = steadyRate(guest, window);
         // The present tenth of a second has begun already.
         int begun = now(guest) + 1;
         control.execute("migrate", wish);
@@ -188,6 +192,20 @@ final class GuestWrite extends Benchmark {
         say("    " + state.path("ram") + " " + state.path("writes"));
         control.execute(cancel, vm);
         return new Run(alone, meanwhile);
+    }
+
+    /** The rate when it no longer changes. A program that has just started is slower for some seconds. */
+    private double steadyRate(GuestShell guest, int window) throws IOException {
+        double last = rate(guest, now(guest), window);
+        for (int i = 0; i < MOST_WINDOWS; i++) {
+            double next = rate(guest, now(guest), window);
+            if (Math.abs(next - last) <= last * STEADY) {
+                return next;
+            }
+            last = next;
+        }
+        throw new IOException(
+                "the rate at which the guest writes does not become steady; measure on a quieter machine");
     }
 
     private static int now(GuestShell guest) throws IOException {
