@@ -28,11 +28,10 @@ final class Courier {
     private final int pageSize;
     private final MemorySegment buffer;
     private final long[] found = new long[2];
-    private final long[] ofZeros = new long[2];
     private final RunVisitor<IOException> carry = this::carry;
     private final RunVisitor<IOException> look = this::look;
 
-    /** @param allocator makes buffers of a number of bytes, filled with zeros */
+    /** @param allocator makes buffers of a number of bytes */
     Courier(
             GuestPages memory,
             PageTable table,
@@ -47,7 +46,6 @@ final class Courier {
         this.sink = sink;
         this.pageSize = memory.pageSize();
         this.buffer = allocator.apply((long) PageBits.WORD * pageSize);
-        this.fingerprint.of(buffer, 0, ofZeros);
     }
 
     /**
@@ -71,8 +69,8 @@ final class Courier {
     private void look(long first, long count) throws IOException {
         memory.read(first, buffer.asSlice(0, count * pageSize));
         for (int i = 0; i < count; i++) {
-            fingerprint.of(buffer, (long) i * pageSize, found);
             if (!isZero(i)) {
+                fingerprint.of(buffer, (long) i * pageSize, found);
                 table.markSeen(first + i, found);
             }
         }
@@ -94,10 +92,10 @@ final class Courier {
     }
 
     private Action decide(long page, int index) {
-        fingerprint.of(buffer, (long) index * pageSize, found);
         if (isZero(index)) {
             return table.markZero(page) ? Action.SEND_ZEROS : Action.NOTHING;
         }
+        fingerprint.of(buffer, (long) index * pageSize, found);
         // MIG-DIRTY-7
         if ((table.sent.contains(page) || table.assumedFree.contains(page)) && table.hasFingerprint(page, found)) {
             tally.unchanged.increment();
@@ -110,9 +108,8 @@ final class Courier {
         return Action.SEND;
     }
 
-    /** The fingerprint of zeros would be enough. The full check costs nothing, as few other pages get to it. */
     private boolean isZero(int index) {
-        return found[0] == ofZeros[0] && found[1] == ofZeros[1] && fingerprint.isZero(buffer, (long) index * pageSize);
+        return fingerprint.isZero(buffer, (long) index * pageSize);
     }
 
     private void carryOut(Action action, long first, int from, int to) throws IOException {
