@@ -119,7 +119,7 @@ public final class Fingerprint {
         return sum;
     }
 
-    /** True if a page is zeros. Costs a third of {@link #of}, and much less for most other pages. */
+    /** True if a page is zeros. Reads only one word of most other pages. */
     public boolean isZero(MemorySegment memory, long offset) {
         return memory.get(JAVA_LONG_UNALIGNED, offset) == 0
                 && MemorySegment.mismatch(memory, offset, offset + zeros.byteSize(), zeros, 0, zeros.byteSize()) < 0;
