@@ -79,8 +79,8 @@ static void write_on(volatile struct log *log, volatile uint64_t *words, uint64_
 }
 
 /*
- * Runs beside the writer. QEMU's translation chooses the size of its table of addresses when the guest switches between
- * processes. Without such switches the size, and with it the speed of the writer, would depend on the last command.
+ * Runs beside the writer, so that the guest switches between processes at a constant rate. Without it the speed of the writer
+ * varied by up to seven times. The likely cause is that QEMU's translation resizes its table of addresses at such switches.
  */
 static void switch_processes(void)
 {
